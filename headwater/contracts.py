@@ -1,0 +1,103 @@
+"""Every message that crosses from one stage to another, and nothing else.
+
+Receivers must expect each message late, twice, or out of order: a `BroadcastChanged` carries a whole snapshot and a
+`sequence`, the others only say where to look. Times are Unix milliseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from headwater.domain.broadcast import BroadcastEventName, BroadcastState, EndReason, RecordingState
+from headwater.domain.ids import BroadcastId, MessageId, StreamId, UserId
+
+EVENT_SOURCE = "headwater.broadcasts"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every message. Unknown fields are ignored, so that a newer sender can talk to an older receiver."""
+
+
+class BroadcastChanged(Message, frozen=True, kw_only=True):
+    """EventBridge, source `headwater.broadcasts`, detail-type = `name`: stage 2 → history, chat, everyone who cares.
+
+    The snapshot is the broadcast from then on; drop it when a higher `sequence` of the same broadcast was seen.
+    """
+
+    name: BroadcastEventName
+    stream_id: StreamId
+    owner_id: UserId
+    broadcast_id: BroadcastId
+    sequence: int
+    occurred_at: int
+    state: BroadcastState
+    public: bool
+    record: bool
+    started_at: int
+    live_at: int | None = None
+    ended_at: int | None = None
+    end_reason: EndReason | None = None
+    end_detail: str | None = None
+    recording: RecordingState = RecordingState.PENDING
+    duration_seconds: float | None = None
+    renditions: tuple[str, ...] = ()
+
+
+class BroadcastPulse(Message, frozen=True, kw_only=True):
+    """SQS `pulse`: look at this broadcast now (stage 3). Says nothing about why, so it can be repeated or lost."""
+
+    stream_id: StreamId
+    broadcast_id: BroadcastId
+
+
+class TranscodeJob(Message, frozen=True, kw_only=True):
+    """ECS RunTask, environment `TRANSCODE_JOB`: stage 3 → stage 4. What to pull is read from the hot state."""
+
+    stream_id: StreamId
+    broadcast_id: BroadcastId
+    generation: int
+
+
+class FinaliseRecording(Message, frozen=True, kw_only=True):
+    """SQS `finalise`: the broadcast is over and its worker gone; write the recording's manifests."""
+
+    stream_id: StreamId
+    broadcast_id: BroadcastId
+
+
+class ChatDelivery(Message, frozen=True, kw_only=True):
+    """SQS FIFO `chat-delivery`, group = room: the room has events that its connections have not been sent."""
+
+    stream_id: StreamId
+
+
+class ChatMessageArchived(Message, frozen=True, kw_only=True):
+    """SQS `chat-archive`: one accepted chat message, on its way to PostgreSQL."""
+
+    stream_id: StreamId
+    seq: int
+    message_id: MessageId
+    user_id: UserId
+    username: str
+    text: str
+    reply_to: MessageId | None
+    created_at: int
+
+
+M = TypeVar("M", bound=Message)
+
+
+def encode(message: Message) -> str:
+    return msgspec.json.encode(message).decode()
+
+
+def decode(body: str | bytes, shape: type[M]) -> M:
+    """`body` as `shape`. Raises msgspec.ValidationError or DecodeError, both permanent: redelivery cannot help."""
+    return msgspec.json.decode(body, type=shape)
+
+
+def to_plain(message: Message) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(message)
+    return plain

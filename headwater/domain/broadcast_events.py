@@ -1,0 +1,117 @@
+"""Stages 2–4 · everything that can happen to a stream's broadcast. May arrive late, twice, out of order or never.
+
+Each event names exactly what it is about, so that it changes nothing once that is no longer current. `occurred_at` is the
+ingest node's clock in Unix milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from headwater.domain.broadcast import EndReason, SessionRef, StreamSettings
+from headwater.domain.ids import BroadcastId
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """An encoder with a valid key of `key_version` asks to publish. `candidate_id` names the broadcast if a new one begins."""
+
+    ref: SessionRef
+    key_version: int
+    candidate_id: BroadcastId
+    pull_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The node's heartbeat of a publish session. `age_seconds` since the node opened it; None when the node does not say."""
+
+    ref_node: str
+    ref_client_id: str
+    occurred_at: int
+    key_version: int | None
+    age_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The node says that a publish session is over."""
+
+    ref_node: str
+    ref_client_id: str
+    occurred_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSeen:
+    """The first segment of publish session `session_serial` is durable."""
+
+    broadcast_id: BroadcastId
+    session_serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRefused:
+    """The worker found that this source can never play, or that transcoding keeps failing."""
+
+    broadcast_id: BroadcastId
+    session_serial: int
+    reason: EndReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The owner takes the preview public."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The owner, or a moderator of the site, ends the broadcast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; look at every deadline of `broadcast_id`."""
+
+    broadcast_id: BroadcastId
+
+
+@dataclass(frozen=True, slots=True)
+class Finalised:
+    """The recording's manifests are written, or there was nothing to record (`duration_seconds` 0)."""
+
+    broadcast_id: BroadcastId
+    duration_seconds: float
+    renditions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    settings: StreamSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKey:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    pass
+
+
+Event = (
+    Publish
+    | Update
+    | Done
+    | MediaSeen
+    | SourceRefused
+    | Start
+    | Stop
+    | Tick
+    | Finalised
+    | Configure
+    | RotateKey
+    | Delete
+)

@@ -1,0 +1,352 @@
+"""Stages 2–4 · what may become of a broadcast: pure transitions, committed elsewhere by conditional writes.
+
+`decide(control, event, now)` takes the hot state of one stream and one thing that happened, and answers with the next
+state (with what others must be told in its outbox) and with what to answer whoever brought the event. `now` is Unix
+milliseconds of the control plane's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from headwater.domain.broadcast import (
+    Broadcast,
+    BroadcastEventName,
+    BroadcastNews,
+    BroadcastState,
+    EndReason,
+    PublishSession,
+    Pulse,
+    RecordingState,
+    StreamControl,
+)
+from headwater.domain.broadcast_events import (
+    Configure,
+    Delete,
+    Done,
+    Event,
+    Finalised,
+    MediaSeen,
+    Publish,
+    RotateKey,
+    SourceRefused,
+    Start,
+    Stop,
+    Tick,
+    Update,
+)
+
+IDLE_LIMIT_MS = 8_000  # a publish session is heard of every 2 s; silent for this long, it is gone
+MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
+DURATION_LIMIT_MS = 48 * 3600 * 1000
+PULSE_INTERVAL_MS = 2_000
+PULSE_TOLERANCE_MS = 500  # two machines' clocks differ a little; a pulse this early is still the one that was due
+FINALISE_PULSE_INTERVAL_MS = 1_000
+SETTLED_SESSIONS_KEPT = 8
+
+
+class Outcome(StrEnum):
+    ACCEPTED = "accepted"  # done, or already so
+    IGNORED = "ignored"  # about something that is no longer current
+    REFUSED = "refused"  # publish: key no longer valid, or stream deleted
+    BUSY = "busy"  # publish: another session holds the claim
+    KICK = "kick"  # update: this session must be dropped
+    NOT_LIVE = "not_live"  # start, stop: there is no broadcast
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    control: StreamControl
+    outcome: Outcome
+
+    def changes(self, before: StreamControl) -> bool:
+        return self.control != before
+
+
+def decide(control: StreamControl, event: Event, now: int) -> Decision:
+    """What `event` makes of `control` at `now`. Total: any event in any state has an answer, and none raises."""
+    match event:
+        case Publish():
+            return _publish(control, event, now)
+        case Update():
+            return _update(control, event, now)
+        case Done():
+            return _done(control, event, now)
+        case MediaSeen():
+            return _media_seen(control, event, now)
+        case SourceRefused():
+            return _source_refused(control, event, now)
+        case Start():
+            return _start(control, now)
+        case Stop():
+            return _end_active(control, now, EndReason.STOPPED)
+        case Tick():
+            return _tick(control, event, now)
+        case Finalised():
+            return _finalised(control, event, now)
+        case Configure():
+            return Decision(replace(control, settings=event.settings), Outcome.ACCEPTED)
+        case RotateKey():
+            return _rotate_key(control)
+        case Delete():
+            ended = _end_active(control, now, EndReason.STREAM_DELETED).control
+            return Decision(replace(ended, deleted=True), Outcome.ACCEPTED)
+
+
+def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
+    if control.deleted or event.key_version != control.key_version or event.ref in control.settled_sessions:
+        return Decision(control, Outcome.REFUSED)
+    broadcast = control.broadcast
+    if broadcast is None or not broadcast.is_active:
+        return Decision(_begin(control, event, now), Outcome.ACCEPTED)
+    holder = broadcast.session
+    if holder is not None:
+        if holder.ref == event.ref:
+            return Decision(control, Outcome.ACCEPTED)  # the same hook, delivered twice
+        same_connection = (holder.ref.node, holder.ref.client_id) == (event.ref.node, event.ref.client_id)
+        if same_connection and event.ref.opened_at < holder.ref.opened_at:
+            return Decision(control, Outcome.REFUSED)  # an old hook, delivered late
+        if not same_connection and now - holder.last_seen_at <= IDLE_LIMIT_MS:
+            return Decision(control, Outcome.BUSY)
+        control, broadcast = _release(control, broadcast, now)
+        if not broadcast.is_active:  # its window was already over
+            return Decision(_begin(control, event, now), Outcome.ACCEPTED)
+    elif _window_elapsed(control, broadcast, now):
+        control = _end(control, broadcast, now, EndReason.WINDOW_ELAPSED)
+        return Decision(_begin(control, event, now), Outcome.ACCEPTED)
+    session = _claim(event, broadcast.sessions + 1, now)
+    resumed = replace(broadcast, session=session, sessions=session.serial)
+    return Decision(_store(control, _pulse_now(resumed, now), pulse=True), Outcome.ACCEPTED)
+
+
+def _begin(control: StreamControl, event: Publish, now: int) -> StreamControl:
+    previous = control.unsettled  # the ended one, until its recording is settled
+    broadcast = Broadcast(
+        broadcast_id=event.candidate_id,
+        state=BroadcastState.STARTING,
+        started_at=now,
+        sequence=0,
+        sessions=1,
+        session=_claim(event, 1, now),
+        public=control.settings.auto_start,
+    )
+    control = replace(control, previous=previous, broadcast=None)
+    return _tell(control, _pulse_now(broadcast, now), BroadcastEventName.STARTED, now, pulse=True)
+
+
+def _claim(event: Publish, serial: int, now: int) -> PublishSession:
+    return PublishSession(ref=event.ref, serial=serial, pull_url=event.pull_url, claimed_at=now, last_seen_at=now)
+
+
+def _update(control: StreamControl, event: Update, now: int) -> Decision:
+    broadcast = control.broadcast
+    holder = broadcast.session if broadcast else None
+    if broadcast and holder and (holder.ref.node, holder.ref.client_id) == (event.ref_node, event.ref_client_id):
+        if event.occurred_at < holder.ref.opened_at:
+            return Decision(control, Outcome.IGNORED)  # of an earlier publish on the same connection
+        if event.key_version != control.key_version:
+            control, _ = _release(control, broadcast, now)  # the key was rotated: this encoder must go
+            return Decision(control, Outcome.KICK)
+        seen = replace(holder, last_seen_at=max(now, holder.last_seen_at))
+        return Decision(replace(control, broadcast=replace(broadcast, session=seen)), Outcome.ACCEPTED)
+    for settled in control.settled_sessions:
+        if (settled.node, settled.client_id) == (event.ref_node, event.ref_client_id):
+            return Decision(control, Outcome.KICK if event.occurred_at >= settled.opened_at else Outcome.IGNORED)
+    if control.deleted or event.key_version != control.key_version:
+        return Decision(control, Outcome.KICK)
+    # Unknown: its publish hook may still be on the way, so a young one is left alone.
+    old = event.age_seconds is not None and event.age_seconds * 1000 > 2 * IDLE_LIMIT_MS
+    return Decision(control, Outcome.KICK if old else Outcome.IGNORED)
+
+
+def _done(control: StreamControl, event: Done, now: int) -> Decision:
+    broadcast = control.broadcast
+    holder = broadcast.session if broadcast else None
+    if broadcast is None or holder is None:
+        return Decision(control, Outcome.IGNORED)
+    if (holder.ref.node, holder.ref.client_id) != (event.ref_node, event.ref_client_id):
+        return Decision(control, Outcome.IGNORED)  # of a session that never held the claim, or no longer does
+    if event.occurred_at < holder.ref.opened_at:
+        return Decision(control, Outcome.IGNORED)
+    control, _ = _release(control, broadcast, now)
+    return Decision(control, Outcome.ACCEPTED)
+
+
+def _media_seen(control: StreamControl, event: MediaSeen, now: int) -> Decision:
+    broadcast = control.broadcast
+    if broadcast is None or broadcast.broadcast_id != event.broadcast_id or not broadcast.is_active:
+        return Decision(control, Outcome.IGNORED)
+    current = broadcast.session is not None and broadcast.session.serial == event.session_serial
+    if current and broadcast.state is not BroadcastState.LIVE:
+        first = broadcast.live_at is None
+        live = replace(
+            broadcast,
+            state=BroadcastState.LIVE,
+            live_at=now if first else broadcast.live_at,
+            interrupted_at=None,
+        )
+        name = BroadcastEventName.LIVE if first else BroadcastEventName.RESUMED
+        return Decision(_tell(control, live, name, now), Outcome.ACCEPTED)
+    if broadcast.state is BroadcastState.STARTING and event.session_serial <= broadcast.sessions:
+        # A short first session whose media became durable only after its encoder had gone: there is something to record.
+        seen = replace(
+            broadcast,
+            state=BroadcastState.INTERRUPTED,
+            live_at=now,
+            interrupted_at=broadcast.interrupted_at if broadcast.interrupted_at is not None else now,
+        )
+        return Decision(_tell(control, seen, BroadcastEventName.INTERRUPTED, now), Outcome.ACCEPTED)
+    return Decision(control, Outcome.IGNORED)
+
+
+def _source_refused(control: StreamControl, event: SourceRefused, now: int) -> Decision:
+    broadcast = control.broadcast
+    if broadcast is None or broadcast.broadcast_id != event.broadcast_id or not broadcast.is_active:
+        return Decision(control, Outcome.IGNORED)
+    if broadcast.session is not None and broadcast.session.serial != event.session_serial:
+        return Decision(control, Outcome.IGNORED)  # the encoder came back meanwhile, perhaps with a better source
+    return Decision(_end(control, broadcast, now, event.reason, event.detail), Outcome.ACCEPTED)
+
+
+def _start(control: StreamControl, now: int) -> Decision:
+    broadcast = control.broadcast
+    if broadcast is None or not broadcast.is_active:
+        return Decision(control, Outcome.NOT_LIVE)
+    if broadcast.public:
+        return Decision(control, Outcome.ACCEPTED)
+    told = _tell(control, replace(broadcast, public=True), BroadcastEventName.PUBLISHED, now)
+    return Decision(told, Outcome.ACCEPTED)
+
+
+def _end_active(control: StreamControl, now: int, reason: EndReason) -> Decision:
+    broadcast = control.broadcast
+    if broadcast is None or not broadcast.is_active:
+        return Decision(control, Outcome.NOT_LIVE)
+    return Decision(_end(control, broadcast, now, reason), Outcome.ACCEPTED)
+
+
+def _rotate_key(control: StreamControl) -> Decision:
+    return Decision(replace(control, key_version=control.key_version + 1), Outcome.ACCEPTED)
+
+
+def _finalised(control: StreamControl, event: Finalised, now: int) -> Decision:
+    broadcast = control.find(event.broadcast_id)
+    if broadcast is None or broadcast.is_active or broadcast.is_settled:
+        return Decision(control, Outcome.IGNORED)
+    ready = event.duration_seconds > 0
+    settled = replace(
+        broadcast,
+        recording=RecordingState.READY if ready else RecordingState.FAILED,
+        duration_seconds=event.duration_seconds,
+        renditions=event.renditions,
+    )
+    name = BroadcastEventName.READY if ready else BroadcastEventName.FAILED
+    return Decision(_tell(control, settled, name, now), Outcome.ACCEPTED)
+
+
+def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
+    """Apply every deadline that has passed, and keep exactly one chain of pulses alive while there is something to watch."""
+    broadcast = control.find(event.broadcast_id)
+    if broadcast is None or broadcast.is_settled:
+        return Decision(control, Outcome.IGNORED)
+    if broadcast.is_active:
+        control = _meet_deadlines(control, broadcast, now)
+        broadcast = control.find(event.broadcast_id) or broadcast
+    if now < broadcast.next_pulse_at - PULSE_TOLERANCE_MS:
+        return Decision(control, Outcome.IGNORED)  # a duplicate: the chain it belongs to is already going on
+    interval = PULSE_INTERVAL_MS if broadcast.is_active else FINALISE_PULSE_INTERVAL_MS
+    armed = replace(broadcast, next_pulse_at=now + interval)
+    control = _put(control, armed)
+    control = replace(control, pulses=(*control.pulses, Pulse(armed.broadcast_id, interval)))
+    return Decision(control, Outcome.ACCEPTED)
+
+
+def _meet_deadlines(control: StreamControl, broadcast: Broadcast, now: int) -> StreamControl:
+    session = broadcast.session
+    if now - broadcast.started_at >= DURATION_LIMIT_MS:
+        return _end(control, broadcast, now, EndReason.DURATION_LIMIT)
+    if session is not None and now - session.last_seen_at > IDLE_LIMIT_MS:
+        control, broadcast = _release(control, broadcast, now)
+    elif (
+        session is not None
+        and broadcast.state is not BroadcastState.LIVE
+        and now - session.claimed_at >= MEDIA_LIMIT_MS
+    ):
+        if broadcast.live_at is None:
+            return _end(control, broadcast, now, EndReason.NO_MEDIA)
+        control, broadcast = _release(control, broadcast, now)  # came back, but silent: its window goes on
+    if broadcast.is_active and broadcast.session is None and _window_elapsed(control, broadcast, now):
+        reason = EndReason.NO_MEDIA if broadcast.live_at is None else EndReason.WINDOW_ELAPSED
+        return _end(control, broadcast, now, reason)
+    return control
+
+
+def _window_elapsed(control: StreamControl, broadcast: Broadcast, now: int) -> bool:
+    if broadcast.interrupted_at is None:
+        return False
+    window = control.settings.reconnect_window_seconds * 1000
+    if broadcast.live_at is None:
+        window = min(window, MEDIA_LIMIT_MS)
+    return now - broadcast.interrupted_at >= window
+
+
+def _release(control: StreamControl, broadcast: Broadcast, now: int) -> tuple[StreamControl, Broadcast]:
+    """The publisher is gone: wait for it inside the reconnect window, or end when there is none."""
+    control = _settle_session(control, broadcast.session)
+    gone = replace(broadcast, session=None)
+    if broadcast.state is BroadcastState.LIVE or broadcast.interrupted_at is None:
+        gone = replace(gone, interrupted_at=now)
+    if control.settings.reconnect_window_seconds == 0:
+        reason = EndReason.NO_MEDIA if broadcast.live_at is None else EndReason.WINDOW_ELAPSED
+        control = _end(control, gone, now, reason)
+    elif broadcast.state is BroadcastState.LIVE:
+        gone = replace(gone, state=BroadcastState.INTERRUPTED)
+        control = _tell(control, gone, BroadcastEventName.INTERRUPTED, now)
+    else:
+        control = _put(control, gone)
+    return control, control.find(broadcast.broadcast_id) or gone
+
+
+def _end(
+    control: StreamControl, broadcast: Broadcast, now: int, reason: EndReason, detail: str | None = None
+) -> StreamControl:
+    control = _settle_session(control, broadcast.session)
+    ended = replace(
+        broadcast, state=BroadcastState.ENDED, session=None, ended_at=now, end_reason=reason, end_detail=detail
+    )
+    return _tell(control, _pulse_now(ended, now), BroadcastEventName.ENDED, now, pulse=True)
+
+
+def _settle_session(control: StreamControl, session: PublishSession | None) -> StreamControl:
+    if session is None:
+        return control
+    kept = (*control.settled_sessions, session.ref)[-SETTLED_SESSIONS_KEPT:]
+    return replace(control, settled_sessions=kept)
+
+
+def _pulse_now(broadcast: Broadcast, now: int) -> Broadcast:
+    return replace(broadcast, next_pulse_at=now)
+
+
+def _tell(
+    control: StreamControl, broadcast: Broadcast, name: BroadcastEventName, now: int, *, pulse: bool = False
+) -> StreamControl:
+    told = replace(broadcast, sequence=broadcast.sequence + 1)
+    control = replace(control, news=(*control.news, BroadcastNews(name, now, told)))
+    return _store(control, told, pulse=pulse)
+
+
+def _store(control: StreamControl, broadcast: Broadcast, *, pulse: bool = False) -> StreamControl:
+    control = _put(control, broadcast)
+    if pulse:
+        control = replace(control, pulses=(*control.pulses, Pulse(broadcast.broadcast_id, 0)))
+    return control
+
+
+def _put(control: StreamControl, broadcast: Broadcast) -> StreamControl:
+    """Store `broadcast` in its place; a settled one that is no longer the stream's current one is forgotten."""
+    if any(b.broadcast_id == broadcast.broadcast_id for b in control.previous):
+        kept = (broadcast if b.broadcast_id == broadcast.broadcast_id else b for b in control.previous)
+        return replace(control, previous=tuple(b for b in kept if not b.is_settled))
+    return replace(control, broadcast=broadcast)

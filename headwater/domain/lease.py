@@ -1,0 +1,106 @@
+"""Stage 3 · which worker may write a broadcast: a lease with a generation, judged by the dispatcher's clock alone.
+
+The worker proves that it lives by counting `beats`; it never writes a time. The dispatcher notes when it last saw the
+count move, so clocks of two machines are never compared. Every takeover raises `generation`, and every write of a worker
+is conditional on its own generation (fencing, after Kleppmann 2016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from headwater.domain.ids import BroadcastId, WorkerId
+
+LEASE_MS = 4_000  # the count has not moved for this long: the worker is dead, or as good as
+WORKER_SELF_FENCE_SECONDS = 3.0  # a worker that could not beat for this long stops by itself, before it is replaced
+BEAT_INTERVAL_SECONDS = 1.0
+
+
+class LeaseState(StrEnum):
+    FREE = "free"  # nobody, and nobody asked for
+    REQUESTED = "requested"  # a task was asked for; no worker has come yet
+    HELD = "held"
+    RELEASED = "released"  # the worker has flushed everything and gone
+    CLOSED = "closed"  # the recording is being, or was, finalised: nobody may write any more
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    broadcast_id: BroadcastId
+    state: LeaseState = LeaseState.FREE
+    generation: int = 0
+    holder: WorkerId | None = None
+    beats: int = 0
+    judged_beats: int = -1
+    judged_at: int = 0  # ms, when the dispatcher first saw `judged_beats`, or asked for the task
+    task_id: str | None = None  # what RunTask answered; None while that answer is unknown
+
+    @property
+    def client_token(self) -> str:
+        """Idempotency token of RunTask: one task per generation, however often it is asked for."""
+        return f"{self.broadcast_id}-{self.generation}"
+
+
+def request_worker(lease: Lease, now: int) -> Lease:
+    """A new generation: whoever held the lease before can no longer write."""
+    return replace(
+        lease,
+        state=LeaseState.REQUESTED,
+        generation=lease.generation + 1,
+        holder=None,
+        beats=0,
+        judged_beats=0,
+        judged_at=now,
+        task_id=None,
+    )
+
+
+def acquire(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
+    """The lease held by `worker_id`, or None when that generation is not waiting for a worker (any more)."""
+    if lease.generation != generation:
+        return None
+    if lease.state is LeaseState.HELD and lease.holder == worker_id:
+        return lease
+    if lease.state is not LeaseState.REQUESTED:
+        return None
+    return replace(lease, state=LeaseState.HELD, holder=worker_id, beats=lease.beats + 1)
+
+
+def beat(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
+    if not may_write(lease, generation, worker_id):
+        return None
+    return replace(lease, beats=lease.beats + 1)
+
+
+def release(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
+    if not may_write(lease, generation, worker_id):
+        return None
+    return replace(lease, state=LeaseState.RELEASED, holder=None)
+
+
+def may_write(lease: Lease, generation: int, worker_id: WorkerId) -> bool:
+    return lease.state is LeaseState.HELD and lease.generation == generation and lease.holder == worker_id
+
+
+def judge(lease: Lease, now: int) -> Lease:
+    """Note the count when it moved since the last look."""
+    if lease.beats == lease.judged_beats:
+        return lease
+    return replace(lease, judged_beats=lease.beats, judged_at=now)
+
+
+def is_dead(lease: Lease, now: int, start_limit_ms: int) -> bool:
+    """Whether the holder stopped beating, or the requested task did not come within `start_limit_ms`."""
+    if lease.beats != lease.judged_beats:
+        return False
+    if lease.state is LeaseState.HELD:
+        return now - lease.judged_at >= LEASE_MS
+    if lease.state is LeaseState.REQUESTED:
+        return now - lease.judged_at >= start_limit_ms
+    return False
+
+
+def close(lease: Lease) -> Lease:
+    """Nobody may write from here on: the finaliser reads a timeline that no longer moves."""
+    return replace(lease, state=LeaseState.CLOSED, generation=lease.generation + 1, holder=None)

@@ -1,0 +1,126 @@
+"""Every way Headwater refuses or fails, by stable code; each transport renders these in one table of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One bad input field: `field` is a dotted path in the request, `message` says what to do."""
+
+    field: str
+    message: str
+
+
+class HeadwaterError(Exception):
+    """Base of every refusal and failure. `code` is part of the public contract; `detail` is safe to show to anyone."""
+
+    code: str = "internal_error"
+    default_detail: str = "Something went wrong on our side. Try again in a moment."
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: int | None = None) -> None:
+        self.detail = detail or self.default_detail
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(self.detail)
+
+
+class InvalidInput(HeadwaterError):
+    """The request has the wrong shape. `errors` names each bad field."""
+
+    code = "invalid_input"
+    default_detail = "The request is not valid. See `errors` for each field."
+
+    def __init__(self, detail: str | None = None, *, errors: tuple[FieldError, ...] = ()) -> None:
+        super().__init__(detail)
+        self.errors = errors
+
+
+class Unauthenticated(HeadwaterError):
+    code = "unauthenticated"
+    default_detail = "Sign in first: send a valid access token as `Authorization: Bearer …`."
+
+
+class InvalidCredentials(Unauthenticated):
+    code = "invalid_credentials"
+    default_detail = "The username, e-mail address or password is wrong."
+
+
+class TokenReused(Unauthenticated):
+    code = "token_reused"
+    default_detail = "This refresh token was used before, so its session was ended. Sign in again."
+
+
+class Forbidden(HeadwaterError):
+    code = "forbidden"
+    default_detail = "You may not do this."
+
+
+class NotFound(HeadwaterError):
+    code = "not_found"
+    default_detail = "There is nothing here, or you may not see it."
+
+
+class Conflict(HeadwaterError):
+    code = "conflict"
+    default_detail = "This contradicts the current state. Fetch it again and decide anew."
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+    default_detail = "This username or e-mail address is already in use."
+
+
+class NotLive(Conflict):
+    code = "not_live"
+    default_detail = "The stream has no broadcast at the moment."
+
+
+class RateLimited(HeadwaterError):
+    code = "rate_limited"
+    default_detail = "Too many requests. Wait for the time given in `Retry-After`."
+
+
+class PayloadTooLarge(HeadwaterError):
+    code = "payload_too_large"
+    default_detail = "The request body is too large."
+
+
+class PublishRefused(HeadwaterError):
+    """The encoder may not publish. The reason never tells a wrong key from an unknown stream."""
+
+    code = "publish_refused"
+    default_detail = "This stream key is not valid."
+
+
+class AlreadyPublishing(PublishRefused):
+    code = "already_publishing"
+    default_detail = "Another encoder is publishing with this key."
+
+
+class HookRejected(HeadwaterError):
+    """A hook that is unsigned, wrongly signed, out of date or malformed. It changes nothing."""
+
+    code = "hook_rejected"
+    default_detail = "The hook's signature, time or form is not valid."
+
+
+class StateContended(HeadwaterError):
+    """Many writers raced for one item and this one kept losing. Transient: try again."""
+
+    code = "state_contended"
+    default_detail = "The stream is changing too quickly. Try again."
+
+
+class DependencyUnavailable(HeadwaterError):
+    """A backing service did not answer in time. Transient: queues redeliver, clients retry."""
+
+    code = "dependency_unavailable"
+    default_detail = "A service we depend on is not answering. Try again in a moment."
+
+
+class LeaseLost(HeadwaterError):
+    """Another worker holds the broadcast now; this one must stop writing at once."""
+
+    code = "lease_lost"
+    default_detail = "This worker no longer holds the broadcast's lease."

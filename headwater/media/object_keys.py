@@ -1,0 +1,62 @@
+"""Stage 5 · the name of every object and its cache header, built here and nowhere else.
+
+Everything of a stream lies under one prefix, so that one signed cookie covers it. Ids only: no key, no title, no name
+that a user chose ever becomes part of a path. A viewer's URL is the CDN's base plus `/` plus the object key.
+"""
+
+from __future__ import annotations
+
+from headwater.domain.ids import BroadcastId, StreamId
+
+AUDIO_TRACK = "audio"
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+LIVE_MANIFEST = "public, max-age=1"
+RECORDING_MANIFEST = "public, max-age=60"
+
+HLS_TYPE = "application/vnd.apple.mpegurl"
+DASH_TYPE = "application/dash+xml"
+MP4_TYPE = "video/mp4"
+AUDIO_MP4_TYPE = "audio/mp4"
+JPEG_TYPE = "image/jpeg"
+
+
+def live_hls(stream_id: StreamId) -> str:
+    return f"{stream_id}/live.m3u8"
+
+
+def live_dash(stream_id: StreamId) -> str:
+    return f"{stream_id}/live.mpd"
+
+
+def broadcast_prefix(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
+    return f"{stream_id}/{broadcast_id}/"
+
+
+def recording_hls(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
+    return f"{stream_id}/{broadcast_id}/index.m3u8"
+
+
+def recording_dash(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
+    return f"{stream_id}/{broadcast_id}/index.mpd"
+
+
+def media_playlist(stream_id: StreamId, broadcast_id: BroadcastId, track: str) -> str:
+    return f"{stream_id}/{broadcast_id}/{track}.m3u8"
+
+
+def init_segment(stream_id: StreamId, broadcast_id: BroadcastId, track: str, epoch: int) -> str:
+    return f"{stream_id}/{broadcast_id}/{track}/{epoch}-init.mp4"
+
+
+def media_segment(stream_id: StreamId, broadcast_id: BroadcastId, track: str, epoch: int, start_ms: int) -> str:
+    return f"{stream_id}/{broadcast_id}/{track}/{epoch}-{start_ms}.m4s"
+
+
+def thumbnail(stream_id: StreamId, broadcast_id: BroadcastId, number: int) -> str:
+    """Thumbnails count from 0, one every ten seconds of media."""
+    return f"{stream_id}/{broadcast_id}/thumbnails/{number}.jpg"
+
+
+def poster(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
+    return f"{stream_id}/{broadcast_id}/poster.jpg"
