@@ -1,0 +1,78 @@
+// What every page shares: the header with the account, and small pieces of display.
+
+import { html, render, useEffect, useState } from "/vendor/htm/preact/standalone.module.js";
+import { logout, onUser, restore } from "/session.js";
+
+export { html, render, useEffect, useState };
+
+/** The signed-in user, or null; `undefined` while that is being found out. */
+export function useUser() {
+  const [user, setUser] = useState(undefined);
+  useEffect(() => {
+    restore().then(setUser);
+    return onUser(setUser);
+  }, []);
+  return user;
+}
+
+/** Run `work` now and then every `seconds`, but not while the page is hidden. */
+export function usePolling(work, seconds, dependencies = []) {
+  useEffect(() => {
+    let stopped = false;
+    let timer = null;
+    const turn = async () => {
+      if (document.visibilityState === "visible") await work().catch(() => {});
+      if (!stopped) timer = setTimeout(turn, seconds * 1000);
+    };
+    turn();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+    };
+  }, dependencies);
+}
+
+export function Header({ user }) {
+  return html`
+    <header class="site">
+      <a class="brand" href="/">Headwater</a>
+      <nav aria-label="Site">
+        <a href="/studio">Studio</a>
+        ${user && html`<span class="account">${user.username}</span>`}
+        ${user && html`<button class="plain" onClick=${() => logout()}>Sign out</button>`}
+        ${user === null && html`<a href=${`/studio?next=${encodeURIComponent(location.pathname)}`}>Sign in</a>`}
+      </nav>
+    </header>
+  `;
+}
+
+/** A form field with its label and, below it, what the server said is wrong with it. */
+export function Field({ label, name, error, hint, ...input }) {
+  const described = [hint && `${name}-hint`, error && `${name}-error`].filter(Boolean).join(" ");
+  return html`
+    <div class="field">
+      <label for=${name}>${label}</label>
+      <input id=${name} name=${name} aria-invalid=${error ? "true" : "false"} aria-describedby=${described} ...${input} />
+      ${hint && html`<small id=${`${name}-hint`}>${hint}</small>`}
+      ${error && html`<small id=${`${name}-error`} class="error">${error}</small>`}
+    </div>
+  `;
+}
+
+export function StatusBadge({ status }) {
+  const words = { live: "Live", interrupted: "Reconnecting", preview: "Preview", offline: "Offline" };
+  return html`<span class=${`badge ${status}`}>${words[status] ?? status}</span>`;
+}
+
+export const viewers = (count) => `${count.toLocaleString()} ${count === 1 ? "viewer" : "viewers"}`;
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  const whole = Math.round(seconds);
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const shown = parts[0] ? parts : parts.slice(1);
+  return shown.map((part, place) => (place ? String(part).padStart(2, "0") : String(part))).join(":");
+}
+
+export const dayAndTime = (iso) =>
+  new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });

@@ -1,0 +1,141 @@
+// Plays one manifest in a <video>: HLS through hls.js (or the browser itself where hls.js cannot run), DASH through Shaka.
+// Both offer the same few things: the list of qualities, choosing one, and the distance to the live edge.
+
+const HLS_MODULE = "/vendor/hls.js/dist/hls.min.mjs";
+const SHAKA_SCRIPT = "/vendor/shaka-player/dist/shaka-player.dash-es2021.js";
+const RETRY_MILLISECONDS = 2000;
+
+/**
+ * Start playing. `onQualities(list)` gets `[{id, label}]` once known, `onPlaying(label)` the quality on screen,
+ * `onTrouble(text|null)` what a person should know. Returns `{choose(id), toLiveEdge(), latency(), stop()}`.
+ */
+export async function play(video, { hls, dash }, format, listeners) {
+  return format === "dash" ? playDash(video, dash, listeners) : playHls(video, hls, listeners);
+}
+
+const label = (height, width) => `${Math.min(height, width)}p`;
+
+async function playHls(video, url, { onQualities, onPlaying, onTrouble }) {
+  const { default: Hls } = await import(HLS_MODULE);
+  if (!Hls.isSupported()) {
+    video.src = url;
+    return {
+      choose() {},
+      toLiveEdge: () => (video.currentTime = video.seekable.end(video.seekable.length - 1)),
+      latency: () => null,
+      stop: () => video.removeAttribute("src"),
+    };
+  }
+
+  let retry = null;
+  const hls = new Hls({
+    lowLatencyMode: true,
+    backBufferLength: 60,
+    maxLiveSyncPlaybackRate: 1.05,
+    manifestLoadPolicy: { default: { maxTimeToFirstByteMs: 8000, maxLoadTimeMs: 15000, timeoutRetry: null, errorRetry: null } },
+  });
+  hls.on(Hls.Events.MANIFEST_PARSED, () => {
+    onTrouble(null);
+    onQualities(hls.levels.map((level, id) => ({ id, label: label(level.height, level.width) })).reverse());
+  });
+  hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) => {
+    const { height, width } = hls.levels[level];
+    onPlaying(height ? label(height, width) : "audio");
+  });
+  hls.on(Hls.Events.FRAG_BUFFERED, () => onTrouble(null));
+  hls.on(Hls.Events.ERROR, (_, error) => {
+    if (!error.fatal) return;
+    if (error.type === Hls.ErrorTypes.MEDIA_ERROR) {
+      hls.recoverMediaError();
+      return;
+    }
+    // The stream is not there (yet, or for the moment): keep asking, so that it plays on without a reload.
+    onTrouble("Waiting for the stream…");
+    clearTimeout(retry);
+    retry = setTimeout(() => (hls.levels.length ? hls.startLoad() : hls.loadSource(url)), RETRY_MILLISECONDS);
+  });
+  hls.loadSource(url);
+  hls.attachMedia(video);
+  return {
+    engine: hls,
+    choose: (id) => (hls.nextLevel = id),
+    toLiveEdge: () => hls.liveSyncPosition && (video.currentTime = hls.liveSyncPosition),
+    latency: () => (hls.latency > 0 ? hls.latency : null),
+    stop() {
+      clearTimeout(retry);
+      hls.destroy();
+    },
+  };
+}
+
+let shakaLoading = null;
+
+function loadShaka() {
+  shakaLoading ??= new Promise((resolve, reject) => {
+    const script = Object.assign(document.createElement("script"), { src: SHAKA_SCRIPT });
+    script.onload = () => resolve(globalThis.shaka);
+    script.onerror = () => reject(new Error("The DASH player could not be loaded."));
+    document.head.append(script);
+  });
+  return shakaLoading;
+}
+
+async function playDash(video, url, { onQualities, onPlaying, onTrouble }) {
+  const shaka = await loadShaka();
+  shaka.polyfill.installAll();
+  const player = new shaka.Player();
+  await player.attach(video);
+  let stopped = false;
+  let retry = null;
+
+  const showVariant = () => {
+    const active = player.getVariantTracks().find((track) => track.active);
+    if (active?.height) onPlaying(label(active.height, active.width));
+  };
+  player.addEventListener("adaptation", showVariant);
+  player.addEventListener("variantchanged", showVariant);
+  player.addEventListener("error", ({ detail }) => {
+    if (detail.severity === shaka.util.Error.Severity.CRITICAL) again();
+  });
+
+  async function load() {
+    try {
+      await player.load(url);
+      if (stopped) return;
+      onTrouble(null);
+      onQualities(
+        player
+          .getVariantTracks()
+          .filter((track) => track.height)
+          .sort((one, other) => other.height - one.height)
+          .map((track) => ({ id: track.id, label: label(track.height, track.width) })),
+      );
+      showVariant();
+      await video.play().catch(() => {});
+    } catch {
+      again();
+    }
+  }
+  function again() {
+    if (stopped) return;
+    onTrouble("Waiting for the stream…");
+    clearTimeout(retry);
+    retry = setTimeout(load, RETRY_MILLISECONDS);
+  }
+  load();
+  return {
+    engine: player,
+    choose(id) {
+      player.configure({ abr: { enabled: id === -1 } });
+      const track = player.getVariantTracks().find((candidate) => candidate.id === id);
+      if (track) player.selectVariantTrack(track, true);
+    },
+    toLiveEdge: () => (video.currentTime = player.seekRange().end),
+    latency: () => (player.isLive() ? player.seekRange().end - video.currentTime : null),
+    async stop() {
+      stopped = true;
+      clearTimeout(retry);
+      await player.destroy();
+    },
+  };
+}

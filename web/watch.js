@@ -1,0 +1,181 @@
+// The watch page: one stream live (`/watch/{stream_id}`), or one recording (`/recordings/{broadcast_id}`).
+
+import "/vendor/media-chrome/dist/index.js";
+import { ChatPanel } from "/chat-panel.js";
+import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
+import { play } from "/player.js";
+import { call } from "/session.js";
+
+const HEARTBEAT_SECONDS = 10;
+const AUTOMATIC = -1;
+const [, kind, id] = location.pathname.split("/");
+const format = new URLSearchParams(location.search).get("format") === "dash" ? "dash" : "hls";
+
+function Player({ playback, poster, live }) {
+  const [video, setVideo] = useState(null);
+  const [player, setPlayer] = useState(null);
+  const [qualities, setQualities] = useState([]);
+  const [chosen, setChosen] = useState(AUTOMATIC);
+  const [playing, setPlaying] = useState(null);
+  const [trouble, setTrouble] = useState(null);
+
+  useEffect(() => {
+    if (!video) return undefined;
+    let started = null;
+    let stopped = false;
+    play(video, playback, format, { onQualities: setQualities, onPlaying: setPlaying, onTrouble: setTrouble }).then(
+      (it) => {
+        started = it;
+        if (stopped) it.stop();
+        else {
+          setPlayer(it);
+          globalThis.headwaterPlayer = it; // for the browser's console and for tests
+        }
+      },
+      (error) => setTrouble(error.message),
+    );
+    return () => {
+      stopped = true;
+      started?.stop();
+    };
+  }, [video, playback.hls, playback.dash]);
+
+  const choose = (event) => {
+    const quality = Number(event.target.value);
+    setChosen(quality);
+    player?.choose(quality);
+  };
+  return html`
+    <div class="player">
+      <media-controller>
+        <video slot="media" ref=${setVideo} playsinline autoplay muted crossorigin poster=${poster ?? undefined}></video>
+        <media-loading-indicator slot="centered-chrome" noautohide></media-loading-indicator>
+        <media-control-bar>
+          <media-play-button></media-play-button>
+          <media-mute-button></media-mute-button>
+          <media-volume-range></media-volume-range>
+          ${live
+            ? html`<button class="control live-edge" onClick=${() => player?.toLiveEdge()} title="Go to the live edge">● LIVE</button>`
+            : html`<media-time-display showduration></media-time-display>`}
+          <media-time-range></media-time-range>
+          <label class="control quality">
+            <span class="visually-hidden">Quality</span>
+            <select onChange=${choose} value=${chosen} data-playing=${playing ?? ""}>
+              <option value=${AUTOMATIC}>${chosen === AUTOMATIC && playing ? `Auto (${playing})` : "Auto"}</option>
+              ${qualities.map((quality) => html`<option key=${quality.id} value=${quality.id}>${quality.label}</option>`)}
+            </select>
+          </label>
+          <media-pip-button></media-pip-button>
+          <media-fullscreen-button></media-fullscreen-button>
+        </media-control-bar>
+      </media-controller>
+      ${trouble && html`<p class="trouble" role="status">${trouble}</p>`}
+    </div>
+  `;
+}
+
+/** Counts this browser as a viewer for as long as the page plays. */
+function usePlaybackSession(streamId, watching) {
+  useEffect(() => {
+    if (!watching) return undefined;
+    let timer = null;
+    let stopped = false;
+    const beat = async (session) => {
+      if (stopped) return;
+      try {
+        if (session) await call("POST", `/playback-sessions/${session.session_id}/heartbeat`);
+        else session = await call("POST", `/streams/${streamId}/playback-session`);
+      } catch (error) {
+        if (error.status === 404) session = null;
+      }
+      if (!stopped) timer = setTimeout(beat, HEARTBEAT_SECONDS * 1000, session);
+    };
+    beat(null);
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+    };
+  }, [streamId, watching]);
+}
+
+function Live() {
+  const user = useUser();
+  const [stream, setStream] = useState(null);
+  const [problem, setProblem] = useState(null);
+  // The playback URLs are stable: once playing, an interruption is the player's to bridge, not a reason to start anew.
+  const [playback, setPlayback] = useState(null);
+
+  usePolling(
+    async () => {
+      try {
+        const seen = await call("GET", `/streams/${id}`);
+        setStream(seen);
+        setProblem(null);
+        document.title = `${seen.title} · Headwater`;
+        if (seen.status === "offline") setPlayback(null);
+        else if (seen.playback?.hls) setPlayback((before) => before ?? seen.playback);
+      } catch (error) {
+        if (error.status === 404) setProblem("This stream does not exist, or you may not see it.");
+        else setProblem(error.message);
+      }
+    },
+    2,
+    [user?.id],
+  );
+  usePlaybackSession(id, playback !== null);
+
+  return html`
+    <${Header} user=${user} />
+    <main class="watch">
+      ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+      <section class="stage" aria-label="Video">
+        ${playback
+          ? html`<${Player} playback=${playback} poster=${stream.thumbnail_url} live=${true} />`
+          : html`<div class="player off"><p>${stream ? "The stream is offline. It will start here by itself." : "Loading…"}</p></div>`}
+        ${stream &&
+        html`
+          <h1>${stream.title}</h1>
+          <p class="about">
+            <${StatusBadge} status=${stream.status} />
+            <span>${stream.owner.username}</span>
+            <span class="viewer-count">${viewers(stream.viewer_count)}</span>
+          </p>
+          <p class="description">${stream.description}</p>
+        `}
+      </section>
+      ${stream && html`<${ChatPanel} streamId=${id} user=${user} />`}
+    </main>
+  `;
+}
+
+function Recording() {
+  const user = useUser();
+  const [broadcast, setBroadcast] = useState(null);
+  const [problem, setProblem] = useState(null);
+  useEffect(() => {
+    call("GET", `/broadcasts/${id}`).then(
+      (found) => {
+        setBroadcast(found);
+        document.title = `${found.title} · Headwater`;
+      },
+      (error) => setProblem(error.status === 404 ? "This recording does not exist, or you may not see it." : error.message),
+    );
+  }, [user?.id]);
+  return html`
+    <${Header} user=${user} />
+    <main class="watch alone">
+      ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+      <section class="stage" aria-label="Video">
+        ${broadcast?.playback?.hls && html`<${Player} playback=${broadcast.playback} poster=${broadcast.thumbnail_url} live=${false} />`}
+        ${broadcast && !broadcast.playback?.hls && html`<div class="player off"><p>The recording is not ready yet.</p></div>`}
+        ${broadcast &&
+        html`
+          <h1>${broadcast.title}</h1>
+          <p class="about">${dayAndTime(broadcast.started_at)} · ${duration(broadcast.duration)} · <a href=${`/watch/${broadcast.stream_id}`}>Go to the stream</a></p>
+        `}
+      </section>
+    </main>
+  `;
+}
+
+render(kind === "recordings" ? html`<${Recording} />` : html`<${Live} />`, document.getElementById("page"));
