@@ -46,10 +46,14 @@ class BroadcastChanged(Message, frozen=True, kw_only=True):
 
 
 class BroadcastPulse(Message, frozen=True, kw_only=True):
-    """SQS `pulse`: look at this broadcast now (stage 3). Says nothing about why, so it can be repeated or lost."""
+    """SQS `pulse`: look at this broadcast now (stage 3). Says nothing about why, so it can be repeated or lost.
+
+    `due` marks the chain of pulses that the broadcast keeps alive; a pulse from anywhere else has none.
+    """
 
     stream_id: StreamId
     broadcast_id: BroadcastId
+    due: int | None = None
 
 
 class TranscodeJob(Message, frozen=True, kw_only=True):

@@ -122,10 +122,11 @@ class BroadcastNews:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """Ask the dispatcher to look at this broadcast after `delay_ms`."""
+    """Ask the dispatcher to look at this broadcast after `delay_ms`. `due` tells the one live chain from stray copies."""
 
     broadcast_id: BroadcastId
     delay_ms: int
+    due: int  # the broadcast's `next_pulse_at` when this pulse was armed
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +144,7 @@ class StreamControl:
     deleted: bool = False
     broadcast: Broadcast | None = None
     previous: tuple[Broadcast, ...] = ()
-    settled_sessions: tuple[
-        SessionRef, ...
-    ] = ()  # over, or refused from now on; an update of one is answered with a kick
+    settled_sessions: tuple[SessionRef, ...] = ()  # over, or refused from now on; an update of one is kicked
     news: tuple[BroadcastNews, ...] = ()  # outbox: committed with the state, then sent at least once
     pulses: tuple[Pulse, ...] = ()  # outbox
     version: int = 0
@@ -153,6 +152,11 @@ class StreamControl:
     def find(self, broadcast_id: BroadcastId) -> Broadcast | None:
         candidates = (*self.previous, *((self.broadcast,) if self.broadcast else ()))
         return next((b for b in candidates if b.broadcast_id == broadcast_id), None)
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whether somebody must come back to this stream: something to watch, or something not yet sent."""
+        return bool(self.unsettled or self.news or self.pulses)
 
     @property
     def unsettled(self) -> tuple[Broadcast, ...]:

@@ -72,9 +72,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed; look at every deadline of `broadcast_id`."""
+    """Time has passed; look at every deadline of `broadcast_id`. `due` comes from the pulse, None from anybody else."""
 
     broadcast_id: BroadcastId
+    due: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,12 @@ from headwater.domain.broadcast_events import (
     Tick,
     Update,
 )
+from headwater.domain.ids import BroadcastId
 
 IDLE_LIMIT_MS = 8_000  # a publish session is heard of every 2 s; silent for this long, it is gone
 MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
 DURATION_LIMIT_MS = 48 * 3600 * 1000
 PULSE_INTERVAL_MS = 2_000
-PULSE_TOLERANCE_MS = 500  # two machines' clocks differ a little; a pulse this early is still the one that was due
 FINALISE_PULSE_INTERVAL_MS = 1_000
 SETTLED_SESSIONS_KEPT = 8
 
@@ -117,7 +117,7 @@ def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
         return Decision(_begin(control, event, now), Outcome.ACCEPTED)
     session = _claim(event, broadcast.sessions + 1, now)
     resumed = replace(broadcast, session=session, sessions=session.serial)
-    return Decision(_store(control, _pulse_now(resumed, now), pulse=True), Outcome.ACCEPTED)
+    return Decision(_arm_pulse(_put(control, resumed), resumed.broadcast_id, now, 0), Outcome.ACCEPTED)
 
 
 def _begin(control: StreamControl, event: Publish, now: int) -> StreamControl:
@@ -131,8 +131,9 @@ def _begin(control: StreamControl, event: Publish, now: int) -> StreamControl:
         session=_claim(event, 1, now),
         public=control.settings.auto_start,
     )
-    control = replace(control, previous=previous, broadcast=None)
-    return _tell(control, _pulse_now(broadcast, now), BroadcastEventName.STARTED, now, pulse=True)
+    control = replace(control, previous=previous, broadcast=broadcast)
+    control = _tell(control, broadcast, BroadcastEventName.STARTED, now)
+    return _arm_pulse(control, broadcast.broadcast_id, now, 0)
 
 
 def _claim(event: Publish, serial: int, now: int) -> PublishSession:
@@ -253,13 +254,10 @@ def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
     if broadcast.is_active:
         control = _meet_deadlines(control, broadcast, now)
         broadcast = control.find(event.broadcast_id) or broadcast
-    if now < broadcast.next_pulse_at - PULSE_TOLERANCE_MS:
-        return Decision(control, Outcome.IGNORED)  # a duplicate: the chain it belongs to is already going on
+    if event.due != broadcast.next_pulse_at and now < broadcast.next_pulse_at:
+        return Decision(control, Outcome.IGNORED)  # a copy, or a nudge: the chain itself is on its way
     interval = PULSE_INTERVAL_MS if broadcast.is_active else FINALISE_PULSE_INTERVAL_MS
-    armed = replace(broadcast, next_pulse_at=now + interval)
-    control = _put(control, armed)
-    control = replace(control, pulses=(*control.pulses, Pulse(armed.broadcast_id, interval)))
-    return Decision(control, Outcome.ACCEPTED)
+    return Decision(_arm_pulse(control, broadcast.broadcast_id, now, interval), Outcome.ACCEPTED)
 
 
 def _meet_deadlines(control: StreamControl, broadcast: Broadcast, now: int) -> StreamControl:
@@ -315,7 +313,8 @@ def _end(
     ended = replace(
         broadcast, state=BroadcastState.ENDED, session=None, ended_at=now, end_reason=reason, end_detail=detail
     )
-    return _tell(control, _pulse_now(ended, now), BroadcastEventName.ENDED, now, pulse=True)
+    control = _tell(control, ended, BroadcastEventName.ENDED, now)
+    return _arm_pulse(control, ended.broadcast_id, now, 0)
 
 
 def _settle_session(control: StreamControl, session: PublishSession | None) -> StreamControl:
@@ -325,23 +324,20 @@ def _settle_session(control: StreamControl, session: PublishSession | None) -> S
     return replace(control, settled_sessions=kept)
 
 
-def _pulse_now(broadcast: Broadcast, now: int) -> Broadcast:
-    return replace(broadcast, next_pulse_at=now)
+def _arm_pulse(control: StreamControl, broadcast_id: BroadcastId, now: int, delay_ms: int) -> StreamControl:
+    """Make the pulse that is due in `delay_ms` the live one; whichever was outstanding becomes a stray copy."""
+    broadcast = control.find(broadcast_id)
+    if broadcast is None:
+        return control
+    due = now + delay_ms
+    control = _put(control, replace(broadcast, next_pulse_at=due))
+    return replace(control, pulses=(*control.pulses, Pulse(broadcast_id, delay_ms, due)))
 
 
-def _tell(
-    control: StreamControl, broadcast: Broadcast, name: BroadcastEventName, now: int, *, pulse: bool = False
-) -> StreamControl:
+def _tell(control: StreamControl, broadcast: Broadcast, name: BroadcastEventName, now: int) -> StreamControl:
+    """Store `broadcast` and tell everyone how it is from now on."""
     told = replace(broadcast, sequence=broadcast.sequence + 1)
-    control = replace(control, news=(*control.news, BroadcastNews(name, now, told)))
-    return _store(control, told, pulse=pulse)
-
-
-def _store(control: StreamControl, broadcast: Broadcast, *, pulse: bool = False) -> StreamControl:
-    control = _put(control, broadcast)
-    if pulse:
-        control = replace(control, pulses=(*control.pulses, Pulse(broadcast.broadcast_id, 0)))
-    return control
+    return _put(replace(control, news=(*control.news, BroadcastNews(name, now, told))), told)
 
 
 def _put(control: StreamControl, broadcast: Broadcast) -> StreamControl:

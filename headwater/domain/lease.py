@@ -42,6 +42,15 @@ class Lease:
         return f"{self.broadcast_id}-{self.generation}"
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Proof of tenure that a worker carries with every write: holds while the lease says exactly this."""
+
+    broadcast_id: BroadcastId
+    generation: int
+    worker_id: WorkerId
+
+
 def request_worker(lease: Lease, now: int) -> Lease:
     """A new generation: whoever held the lease before can no longer write."""
     return replace(

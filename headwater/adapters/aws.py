@@ -1,0 +1,50 @@
+"""Every stage · clients of AWS services: made at first use, kept for the life of the process, quick to give up.
+
+Made from botocore's session, because importing boto3 on top of it costs a function's cold start and gives nothing here.
+The endpoint comes from botocore's own variables (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_ECS`, …).
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import Any
+
+CONNECT_TIMEOUT_SECONDS = 1
+READ_TIMEOUT_SECONDS = 3
+ATTEMPTS = 3  # the first one and two retries
+
+_making = threading.Lock()  # botocore clients may be shared by threads, but not made by two at once
+
+
+def client(service: str) -> Any:
+    """The process's client of `service`, e.g. "sqs". Annotate the result with its type from `mypy_boto3_<service>`."""
+    with _making:
+        return _client(service)
+
+
+@functools.cache
+def _client(service: str) -> Any:
+    from botocore.config import Config
+
+    return _session().create_client(
+        service,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+        ),
+    )
+
+
+@functools.cache
+def _session() -> Any:
+    from botocore.session import get_session
+
+    return get_session()
+
+
+def forget_clients() -> None:
+    """Drop every client, so that the next call sees the environment anew. For tests."""
+    _client.cache_clear()
+    _session.cache_clear()

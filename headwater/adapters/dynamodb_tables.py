@@ -1,0 +1,110 @@
+"""Stages 2–4 · the DynamoDB tables of the control plane, as PynamoDB models, and how long we wait for them.
+
+Table names belong to the deployment, so each model is bound to its name when an adapter is made; nothing is read at
+import. Attribute names are those of docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from headwater.errors import DependencyUnavailable
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+TRANSACTION_CONFLICT = "TransactionConflictException"  # the item is part of a transaction that is under way
+
+
+class Patience:
+    """How long to wait for DynamoDB (it answers within milliseconds, or it is not well), and how often to ask again."""
+
+    connect_timeout_seconds = 1
+    read_timeout_seconds = 3
+    max_retry_attempts = 2
+
+
+class UnsettledIndex(GlobalSecondaryIndex["StreamItem"]):  # type: ignore[no-untyped-call] # PynamoDB's own gap
+    """Streams that need attention. Keys only: a write of a stream that stays unsettled does not touch the index."""
+
+    class Meta:
+        index_name = "unsettled"
+        projection = KeysOnlyProjection()
+
+    unsettled = UnicodeAttribute(hash_key=True)
+    stream_id = UnicodeAttribute(range_key=True)
+
+
+class StreamItem(Model):
+    stream_id = UnicodeAttribute(hash_key=True)
+    control = UnicodeAttribute()
+    version = NumberAttribute()
+    unsettled = UnicodeAttribute(null=True)
+    unsettled_index = UnsettledIndex()
+
+
+class LeaseItem(Model):
+    broadcast_id = UnicodeAttribute(hash_key=True)
+    state = UnicodeAttribute()
+    generation = NumberAttribute()
+    holder = UnicodeAttribute(null=True)
+    beats = NumberAttribute()
+    judged_beats = NumberAttribute()
+    judged_at = NumberAttribute()
+    task_id = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute()  # Unix seconds; DynamoDB's TTL
+
+
+class TimelineItem(Model):
+    broadcast_id = UnicodeAttribute(hash_key=True)
+    position = UnicodeAttribute(range_key=True)
+    body = UnicodeAttribute()
+
+
+@functools.cache
+def stream_items(name: str) -> type[StreamItem]:
+    class Bound(StreamItem):
+        class Meta(Patience):
+            table_name = name
+
+    return Bound
+
+
+@functools.cache
+def lease_items(name: str) -> type[LeaseItem]:
+    class Bound(LeaseItem):
+        class Meta(Patience):
+            table_name = name
+
+    return Bound
+
+
+@functools.cache
+def timeline_items(name: str) -> type[TimelineItem]:
+    class Bound(TimelineItem):
+        class Meta(Patience):
+            table_name = name
+
+    return Bound
+
+
+def forget_connections() -> None:
+    """Bind every table anew at its next use. For tests."""
+    for bind in (stream_items, lease_items, timeline_items):
+        bind.cache_clear()
+
+
+@contextmanager
+def unavailable_when_failing() -> Iterator[None]:
+    """Every failure of DynamoDB that the code inside did not expect becomes DependencyUnavailable."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        yield
+    except (PynamoDBException, BotoCoreError) as error:
+        raise DependencyUnavailable from error

@@ -1,0 +1,146 @@
+"""Stages 3–4 · workers' leases in DynamoDB: every change is conditional on the generation it was made for (fencing)."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pynamodb.exceptions import DoesNotExist, UpdateError
+
+from headwater.adapters.dynamodb_tables import (
+    CONDITION_FAILED,
+    TRANSACTION_CONFLICT,
+    LeaseItem,
+    lease_items,
+    unavailable_when_failing,
+)
+from headwater.domain import lease as rules
+from headwater.domain.ids import BroadcastId, WorkerId
+from headwater.domain.lease import Fence, Lease, LeaseState
+
+if TYPE_CHECKING:
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
+
+KEPT_SECONDS = 14 * 24 * 3600  # longer than any broadcast and its finalisation can take
+_CONFLICT_ATTEMPTS = 8
+
+
+class Leases:
+    """Every method raises DependencyUnavailable when DynamoDB fails. A condition that does not hold is None or False."""
+
+    def __init__(self, table_name: str) -> None:
+        self._table_name = table_name
+
+    def load(self, broadcast_id: BroadcastId) -> Lease:
+        """The lease, strongly consistent; a free one of generation 0 when nobody ever asked for a worker."""
+        with unavailable_when_failing():
+            try:
+                item = lease_items(self._table_name).get(broadcast_id, consistent_read=True)
+            except DoesNotExist:
+                return Lease(broadcast_id)
+        return _lease(item)
+
+    def request(self, lease: Lease, now: int) -> Lease | None:
+        """Begin a new generation after `lease`; None when somebody else changed it meanwhile."""
+        return self._replace(lease, rules.request_worker(lease, now))
+
+    def acquire(self, broadcast_id: BroadcastId, generation: int, worker_id: WorkerId) -> Lease | None:
+        """Make `worker_id` the holder of a generation that waits for one; None when it does not (any more)."""
+        lease = self.load(broadcast_id)
+        held = rules.acquire(lease, generation, worker_id)
+        if held is None or held == lease:
+            return held
+        if self._replace(lease, held) is not None:
+            return held
+        return rules.acquire(self.load(broadcast_id), generation, worker_id)  # a judgement, or our own lost answer
+
+    def beat(self, fence: Fence) -> bool:
+        """Prove that the worker lives; False when it no longer holds the lease and must stop at once. One write."""
+        return self._update(fence.broadcast_id, [LeaseItem.beats.add(1)], holds(fence))
+
+    def release(self, fence: Fence) -> bool:
+        """Everything is flushed and the worker goes; False when it no longer held the lease."""
+        actions = [LeaseItem.state.set(LeaseState.RELEASED.value), LeaseItem.holder.remove()]
+        return self._update(fence.broadcast_id, actions, holds(fence))
+
+    def note_judgement(self, lease: Lease) -> bool:
+        """Keep when the count of beats was last seen to move, unless the lease has gone to another generation."""
+        actions = [LeaseItem.judged_beats.set(lease.judged_beats), LeaseItem.judged_at.set(lease.judged_at)]
+        return self._update(lease.broadcast_id, actions, LeaseItem.generation == lease.generation)
+
+    def note_task(self, lease: Lease, task_id: str) -> bool:
+        """Keep which task was started for this generation."""
+        return self._update(
+            lease.broadcast_id, [LeaseItem.task_id.set(task_id)], LeaseItem.generation == lease.generation
+        )
+
+    def close(self, broadcast_id: BroadcastId) -> Lease:
+        """Shut out every writer for good, and answer with the closed lease. Idempotent."""
+        while True:
+            lease = self.load(broadcast_id)
+            if lease.state is LeaseState.CLOSED:
+                return lease
+            closed = self._replace(lease, rules.close(lease), but_for_beats=True)
+            if closed is not None:
+                return closed
+
+    def _replace(self, before: Lease, after: Lease, *, but_for_beats: bool = False) -> Lease | None:
+        if before.generation == 0:
+            condition = LeaseItem.broadcast_id.does_not_exist()
+        else:
+            condition = (LeaseItem.generation == before.generation) & (LeaseItem.state == before.state.value)
+            if before.state is LeaseState.HELD and not but_for_beats:
+                condition &= LeaseItem.beats == before.beats  # it lives after all
+        actions = [
+            LeaseItem.state.set(after.state.value),
+            LeaseItem.generation.set(after.generation),
+            LeaseItem.beats.set(after.beats),
+            LeaseItem.judged_beats.set(after.judged_beats),
+            LeaseItem.judged_at.set(after.judged_at),
+            LeaseItem.expires_at.set(int(time.time()) + KEPT_SECONDS),
+            LeaseItem.holder.set(after.holder) if after.holder else LeaseItem.holder.remove(),
+            LeaseItem.task_id.set(after.task_id) if after.task_id else LeaseItem.task_id.remove(),
+        ]
+        return after if self._update(before.broadcast_id, actions, condition) else None
+
+    def _update(self, broadcast_id: BroadcastId, actions: Sequence[Action], condition: Condition) -> bool:
+        item = lease_items(self._table_name)(broadcast_id)
+        with unavailable_when_failing():
+            for attempt in range(_CONFLICT_ATTEMPTS):
+                try:
+                    item.update(actions=list(actions), condition=condition)
+                except UpdateError as error:
+                    if error.cause_response_code == CONDITION_FAILED:
+                        return False
+                    # A segment is just being written on condition of this very lease: over in milliseconds.
+                    if error.cause_response_code != TRANSACTION_CONFLICT or attempt == _CONFLICT_ATTEMPTS - 1:
+                        raise
+                    time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - no secret
+                else:
+                    return True
+        return False
+
+
+def holds(fence: Fence) -> Condition:
+    """The condition under which a write of this worker may happen."""
+    state = LeaseItem.state == LeaseState.HELD.value
+    generation = LeaseItem.generation == fence.generation
+    holder = LeaseItem.holder == fence.worker_id
+    condition: Condition = state & generation & holder  # annotated, for PynamoDB types these as Any
+    return condition
+
+
+def _lease(item: LeaseItem) -> Lease:
+    return Lease(
+        broadcast_id=BroadcastId(item.broadcast_id),
+        state=LeaseState(item.state),
+        generation=int(item.generation),
+        holder=WorkerId(item.holder) if item.holder else None,
+        beats=int(item.beats),
+        judged_beats=int(item.judged_beats),
+        judged_at=int(item.judged_at),
+        task_id=item.task_id,
+    )

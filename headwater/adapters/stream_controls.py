@@ -1,0 +1,81 @@
+"""Stages 2–4 · the hot state of streams in DynamoDB: one item per stream, written on condition of its version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+from pynamodb.exceptions import DoesNotExist, PutError
+
+from headwater.adapters.dynamodb_tables import CONDITION_FAILED, StreamItem, stream_items, unavailable_when_failing
+from headwater.domain.broadcast import StreamControl
+from headwater.domain.ids import StreamId
+
+_UNSETTLED = "1"
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(StreamControl)
+
+
+def encode_control(control: StreamControl) -> str:
+    return _encoder.encode(control).decode()
+
+
+def decode_control(text: str) -> StreamControl:
+    """Tolerates fields it does not know and fills in defaults, so that old and new code can run side by side."""
+    return _decoder.decode(text)
+
+
+class StreamControls:
+    """A `headwater.broadcasts.ControlStore`. Every method raises DependencyUnavailable when DynamoDB fails."""
+
+    def __init__(self, table_name: str) -> None:
+        self._table_name = table_name
+
+    @property
+    def _items(self) -> type[StreamItem]:
+        return stream_items(self._table_name)
+
+    def load(self, stream_id: StreamId) -> StreamControl | None:
+        """The stream's control as of the last write that was acknowledged (a strongly consistent read)."""
+        with unavailable_when_failing():
+            try:
+                item = self._items.get(stream_id, consistent_read=True)
+            except DoesNotExist:
+                return None
+        return decode_control(item.control)
+
+    def create(self, control: StreamControl) -> bool:
+        """Store a stream that is not there yet; False when it is."""
+        return self._put(control, StreamItem.stream_id.does_not_exist())
+
+    def commit(self, control: StreamControl, expected_version: int) -> bool:
+        """Replace the control of version `expected_version`; False when somebody else was quicker.
+
+        Our own write whose answer was lost, and that botocore sent again, is recognised and counts as committed.
+        """
+        if self._put(control, StreamItem.version == expected_version):
+            return True
+        return self.load(control.stream_id) == control
+
+    def unsettled(self) -> Iterator[StreamId]:
+        """Streams with a broadcast or an outbox that needs attention; up to some seconds out of date."""
+        with unavailable_when_failing():
+            for item in self._items.unsettled_index.query(_UNSETTLED):
+                yield StreamId(item.stream_id)
+
+    def _put(self, control: StreamControl, condition: object) -> bool:
+        item = self._items(
+            stream_id=control.stream_id,
+            control=encode_control(control),
+            version=control.version,
+            unsettled=_UNSETTLED if control.needs_attention else None,
+        )
+        with unavailable_when_failing():
+            try:
+                item.save(condition=condition)  # type: ignore[arg-type]
+            except PutError as error:
+                if error.cause_response_code == CONDITION_FAILED:
+                    return False
+                raise
+        return True

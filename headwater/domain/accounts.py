@@ -1,0 +1,58 @@
+"""Stage 7 · accounts: what a username, an e-mail address and a password may be, and what a user is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from headwater.domain.ids import UserId
+
+USERNAME_PATTERN = r"^[A-Za-z0-9_]{3,25}$"
+RESERVED_USERNAMES = frozenset({"me", "admin", "administrator", "headwater", "moderator", "root", "support", "system"})
+MIN_PASSWORD_LENGTH = 8  # NIST SP 800-63B §5.1.1.2
+MAX_PASSWORD_LENGTH = 128
+MAX_EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the brackets
+
+_USERNAME = re.compile(USERNAME_PATTERN, re.ASCII)
+# One @, something before it, a dotted name after it. Whether anybody reads mail there, only a message can tell.
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+
+
+class Role(StrEnum):
+    """Site-wide roles. Every account is a viewer; the first stream makes it a streamer."""
+
+    VIEWER = "viewer"
+    STREAMER = "streamer"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    user_id: UserId
+    username: str
+    email: str
+    roles: tuple[str, ...]
+    is_verified: bool
+    bio: str
+    avatar_url: str | None
+    created_at: datetime
+
+    @property
+    def is_streamer(self) -> bool:
+        return Role.STREAMER in self.roles
+
+
+def is_username(text: str) -> bool:
+    return _USERNAME.fullmatch(text) is not None
+
+
+def is_email(text: str) -> bool:
+    return len(text) <= MAX_EMAIL_LENGTH and text.isprintable() and _EMAIL.fullmatch(text) is not None
+
+
+def login_form(login: str) -> str:
+    """What two spellings of one username or e-mail address have in common; logins are compared in this form."""
+    return login.strip().lower()

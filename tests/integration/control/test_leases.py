@@ -1,0 +1,105 @@
+"""Leases and timelines in DynamoDB: what fencing allows and refuses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from headwater.adapters.leases import Leases
+from headwater.adapters.timelines import Timelines
+from headwater.domain.ids import BroadcastId, StreamId, WorkerId, new_id
+from headwater.domain.lease import Fence, LeaseState
+from headwater.errors import Conflict, LeaseLost
+from headwater.media.timeline import Epoch, Segment, Track, TrackKind, TrackSegment
+from tests.aws import LEASE_TABLE, SEGMENT_TABLE, Account
+from tests.factories import NOW
+
+STREAM = StreamId(new_id())
+BROADCAST = BroadcastId(new_id())
+ALICE, BOB = WorkerId("alice"), WorkerId("bob")
+EPOCH = Epoch(1, 1, 0, NOW, (Track("720p", TrackKind.VIDEO, "avc1.64001f", 90_000, 1280, 720, 30.0),))
+
+
+def segment(sequence: int) -> Segment:
+    return Segment(sequence, 1, 2_000 * sequence, {"720p": TrackSegment(180_000 * sequence, 180_000, 700_000)})
+
+
+def held_by(worker: WorkerId, leases: Leases) -> Fence:
+    requested = leases.request(leases.load(BROADCAST), NOW)
+    assert requested is not None
+    assert leases.acquire(BROADCAST, requested.generation, worker) is not None
+    return Fence(BROADCAST, requested.generation, worker)
+
+
+def test_a_lease_that_nobody_asked_for_is_free(account: Account) -> None:
+    assert Leases(LEASE_TABLE).load(BROADCAST).state is LeaseState.FREE
+
+
+def test_only_one_of_two_workers_of_a_generation_gets_the_lease(account: Account) -> None:
+    leases = Leases(LEASE_TABLE)
+    fence = held_by(ALICE, leases)
+    assert leases.acquire(BROADCAST, fence.generation, BOB) is None
+    assert leases.acquire(BROADCAST, fence.generation, ALICE) is not None, "asking again after a lost answer"
+
+
+def test_a_worker_of_an_old_generation_can_neither_beat_nor_release_nor_write(account: Account) -> None:
+    leases, timelines = Leases(LEASE_TABLE), Timelines(SEGMENT_TABLE, LEASE_TABLE)
+    old = held_by(ALICE, leases)
+    assert leases.beat(old)
+    held_by(BOB, leases)
+    assert not leases.beat(old)
+    assert not leases.release(old)
+    with pytest.raises(LeaseLost):
+        timelines.append(old, segment(0), EPOCH)
+    assert timelines.load(STREAM, BROADCAST).segments == ()
+
+
+def test_of_two_dispatchers_that_ask_at_once_one_wins(account: Account) -> None:
+    leases = Leases(LEASE_TABLE)
+    seen = leases.load(BROADCAST)
+    assert leases.request(seen, NOW) is not None
+    assert leases.request(seen, NOW) is None
+
+
+def test_a_worker_that_beats_after_it_was_judged_dead_keeps_its_lease(account: Account) -> None:
+    leases = Leases(LEASE_TABLE)
+    fence = held_by(ALICE, leases)
+    judged = leases.load(BROADCAST)
+    assert leases.beat(fence)
+    assert leases.request(judged, NOW) is None
+
+
+def test_a_closed_lease_shuts_its_worker_out_and_is_never_requested_again_by_an_older_view(account: Account) -> None:
+    leases, timelines = Leases(LEASE_TABLE), Timelines(SEGMENT_TABLE, LEASE_TABLE)
+    fence = held_by(ALICE, leases)
+    before = leases.load(BROADCAST)
+    closed = leases.close(BROADCAST)
+    assert closed == leases.close(BROADCAST)
+    assert leases.request(before, NOW) is None
+    with pytest.raises(LeaseLost):
+        timelines.append(fence, segment(0), EPOCH)
+
+
+def test_a_timeline_reads_back_whole_and_by_its_tail(account: Account) -> None:
+    leases, timelines = Leases(LEASE_TABLE), Timelines(SEGMENT_TABLE, LEASE_TABLE)
+    fence = held_by(ALICE, leases)
+    for number in range(12):
+        timelines.append(fence, segment(number), EPOCH if number == 0 else None)
+    whole = timelines.load(STREAM, BROADCAST)
+    assert whole.epochs == (EPOCH,)
+    assert [s.sequence for s in whole.segments] == list(range(12))
+    assert whole.segments[3] == segment(3)
+    tail = timelines.load_tail(STREAM, BROADCAST, 3)
+    assert tail.segments == whole.segments[-3:]
+    assert tail.epochs == (EPOCH,)
+
+
+def test_appending_the_same_rows_again_changes_nothing_and_a_different_row_is_refused(account: Account) -> None:
+    leases, timelines = Leases(LEASE_TABLE), Timelines(SEGMENT_TABLE, LEASE_TABLE)
+    fence = held_by(ALICE, leases)
+    timelines.append(fence, segment(0), EPOCH)
+    timelines.append(fence, segment(0), EPOCH)
+    with pytest.raises(Conflict):
+        timelines.append(fence, replace(segment(0), start_ms=1))
+    assert timelines.load(STREAM, BROADCAST).segments == (segment(0),)
