@@ -1,0 +1,166 @@
+"""Runs one whole local stack for the end-to-end tests, on ports and folders of its own, and speaks its public contract."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+
+
+def eventually(probe: Callable[[], T | None], what: str, seconds: float = 30.0, every: float = 0.2) -> T:
+    """The first true answer of `probe`; fails naming `what` when there is none. The limit is generous: it measures nothing."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"did not happen within {seconds:.0f} s: {what}"
+        time.sleep(every)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A signed-in user of the REST API."""
+
+    http: httpx.Client
+    username: str
+    user_id: str
+    access_token: str
+
+    def call(self, method: str, path: str, body: Any = None, expect: int | None = None) -> Any:
+        answer = self.http.request(
+            method, "/v1" + path, json=body, headers={"Authorization": f"Bearer {self.access_token}"}
+        )
+        if expect is None:
+            assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        else:
+            assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        return answer.json() if answer.content else None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream of `owner`, and where to publish to it."""
+
+    owner: Person
+    stream_id: str
+    rtmp_url: str
+    stream_key: str
+
+    @property
+    def publish_url(self) -> str:
+        return f"{self.rtmp_url}/{self.stream_key}"
+
+    def get(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.owner.call("GET", f"/streams/{self.stream_id}")
+        return found
+
+    def broadcasts(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.owner.call("GET", f"/streams/{self.stream_id}/broadcasts")["items"]
+        return items
+
+    def stop(self) -> None:
+        self.owner.call("POST", f"/streams/{self.stream_id}/stop")
+
+    def wait_for_status(self, status: str, seconds: float = 40.0) -> dict[str, Any]:
+        return eventually(
+            lambda: found if (found := self.get())["status"] == status else None, f"status {status}", seconds
+        )
+
+    def wait_for_playlist(self, seconds: float = 40.0) -> str:
+        """The URL of the live multivariant playlist, once it answers."""
+        hls: str = self.wait_for_status("live", seconds)["playback"]["hls"]
+        eventually(lambda: httpx.get(hls).status_code == 200, f"{hls} answers", seconds)
+        return hls
+
+    def wait_for_recording(self, seconds: float = 60.0) -> dict[str, Any]:
+        """The newest broadcast, once it is ready (or has failed)."""
+        return eventually(
+            lambda: all_[0] if (all_ := self.broadcasts()) and all_[0]["status"] in ("ready", "failed") else None,
+            "the recording is ready",
+            seconds,
+        )
+
+
+@dataclass
+class LocalStack:
+    api: str
+    ws: str
+    cdn: str
+    web: str
+    rtmp: str
+    data: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+    http: httpx.Client
+    people: int = field(default=0)
+
+    def register(self, name: str = "streamer") -> Person:
+        self.people += 1
+        username = f"{name}{self.people}_{os.getpid()}"
+        answer = self.http.post(
+            "/v1/auth/register",
+            json={"username": username, "email": f"{username}@example.com", "password": "correct-horse-battery-staple"},
+        )
+        assert answer.status_code == 201, answer.text
+        body = answer.json()
+        return Person(self.http, username, body["user"]["id"], body["access_token"])
+
+    def create_stream(self, owner: Person | None = None, **settings: Any) -> Stream:
+        owner = owner or self.register()
+        stream = owner.call("POST", "/streams", {"title": "End to end", **settings})
+        ingest = owner.call("GET", f"/streams/{stream['id']}/ingest")
+        return Stream(owner, stream["id"], ingest["rtmp_url"], ingest["stream_key"])
+
+
+@contextmanager
+def running_stack(data: Path, port_offset: int) -> Iterator[LocalStack]:
+    """`python -m localrun up` until its endpoints are ready; on leaving, TERM, and it must go cleanly."""
+    log = data.parent / f"{data.name}.log"
+    environment = {
+        **os.environ,
+        "HEADWATER_DATA": str(data),
+        "HEADWATER_PORT_OFFSET": str(port_offset),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'localstack'}",
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "localrun", "up"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+    endpoints = data / "run" / "endpoints.json"
+    try:
+        deadline = time.monotonic() + 240
+        while not endpoints.exists():
+            assert process.poll() is None, f"the stack ended early:\n{log.read_text()[-4000:]}"
+            assert time.monotonic() < deadline, f"the stack is not ready:\n{log.read_text()[-4000:]}"
+            time.sleep(0.2)
+        urls = json.loads(endpoints.read_text())
+        with httpx.Client(base_url=urls["api"], timeout=20) as http:
+            yield LocalStack(**{name: urls[name] for name in ("api", "ws", "cdn", "web", "rtmp")},
+                             data=data, log=log, process=process, http=http)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise

@@ -1,0 +1,157 @@
+"""A broadcast goes from an encoder to a browser: the picture moves, qualities switch, DASH plays, chat crosses tabs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.encoders import Picture, encoder, ffmpeg_command, gstreamer_command
+from tests.e2e.local_stack import LocalStack, Stream, eventually
+
+FRAME = """() => {
+  const video = document.querySelector('video');
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [64, 36];
+  const context = canvas.getContext('2d');
+  context.drawImage(video, 0, 0, 64, 36);
+  return Array.from(context.getImageData(0, 0, 64, 36).data).join();
+}"""
+
+
+def picture_moves(page: Page) -> None:
+    """The decoded picture changes and the playback position advances."""
+    video = page.locator("video")
+    expect(video).to_be_attached(timeout=30_000)
+    eventually(lambda: video.evaluate("v => v.readyState >= 2 && v.currentTime > 0"), "the video has a frame", 40)
+    began = video.evaluate("v => v.currentTime")
+    frames = set()
+
+    def moved() -> bool:
+        frames.add(hashlib.sha256(page.evaluate(FRAME).encode()).hexdigest())
+        return len(frames) >= 5 and video.evaluate("v => v.currentTime") > began + 2
+
+    eventually(moved, "five different frames and two seconds of playback", 30)
+
+
+def sign_in(page: Page, stack: LocalStack, username: str) -> None:
+    page.goto(f"{stack.web}/studio")
+    page.get_by_label("Username or e-mail").fill(username)
+    page.get_by_label("Password").fill("correct-horse-battery-staple")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("heading", name="Your streams")).to_be_visible(timeout=20_000)
+
+
+@pytest.mark.timeout(240)
+def test_a_viewer_sees_the_picture_move_switches_quality_and_chats(
+    stack: LocalStack, browser: Browser, page: Page, artifacts: Path
+) -> None:
+    stream = stack.create_stream(title="First light")
+    with encoder(ffmpeg_command(stream.publish_url, Picture(size="1280x720"))):
+        stream.wait_for_playlist()
+        page.goto(f"{stack.web}/watch/{stream.stream_id}")
+        picture_moves(page)
+        expect(page.get_by_role("heading", name="First light")).to_be_visible()
+        expect(page.locator(".viewer-count")).to_contain_text("1 viewer", timeout=20_000)
+
+        quality = page.get_by_label("Quality")
+        for wanted in ("360p", "720p"):
+            quality.select_option(label=wanted)
+            eventually(lambda wanted=wanted: quality.get_attribute("data-playing") == wanted, f"{wanted} plays", 40)
+            picture_moves(page)
+        page.screenshot(path=artifacts / "watch.png")
+
+        other = browser.new_context().new_page()
+        talker = stack.register("talker")
+        sign_in(other, stack, talker.username)
+        other.goto(f"{stack.web}/watch/{stream.stream_id}")
+        said = "hello <b>from</b> the other tab ✨"
+        other.get_by_label("Message").fill(said)
+        other.get_by_label("Message").press("Enter")
+        expect(page.locator(".chat li").filter(has_text=said)).to_be_visible(timeout=20_000)
+        expect(page.locator(".chat li").filter(has_text=talker.username)).to_be_visible()
+        other.context.close()
+
+
+@pytest.mark.timeout(180)
+def test_dash_plays_in_shaka(stack: LocalStack, page: Page) -> None:
+    stream = stack.create_stream()
+    with encoder(ffmpeg_command(stream.publish_url, Picture())):
+        stream.wait_for_playlist()
+        page.goto(f"{stack.web}/watch/{stream.stream_id}?format=dash")
+        picture_moves(page)
+
+
+@pytest.mark.timeout(180)
+def test_a_second_publisher_implementation_is_served_as_well(stack: LocalStack, page: Page) -> None:
+    stream = stack.create_stream()
+    with encoder(gstreamer_command(stream.publish_url)):
+        stream.wait_for_playlist()
+        page.goto(f"{stack.web}/watch/{stream.stream_id}")
+        picture_moves(page)
+
+
+@pytest.mark.timeout(240)
+def test_the_studio_takes_a_streamer_from_nothing_to_live_and_back(
+    stack: LocalStack, page: Page, artifacts: Path
+) -> None:
+    person = stack.register("studio")
+    sign_in(page, stack, person.username)
+    page.get_by_label("Title").fill("From the studio")
+    page.get_by_role("button", name="Create stream").click()
+    panel = page.get_by_role("region", name="From the studio")
+    expect(panel).to_contain_text("Waiting for an encoder", timeout=20_000)
+    server = panel.get_by_label("Server").input_value()
+    key_field = panel.get_by_label("Stream key")
+    assert key_field.get_attribute("type") == "password"
+    with encoder(ffmpeg_command(f"{server}/{key_field.input_value()}", Picture())) as publisher:
+        expect(panel.locator(".badge")).to_have_text("Live", timeout=40_000)
+        page.screenshot(path=artifacts / "studio.png")
+        panel.get_by_role("button", name="Stop").click()
+        expect(panel.locator(".badge")).to_have_text("Offline", timeout=20_000)
+        eventually(lambda: publisher.poll() is not None, "the encoder is dropped", 20)
+
+
+@pytest.mark.timeout(180)
+def test_a_preview_is_for_its_owner_until_it_is_started(stack: LocalStack) -> None:
+    stream = stack.create_stream(auto_start=False)
+    stranger = stack.register("stranger")
+    with encoder(ffmpeg_command(stream.publish_url, Picture())):
+        assert stream.wait_for_status("preview")["playback"]["hls"]
+        seen = stranger.call("GET", f"/streams/{stream.stream_id}")
+        assert (seen["status"], seen["is_live"], seen["playback"]["hls"]) == ("offline", False, None)
+        stream.owner.call("POST", f"/streams/{stream.stream_id}/start")
+        stream.wait_for_status("live")
+        eventually(
+            lambda: stranger.call("GET", f"/streams/{stream.stream_id}")["status"] == "live", "others see it", 10
+        )
+
+
+def recording_of(stream: Stream) -> str:
+    recording = stream.wait_for_recording()
+    assert recording["status"] == "ready", recording
+    url: str = recording["playback"]["hls"]
+    return url
+
+
+@pytest.mark.timeout(240)
+def test_a_stopped_broadcast_becomes_a_recording_that_plays_at_the_live_urls_expense(
+    stack: LocalStack, page: Page
+) -> None:
+    stream = stack.create_stream()
+    with encoder(ffmpeg_command(stream.publish_url, Picture(), seconds=12)) as publisher:
+        live = stream.wait_for_playlist()
+        publisher.wait(timeout=40)
+        stream.wait_for_status("interrupted")
+        stream.stop()
+    playlist = httpx.get(recording_of(stream))
+    assert playlist.status_code == 200
+    assert "no-store" in httpx.get(live).headers["cache-control"]
+    assert httpx.get(live).status_code == 404
+    broadcast = stream.broadcasts()[0]
+    assert abs(broadcast["duration"] - 12) <= 2.5, broadcast
+    page.goto(f"{stack.web}/recordings/{broadcast['id']}")
+    picture_moves(page)

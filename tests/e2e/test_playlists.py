@@ -1,0 +1,105 @@
+"""Everything that a whole broadcast serves obeys RFC 8216, can be fetched when it is named, and decodes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from itertools import pairwise
+
+import httpx
+import pytest
+
+from tests.e2e.encoders import Picture, encoder, ffmpeg_command
+from tests.e2e.local_stack import LocalStack, eventually
+from tests.e2e.playlist_recorder import PlaylistRecorder
+from tests.rfc8216 import check_media_playlist, check_multivariant, check_succession
+
+
+def decoded_frames(url: str) -> dict[str, int]:
+    """Frames that ffprobe decodes of each kind of track at `url`."""
+    command = ["ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=codec_type,nb_read_frames"]
+    done = subprocess.run([*command, "-of", "json", url], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and not done.stderr.strip(), done.stderr
+    return {stream["codec_type"]: int(stream["nb_read_frames"]) for stream in json.loads(done.stdout)["streams"]}
+
+
+@pytest.mark.timeout(300)
+def test_every_playlist_version_is_valid_and_every_uri_in_it_is_fetchable(stack: LocalStack) -> None:
+    stream = stack.create_stream()
+    picture = Picture(size="854x480")
+    with encoder(ffmpeg_command(stream.publish_url, picture, seconds=24)) as publisher:
+        live = stream.wait_for_playlist()
+        with PlaylistRecorder(live) as recorder:
+            publisher.wait(timeout=60)
+            stream.wait_for_status("interrupted")
+            stream.stop()
+            recording = stream.wait_for_recording()
+
+    assert not recorder.unfetchable
+    for text in recorder.versions[live]:
+        assert check_multivariant(text) == []
+    assert len(recorder.media_playlists) == 3  # 480p, 360p, audio
+    for url, texts in recorder.media_playlists.items():
+        assert len(texts) >= 5, url
+        for text in texts:
+            assert check_media_playlist(text) == [], text
+        for before, after in pairwise(texts):
+            assert check_succession(before, after) == [], f"{before}\n---\n{after}"
+        assert "max-age=1" in recorder.caching[url] or "max-age=60" in recorder.caching[url]
+
+    master = httpx.get(recording["playback"]["hls"])
+    assert check_multivariant(master.text) == []
+    for uri in [line for line in master.text.splitlines() if line.endswith(".m3u8")]:
+        url = str(httpx.URL(recording["playback"]["hls"]).join(uri))
+        text = httpx.get(url).text
+        assert check_media_playlist(text) == []
+        assert "#EXT-X-ENDLIST" in text
+        frames = decoded_frames(url)
+        assert frames["video"] >= 20 * 30
+    dash = decoded_frames(recording["playback"]["dash"])
+    assert dash["video"] >= 20 * 30
+    assert dash["audio"] > 0
+
+
+@pytest.mark.timeout(180)
+def test_streamlink_plays_it(stack: LocalStack) -> None:
+    stream = stack.create_stream()
+    with encoder(ffmpeg_command(stream.publish_url, Picture())):
+        live = stream.wait_for_playlist()
+        command = ["streamlink", "--no-config", "--stdout", "--hls-duration", "4", f"hls://{live}", "best"]
+        done = subprocess.run(
+            command, capture_output=True, timeout=90, check=False, env={"PATH": "/usr/bin:/bin", **_venv_path()}
+        )
+    assert done.returncode == 0, done.stderr[-1000:]
+    assert len(done.stdout) > 50_000
+
+
+def _venv_path() -> dict[str, str]:
+    import sys
+    from pathlib import Path
+
+    return {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+
+
+@pytest.mark.timeout(180)
+def test_an_offline_stream_answers_404_that_nobody_caches(stack: LocalStack) -> None:
+    stream = stack.create_stream()
+    for name in ("live.m3u8", "live.mpd"):
+        answer = httpx.get(f"{stack.cdn}/{stream.stream_id}/{name}")
+        assert answer.status_code == 404
+        assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.timeout(180)
+def test_segments_are_cached_for_ever_and_thumbnails_come(stack: LocalStack) -> None:
+    stream = stack.create_stream()
+    with encoder(ffmpeg_command(stream.publish_url, Picture())):
+        live = stream.wait_for_playlist()
+        master = httpx.get(live).text
+        media = httpx.URL(live).join(next(line for line in master.splitlines() if line.endswith(".m3u8")))
+        segment = media.join(next(line for line in httpx.get(media).text.splitlines() if line.endswith(".m4s")))
+        answer = httpx.get(segment, headers={"Origin": stack.web})
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["content-type"] == "video/mp4"
+        poster = eventually(lambda: stream.get()["thumbnail_url"], "a thumbnail", 30)
+        eventually(lambda: httpx.get(poster).content[:2] == b"\xff\xd8", "the poster is a JPEG", 30)
