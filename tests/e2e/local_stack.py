@@ -154,8 +154,13 @@ def running_stack(data: Path, port_offset: int) -> Iterator[LocalStack]:
             time.sleep(0.2)
         urls = json.loads(endpoints.read_text())
         with httpx.Client(base_url=urls["api"], timeout=20) as http:
-            yield LocalStack(**{name: urls[name] for name in ("api", "ws", "cdn", "web", "rtmp")},
-                             data=data, log=log, process=process, http=http)
+            yield LocalStack(
+                **{name: urls[name] for name in ("api", "ws", "cdn", "web", "rtmp")},
+                data=data,
+                log=log,
+                process=process,
+                http=http,
+            )
     finally:
         process.send_signal(signal.SIGTERM)
         try:

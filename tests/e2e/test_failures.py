@@ -10,11 +10,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.rfc8216 import check_media_playlist, check_succession
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
 from tests.e2e.local_stack import LocalStack, Stream, eventually
 from tests.e2e.playlist_recorder import PlaylistRecorder
-from tests.rfc8216 import check_media_playlist, check_succession
 
 
 def workers_of(stream: Stream) -> list[int]:
@@ -57,7 +57,9 @@ def test_a_lost_worker_is_replaced_and_its_playlists_go_on(stack: LocalStack, ho
             before = last_segment(media)
             try:
                 eventually(
-                    lambda: last_segment(media).rsplit("/", 1)[-1].split("-")[0] != before.rsplit("/", 1)[-1].split("-")[0],
+                    lambda: (
+                        last_segment(media).rsplit("/", 1)[-1].split("-")[0] != before.rsplit("/", 1)[-1].split("-")[0]
+                    ),
                     "another worker writes segments",
                     60,
                 )
@@ -109,7 +111,9 @@ class service_paused:  # noqa: N801 - reads as a statement where it is used
 
 
 def _children(pid: int) -> list[int]:
-    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
 
 
 @pytest.mark.timeout(240)

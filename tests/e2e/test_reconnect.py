@@ -32,9 +32,7 @@ def test_the_player_bridges_a_reconnect_and_the_recording_holds_both_parts(stack
         media = httpx.URL(live).join(next(line for line in master.splitlines() if line.endswith(".m3u8")))
         eventually(lambda: "#EXT-X-DISCONTINUITY\n" in httpx.get(media).text, "a discontinuity", 30)
         position = page.locator("video").evaluate("v => v.currentTime")
-        eventually(
-            lambda: page.locator("video").evaluate("v => v.currentTime") > position + 3, "hls.js plays on", 40
-        )
+        eventually(lambda: page.locator("video").evaluate("v => v.currentTime") > position + 3, "hls.js plays on", 40)
         picture_moves(page)
         assert page.evaluate("globalThis.notReloaded")
         publisher.wait(timeout=60)

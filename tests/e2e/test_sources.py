@@ -35,10 +35,18 @@ SOURCES = [
     Source("odd size", Picture("321x181", "30", video=("-pix_fmt", "yuv444p")), ("320x180",)),
     Source("4:3", Picture("640x480", "25"), ("640x480", "480x360")),
     Source("vertical", Picture("1080x1920", "30"), ("1080x1920", "720x1280", "480x854", "360x640")),
-    Source("variable frame rate", Picture("640x360", "30", filters=",select='gt(random(1),0.4)'", video=("-vsync", "vfr")), ("640x360",)),
+    Source(
+        "variable frame rate",
+        Picture("640x360", "30", filters=",select='gt(random(1),0.4)'", video=("-vsync", "vfr")),
+        ("640x360",),
+    ),
     Source("10 s keyframes", Picture("640x360", "30", gop_seconds=10), ("640x360",)),
     Source("B-frames", Picture("640x360", "30", video=X264_B_FRAMES), ("640x360",)),
-    Source("mono 44.1 kHz", Picture("640x360", "30", audio=("-c:a", "aac", "-b:a", "64k", "-ar", "44100", "-ac", "1")), ("640x360",)),
+    Source(
+        "mono 44.1 kHz",
+        Picture("640x360", "30", audio=("-c:a", "aac", "-b:a", "64k", "-ar", "44100", "-ac", "1")),
+        ("640x360",),
+    ),
     Source("video only", Picture("640x360", "30", with_audio=False), ("640x360",)),
     Source("audio only", Picture(with_video=False), ()),
 ]
