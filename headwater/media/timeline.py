@@ -37,6 +37,7 @@ class Track:
     frame_rate: float = 0.0
     channels: int = 0
     sample_rate: int = 0
+    declared_bits_per_second: int = 0  # what its encoder may reach; manifests announce it before that is measured
 
 
 @dataclass(frozen=True, slots=True)
