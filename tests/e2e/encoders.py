@@ -30,8 +30,7 @@ def ffmpeg_command(url: str, picture: Picture, seconds: float | None = None) -> 
     if picture.with_audio:
         command += ["-re", "-f", "lavfi", "-i", "sine=frequency=440:beep_factor=4:sample_rate=48000"]
     if picture.with_video:
-        rate = float(picture.rate.split("/")[0]) / float((picture.rate.split("/") + ["1"])[1])
-        gop = str(round(rate * picture.gop_seconds))
+        gop = str(round(float(picture.rate) * picture.gop_seconds))
         command += ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"]
         command += ["-g", gop, "-keyint_min", gop, "-sc_threshold", "0", "-b:v", "700k", *picture.video]
     if picture.with_audio:

@@ -1,4 +1,4 @@
-"""Watches a broadcast as a strict player would: keeps every version of every playlist, and fetches every URI when it appears."""
+"""Watches a broadcast as a strict player would: keeps every version of every playlist, fetches every URI at once."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -76,7 +77,7 @@ def test_a_lost_worker_is_replaced_and_its_playlists_go_on(stack: LocalStack, ho
     for texts in recorder.media_playlists.values():
         for text in texts:
             assert check_media_playlist(text) == []
-        for one, other in zip(texts, texts[1:], strict=False):
+        for one, other in pairwise(texts):
             assert check_succession(one, other) == []
 
 
@@ -147,7 +148,7 @@ def process_listening_on(port: int) -> int:
             continue
         try:
             for descriptor in (entry / "fd").iterdir():
-                target = os.readlink(descriptor)
+                target = str(descriptor.readlink())
                 if target.startswith("socket:[") and target[8:-1] in inodes:
                     return int(entry.name)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -71,7 +72,7 @@ def test_a_second_publisher_is_refused_and_the_first_never_notices(stack: LocalS
     assert not recorder.unfetchable
     for texts in recorder.media_playlists.values():
         assert not any("#EXT-X-DISCONTINUITY\n" in text for text in texts)
-        assert all(check_succession(one, other) == [] for one, other in zip(texts, texts[1:], strict=False))
+        assert all(check_succession(one, other) == [] for one, other in pairwise(texts))
     assert len(stream.broadcasts()) == 1
     stream.stop()
 

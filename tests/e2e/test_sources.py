@@ -13,6 +13,7 @@ import pytest
 from tests.e2e.encoders import Picture, encoder
 from tests.e2e.local_stack import LocalStack, eventually
 from tests.e2e.test_playlists import decoded_frames
+from tests.rtmp_publisher import enhanced_hevc_publisher, silent_publisher
 
 SECONDS = 9
 
@@ -26,6 +27,8 @@ class Source:
     resolutions: tuple[str, ...]
 
 
+VARIABLE_RATE = ",select='gt(random(1),0.4)'"
+MONO = ("-c:a", "aac", "-b:a", "64k", "-ar", "44100", "-ac", "1")
 X264_B_FRAMES = ("-bf", "3", "-preset", "veryfast", "-tune", "film")
 SOURCES = [
     Source("1080p60", Picture("1920x1080", "60"), ("1920x1080", "1280x720", "854x480", "640x360")),
@@ -37,14 +40,14 @@ SOURCES = [
     Source("vertical", Picture("1080x1920", "30"), ("1080x1920", "720x1280", "480x854", "360x640")),
     Source(
         "variable frame rate",
-        Picture("640x360", "30", filters=",select='gt(random(1),0.4)'", video=("-vsync", "vfr")),
+        Picture("640x360", "30", filters=VARIABLE_RATE, video=("-vsync", "vfr")),
         ("640x360",),
     ),
     Source("10 s keyframes", Picture("640x360", "30", gop_seconds=10), ("640x360",)),
     Source("B-frames", Picture("640x360", "30", video=X264_B_FRAMES), ("640x360",)),
     Source(
         "mono 44.1 kHz",
-        Picture("640x360", "30", audio=("-c:a", "aac", "-b:a", "64k", "-ar", "44100", "-ac", "1")),
+        Picture("640x360", "30", audio=MONO),
         ("640x360",),
     ),
     Source("video only", Picture("640x360", "30", with_audio=False), ("640x360",)),
@@ -98,8 +101,6 @@ def test_it_plays(stack: LocalStack, tmp_path: Path, source: Source) -> None:
 
 @pytest.mark.timeout(180)
 def test_hevc_is_refused_with_a_reason_on_the_stream(stack: LocalStack) -> None:
-    from tests.rtmp_publisher import enhanced_hevc_publisher
-
     stream = stack.create_stream()
     with enhanced_hevc_publisher(stream.publish_url):
         notice = eventually(
@@ -113,8 +114,6 @@ def test_hevc_is_refused_with_a_reason_on_the_stream(stack: LocalStack) -> None:
 
 @pytest.mark.timeout(180)
 def test_an_encoder_that_sends_nothing_is_never_live(stack: LocalStack) -> None:
-    from tests.rtmp_publisher import silent_publisher
-
     stream = stack.create_stream()
     with silent_publisher(stream.publish_url) as connection:
         eventually(lambda: connection.dropped(), "the connection is dropped", 60)
