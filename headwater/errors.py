@@ -36,6 +36,23 @@ class InvalidInput(HeadwaterError):
         self.errors = errors
 
 
+class MalformedBody(HeadwaterError):
+    """The body cannot be read at all, so no field can be named."""
+
+    code = "malformed_body"
+    default_detail = "The request body is not valid JSON."
+
+
+class UnsupportedMediaType(HeadwaterError):
+    code = "unsupported_media_type"
+    default_detail = "Send the request body as `Content-Type: application/json`."
+
+
+class MethodNotAllowed(HeadwaterError):
+    code = "method_not_allowed"
+    default_detail = "This address does not take this method."
+
+
 class Unauthenticated(HeadwaterError):
     code = "unauthenticated"
     default_detail = "Sign in first: send a valid access token as `Authorization: Bearer …`."
@@ -124,3 +141,37 @@ class LeaseLost(HeadwaterError):
 
     code = "lease_lost"
     default_detail = "This worker no longer holds the broadcast's lease."
+
+
+class MediaFormatError(HeadwaterError):
+    """The bytes are not fragmented MP4 of the form that we ask FFmpeg for."""
+
+    code = "media_format"
+    default_detail = "The transcoder wrote media in a form that cannot be packaged."
+
+
+class ObjectChanged(HeadwaterError):
+    """A stored object is not the version that this writer wrote or read last: somebody else wrote or removed it."""
+
+    code = "object_changed"
+    default_detail = "Somebody else has written this object meanwhile."
+
+
+class BadFrame(HeadwaterError):
+    code = "bad_frame"
+    default_detail = "This is not a frame of the chat protocol: a JSON object with `action` and the fields it needs."
+
+
+class UnknownAction(HeadwaterError):
+    code = "unknown_action"
+    default_detail = "There is no such `action`. There are join, send, leave and ping."
+
+
+class NotJoined(HeadwaterError):
+    code = "not_joined"
+    default_detail = "Join the room first."
+
+
+class TooLong(HeadwaterError):
+    code = "too_long"
+    default_detail = "A chat message has at most 500 characters."

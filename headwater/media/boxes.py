@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from headwater.errors import HeadwaterError
+from headwater.errors import MediaFormatError
 from headwater.media.codecs import aac_codec, avc_codec
 from headwater.media.timeline import TrackKind
 
@@ -34,13 +34,6 @@ _PASSED_OVER = frozenset({b"styp", b"sidx", b"mfra", b"free", b"skip", b"prft", 
 _DROPPED_FROM_MOOV = frozenset(
     {b"edts", b"udta"}
 )  # an edit list would shift one track against the others; a tag says nothing
-
-
-class MediaFormatError(HeadwaterError):
-    """The bytes are not fragmented MP4 of the form that we ask FFmpeg for."""
-
-    code = "media_format"
-    default_detail = "The transcoder wrote media in a form that cannot be packaged."
 
 
 @dataclass(frozen=True, slots=True)
