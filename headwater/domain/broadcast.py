@@ -70,6 +70,7 @@ class PublishSession:
     pull_url: str  # rtmp:// URL of the renamed stream on its node; contains no key
     claimed_at: int
     last_seen_at: int
+    heard_at: int = 0  # ms, the node's clock: when the newest update that counted was sent; an older one proves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,9 @@ class Broadcast:
     sessions: int  # publish sessions so far
     session: PublishSession | None
     public: bool
+    silent_session: PublishSession | None = (
+        None  # lost the claim by silence alone: may take it again if nobody else has
+    )
     live_at: int | None = None  # first durable segment
     interrupted_at: int | None = None
     ended_at: int | None = None

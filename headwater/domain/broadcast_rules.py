@@ -19,6 +19,7 @@ from headwater.domain.broadcast import (
     PublishSession,
     Pulse,
     RecordingState,
+    SessionRef,
     StreamControl,
 )
 from headwater.domain.broadcast_events import (
@@ -42,8 +43,12 @@ IDLE_LIMIT_MS = 8_000  # a publish session is heard of every 2 s; silent for thi
 MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
 DURATION_LIMIT_MS = 48 * 3600 * 1000
 PULSE_INTERVAL_MS = 2_000
-FINALISE_PULSE_INTERVAL_MS = 1_000
-SETTLED_SESSIONS_KEPT = 8
+FINALISE_PULSE_INTERVAL_MS = 1_000  # grows while the recording is not finished: nobody is waiting that long
+FINALISE_PULSE_LONGEST_MS = 60_000
+FINALISE_LIMIT_MS = 24 * 3600 * 1000  # a recording that could not be finished in a day never will be
+SETTLED_SESSIONS_KEPT = 16
+UNFINISHED_LIMIT = 32  # the item of a stream must stay far below DynamoDB's 400 KB
+NEWS_LIMIT = 64
 
 
 class Outcome(StrEnum):
@@ -99,60 +104,82 @@ def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
         return Decision(control, Outcome.REFUSED)
     broadcast = control.broadcast
     if broadcast is None or not broadcast.is_active:
-        return Decision(_begin(control, event, now), Outcome.ACCEPTED)
+        return _begin(control, event, now)
     holder = broadcast.session
-    if holder is not None:
-        if holder.ref == event.ref:
-            return Decision(control, Outcome.ACCEPTED)  # the same hook, delivered twice
-        same_connection = (holder.ref.node, holder.ref.client_id) == (event.ref.node, event.ref.client_id)
-        if same_connection and event.ref.opened_at < holder.ref.opened_at:
+    for known in (holder, broadcast.silent_session):
+        if known is None or not _same_connection(known.ref, event.ref.node, event.ref.client_id):
+            continue
+        if known.ref == event.ref:  # the same hook, delivered twice
+            return Decision(control, Outcome.ACCEPTED if known is holder else Outcome.REFUSED)
+        if event.ref.opened_at < known.ref.opened_at:
             return Decision(control, Outcome.REFUSED)  # an old hook, delivered late
-        if not same_connection and now - holder.last_seen_at <= IDLE_LIMIT_MS:
+        if known is holder:  # the connection published anew; that its former publish is over was never said
+            control, broadcast = _release(control, broadcast, now)
+            holder = None
+    if holder is not None:
+        if now - holder.last_seen_at <= IDLE_LIMIT_MS:
             return Decision(control, Outcome.BUSY)
         control, broadcast = _release(control, broadcast, now)
-        if not broadcast.is_active:  # its window was already over
-            return Decision(_begin(control, event, now), Outcome.ACCEPTED)
-    elif _window_elapsed(control, broadcast, now):
-        control = _end(control, broadcast, now, EndReason.WINDOW_ELAPSED)
-        return Decision(_begin(control, event, now), Outcome.ACCEPTED)
-    session = _claim(event, broadcast.sessions + 1, now)
-    resumed = replace(broadcast, session=session, sessions=session.serial)
-    return Decision(_arm_pulse(_put(control, resumed), resumed.broadcast_id, now, 0), Outcome.ACCEPTED)
+    if broadcast.is_active and _window_elapsed(control, broadcast, now):
+        control = _end_of_window(control, broadcast, now)
+        broadcast = control.find(broadcast.broadcast_id) or broadcast
+    if not broadcast.is_active:
+        return _begin(control, event, now)
+    session = PublishSession(
+        ref=event.ref,
+        serial=broadcast.sessions + 1,
+        pull_url=event.pull_url,
+        claimed_at=now,
+        last_seen_at=now,
+        heard_at=event.ref.opened_at,
+    )
+    control = _settle_session(control, broadcast.silent_session)
+    return Decision(_resume(control, broadcast, session, now), Outcome.ACCEPTED)
 
 
-def _begin(control: StreamControl, event: Publish, now: int) -> StreamControl:
+def _resume(control: StreamControl, broadcast: Broadcast, session: PublishSession, now: int) -> StreamControl:
+    resumed = replace(broadcast, session=session, sessions=session.serial, silent_session=None)
+    return _arm_pulse(_put(control, resumed), resumed.broadcast_id, now, 0)
+
+
+def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
     previous = control.unsettled  # the ended one, until its recording is settled
+    if len(previous) >= UNFINISHED_LIMIT:
+        return Decision(control, Outcome.BUSY)
+    session = PublishSession(
+        ref=event.ref,
+        serial=1,
+        pull_url=event.pull_url,
+        claimed_at=now,
+        last_seen_at=now,
+        heard_at=event.ref.opened_at,
+    )
     broadcast = Broadcast(
         broadcast_id=event.candidate_id,
         state=BroadcastState.STARTING,
         started_at=now,
         sequence=0,
         sessions=1,
-        session=_claim(event, 1, now),
+        session=session,
         public=control.settings.auto_start,
     )
     control = replace(control, previous=previous, broadcast=broadcast)
     control = _tell(control, broadcast, BroadcastEventName.STARTED, now)
-    return _arm_pulse(control, broadcast.broadcast_id, now, 0)
+    return Decision(_arm_pulse(control, broadcast.broadcast_id, now, 0), Outcome.ACCEPTED)
 
 
-def _claim(event: Publish, serial: int, now: int) -> PublishSession:
-    return PublishSession(ref=event.ref, serial=serial, pull_url=event.pull_url, claimed_at=now, last_seen_at=now)
+def _same_connection(ref: SessionRef, node: str, client_id: str) -> bool:
+    return (ref.node, ref.client_id) == (node, client_id)
 
 
 def _update(control: StreamControl, event: Update, now: int) -> Decision:
     broadcast = control.broadcast
-    holder = broadcast.session if broadcast else None
-    if broadcast and holder and (holder.ref.node, holder.ref.client_id) == (event.ref_node, event.ref_client_id):
-        if event.occurred_at < holder.ref.opened_at:
-            return Decision(control, Outcome.IGNORED)  # of an earlier publish on the same connection
-        if event.key_version != control.key_version:
-            control, _ = _release(control, broadcast, now)  # the key was rotated: this encoder must go
-            return Decision(control, Outcome.KICK)
-        seen = replace(holder, last_seen_at=max(now, holder.last_seen_at))
-        return Decision(replace(control, broadcast=replace(broadcast, session=seen)), Outcome.ACCEPTED)
+    if broadcast is not None:
+        for session in (broadcast.session, broadcast.silent_session):
+            if session is not None and _same_connection(session.ref, event.ref_node, event.ref_client_id):
+                return _update_of(session, control, broadcast, event, now)
     for settled in control.settled_sessions:
-        if (settled.node, settled.client_id) == (event.ref_node, event.ref_client_id):
+        if _same_connection(settled, event.ref_node, event.ref_client_id):
             return Decision(control, Outcome.KICK if event.occurred_at >= settled.opened_at else Outcome.IGNORED)
     if control.deleted or event.key_version != control.key_version:
         return Decision(control, Outcome.KICK)
@@ -161,17 +188,41 @@ def _update(control: StreamControl, event: Update, now: int) -> Decision:
     return Decision(control, Outcome.KICK if old else Outcome.IGNORED)
 
 
+def _update_of(
+    session: PublishSession, control: StreamControl, broadcast: Broadcast, event: Update, now: int
+) -> Decision:
+    if event.occurred_at <= session.heard_at:
+        return Decision(control, Outcome.IGNORED)  # a copy, or overtaken by a newer one: no proof of life
+    if event.key_version != control.key_version:  # the key was rotated: this encoder must go
+        return Decision(_dismiss(session, control, broadcast, now), Outcome.KICK)
+    heard = replace(session, last_seen_at=max(now, session.last_seen_at), heard_at=event.occurred_at)
+    if session is broadcast.session:
+        return Decision(_put(control, replace(broadcast, session=heard)), Outcome.ACCEPTED)
+    # Its updates did not reach us for a while, but the node has it still, and nobody else has come: it claims anew.
+    if broadcast.session is not None or _window_elapsed(control, broadcast, now):
+        return Decision(_dismiss(session, control, broadcast, now), Outcome.KICK)
+    returned = replace(heard, serial=broadcast.sessions + 1, claimed_at=now)
+    return Decision(_resume(control, broadcast, returned, now), Outcome.ACCEPTED)
+
+
+def _dismiss(session: PublishSession, control: StreamControl, broadcast: Broadcast, now: int) -> StreamControl:
+    """`session` is over; the broadcast waits for another one if it was the claim's holder."""
+    if session is broadcast.session:
+        return _release(control, broadcast, now)[0]
+    return _settle_session(_put(control, replace(broadcast, silent_session=None)), session)
+
+
 def _done(control: StreamControl, event: Done, now: int) -> Decision:
     broadcast = control.broadcast
-    holder = broadcast.session if broadcast else None
-    if broadcast is None or holder is None:
-        return Decision(control, Outcome.IGNORED)
-    if (holder.ref.node, holder.ref.client_id) != (event.ref_node, event.ref_client_id):
-        return Decision(control, Outcome.IGNORED)  # of a session that never held the claim, or no longer does
-    if event.occurred_at < holder.ref.opened_at:
-        return Decision(control, Outcome.IGNORED)
-    control, _ = _release(control, broadcast, now)
-    return Decision(control, Outcome.ACCEPTED)
+    if broadcast is not None:
+        for session in (broadcast.session, broadcast.silent_session):
+            if (
+                session is not None
+                and _same_connection(session.ref, event.ref_node, event.ref_client_id)
+                and event.occurred_at >= session.ref.opened_at
+            ):
+                return Decision(_dismiss(session, control, broadcast, now), Outcome.ACCEPTED)
+    return Decision(control, Outcome.IGNORED)  # of a session that never held the claim, or is over already
 
 
 def _media_seen(control: StreamControl, event: MediaSeen, now: int) -> Decision:
@@ -205,7 +256,7 @@ def _source_refused(control: StreamControl, event: SourceRefused, now: int) -> D
     broadcast = control.broadcast
     if broadcast is None or broadcast.broadcast_id != event.broadcast_id or not broadcast.is_active:
         return Decision(control, Outcome.IGNORED)
-    if broadcast.session is not None and broadcast.session.serial != event.session_serial:
+    if event.session_serial != broadcast.sessions:
         return Decision(control, Outcome.IGNORED)  # the encoder came back meanwhile, perhaps with a better source
     return Decision(_end(control, broadcast, now, event.reason, event.detail), Outcome.ACCEPTED)
 
@@ -253,10 +304,15 @@ def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
         return Decision(control, Outcome.IGNORED)
     if broadcast.is_active:
         control = _meet_deadlines(control, broadcast, now)
-        broadcast = control.find(event.broadcast_id) or broadcast
+    elif broadcast.ended_at is not None and now - broadcast.ended_at >= FINALISE_LIMIT_MS:
+        return _finalised(control, Finalised(event.broadcast_id, 0.0), now)
+    broadcast = control.find(event.broadcast_id) or broadcast
     if event.due != broadcast.next_pulse_at and now < broadcast.next_pulse_at:
         return Decision(control, Outcome.IGNORED)  # a copy, or a nudge: the chain itself is on its way
-    interval = PULSE_INTERVAL_MS if broadcast.is_active else FINALISE_PULSE_INTERVAL_MS
+    interval = PULSE_INTERVAL_MS
+    if broadcast.ended_at is not None:
+        waited = (now - broadcast.ended_at) // 4
+        interval = min(max(FINALISE_PULSE_INTERVAL_MS, waited), FINALISE_PULSE_LONGEST_MS)
     return Decision(_arm_pulse(control, broadcast.broadcast_id, now, interval), Outcome.ACCEPTED)
 
 
@@ -265,7 +321,7 @@ def _meet_deadlines(control: StreamControl, broadcast: Broadcast, now: int) -> S
     if now - broadcast.started_at >= DURATION_LIMIT_MS:
         return _end(control, broadcast, now, EndReason.DURATION_LIMIT)
     if session is not None and now - session.last_seen_at > IDLE_LIMIT_MS:
-        control, broadcast = _release(control, broadcast, now)
+        control, broadcast = _release(control, broadcast, now, silent=True)
     elif (
         session is not None
         and broadcast.state is not BroadcastState.LIVE
@@ -275,9 +331,13 @@ def _meet_deadlines(control: StreamControl, broadcast: Broadcast, now: int) -> S
             return _end(control, broadcast, now, EndReason.NO_MEDIA)
         control, broadcast = _release(control, broadcast, now)  # came back, but silent: its window goes on
     if broadcast.is_active and broadcast.session is None and _window_elapsed(control, broadcast, now):
-        reason = EndReason.NO_MEDIA if broadcast.live_at is None else EndReason.WINDOW_ELAPSED
-        return _end(control, broadcast, now, reason)
+        return _end_of_window(control, broadcast, now)
     return control
+
+
+def _end_of_window(control: StreamControl, broadcast: Broadcast, now: int) -> StreamControl:
+    reason = EndReason.NO_MEDIA if broadcast.live_at is None else EndReason.WINDOW_ELAPSED
+    return _end(control, broadcast, now, reason)
 
 
 def _window_elapsed(control: StreamControl, broadcast: Broadcast, now: int) -> bool:
@@ -289,15 +349,20 @@ def _window_elapsed(control: StreamControl, broadcast: Broadcast, now: int) -> b
     return now - broadcast.interrupted_at >= window
 
 
-def _release(control: StreamControl, broadcast: Broadcast, now: int) -> tuple[StreamControl, Broadcast]:
-    """The publisher is gone: wait for it inside the reconnect window, or end when there is none."""
-    control = _settle_session(control, broadcast.session)
-    gone = replace(broadcast, session=None)
+def _release(
+    control: StreamControl, broadcast: Broadcast, now: int, *, silent: bool = False
+) -> tuple[StreamControl, Broadcast]:
+    """The publisher is gone: wait for it inside the reconnect window, or end when there is none.
+
+    `silent`: nobody said that it is gone, it was only not heard of.
+    """
+    gone = replace(broadcast, session=None, silent_session=broadcast.session if silent else None)
+    if not silent:
+        control = _settle_session(control, broadcast.session)
     if broadcast.state is BroadcastState.LIVE or broadcast.interrupted_at is None:
         gone = replace(gone, interrupted_at=now)
     if control.settings.reconnect_window_seconds == 0:
-        reason = EndReason.NO_MEDIA if broadcast.live_at is None else EndReason.WINDOW_ELAPSED
-        control = _end(control, gone, now, reason)
+        control = _end_of_window(control, gone, now)
     elif broadcast.state is BroadcastState.LIVE:
         gone = replace(gone, state=BroadcastState.INTERRUPTED)
         control = _tell(control, gone, BroadcastEventName.INTERRUPTED, now)
@@ -309,9 +374,15 @@ def _release(control: StreamControl, broadcast: Broadcast, now: int) -> tuple[St
 def _end(
     control: StreamControl, broadcast: Broadcast, now: int, reason: EndReason, detail: str | None = None
 ) -> StreamControl:
-    control = _settle_session(control, broadcast.session)
+    control = _settle_session(_settle_session(control, broadcast.session), broadcast.silent_session)
     ended = replace(
-        broadcast, state=BroadcastState.ENDED, session=None, ended_at=now, end_reason=reason, end_detail=detail
+        broadcast,
+        state=BroadcastState.ENDED,
+        session=None,
+        silent_session=None,
+        ended_at=now,
+        end_reason=reason,
+        end_detail=detail,
     )
     control = _tell(control, ended, BroadcastEventName.ENDED, now)
     return _arm_pulse(control, ended.broadcast_id, now, 0)
@@ -331,13 +402,16 @@ def _arm_pulse(control: StreamControl, broadcast_id: BroadcastId, now: int, dela
         return control
     due = now + delay_ms
     control = _put(control, replace(broadcast, next_pulse_at=due))
-    return replace(control, pulses=(*control.pulses, Pulse(broadcast_id, delay_ms, due)))
+    others = (pulse for pulse in control.pulses if pulse.broadcast_id != broadcast_id)
+    return replace(control, pulses=(*others, Pulse(broadcast_id, delay_ms, due)))
 
 
 def _tell(control: StreamControl, broadcast: Broadcast, name: BroadcastEventName, now: int) -> StreamControl:
     """Store `broadcast` and tell everyone how it is from now on."""
     told = replace(broadcast, sequence=broadcast.sequence + 1)
-    return _put(replace(control, news=(*control.news, BroadcastNews(name, now, told))), told)
+    # Each is a whole snapshot, so when the bus is away for long, the oldest can go.
+    news = (*control.news, BroadcastNews(name, now, told))[-NEWS_LIMIT:]
+    return _put(replace(control, news=news), told)
 
 
 def _put(control: StreamControl, broadcast: Broadcast) -> StreamControl:
