@@ -1,0 +1,157 @@
+"""Stage 1 → 2 · the hook relay: publish fails closed, update fails open, done is spooled and never lost.
+
+nginx-rtmp can neither sign nor speak TLS nor try again, reads only the first digit of a status, and gives up after ten
+seconds; this process on loopback does all that for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import threading
+import time
+from dataclasses import dataclass
+
+from headwater.hook_signature import HookOrigin
+from rtmp_ingest.done_sender import DoneSender
+from rtmp_ingest.done_spool import SpooledDone
+from rtmp_ingest.hook import Hook
+from rtmp_ingest.hooks_api import HookAnswer, HooksApi, HooksUnreachable
+
+PUBLISH_SECONDS = 7.0  # the whole of it; nginx's http{} waits 8, nginx-rtmp 10
+SETTLE_SECONDS = 1.5
+UPDATE_SECONDS = 3.0
+_FIRST_PAUSE_SECONDS = 0.2
+_STREAM_NAME = re.compile(r"[A-Za-z0-9-]{1,200}")  # anything with a colon or a slash would mean something else to nginx
+_LABEL = re.compile(r"(.+-\d+)-[0-9a-f]{32}")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What nginx is answered."""
+
+    status: int
+    location: str | None = None
+
+
+REFUSE = Reply(403)
+UNDECIDED = Reply(503)  # refuses a publisher; nginx's http{} turns it into "go on" for an update
+GO_ON = Reply(204)
+
+
+class HookRelay:
+    def __init__(self, *, node: str, pull_base: str, api: HooksApi, dones: DoneSender) -> None:
+        self._node = node
+        self._pull_base = pull_base
+        self._api = api
+        self._dones = dones
+        self._lock = threading.Lock()
+        self._publishers: dict[str, Hook] = {}  # by client id: the publish that was accepted, or is being decided
+        self._draining = False
+
+    @property
+    def publishers(self) -> int:
+        return len(self._publishers)
+
+    @property
+    def draining(self) -> bool:
+        return self._draining
+
+    def on_publish(self, hook: Hook) -> Reply:
+        """302 with the stream's new name, 403 for a refusal, 503 when nobody could be asked in time."""
+        give_up_at = time.monotonic() + PUBLISH_SECONDS
+        if self._draining:
+            return UNDECIDED
+        if not hook.is_clean:
+            log.info("publish refused client=%s addr=%s answer=malformed", hook.client_id, hook.address)
+            return REFUSE
+        self._dones.settle(hook, SETTLE_SECONDS)
+        with self._lock:
+            self._publishers[hook.client_id] = hook
+        with self._dones.held_back(hook.client_id):
+            answer = self._ask_until(give_up_at, hook)
+            accepted = answer is not None and answer.status == 302 and _STREAM_NAME.fullmatch(answer.location or "")
+            if answer is not None and accepted:
+                log.info("publish accepted client=%s addr=%s session=%s", hook.client_id, hook.address, _label(answer))
+                return Reply(302, answer.location)
+            self._forget(hook.client_id)
+            if answer is not None and 400 <= answer.status < 500:
+                log.info("publish refused client=%s addr=%s answer=%d", hook.client_id, hook.address, answer.status)
+                return REFUSE
+            # It may have been accepted without our knowing. nginx sends no done for a publisher it refuses, so we do,
+            # or the encoder's next attempt would find its own claim in the way.
+            log.warning("publish undecided client=%s addr=%s, so refused", hook.client_id, hook.address)
+            self._spool(hook.as_done(_now()))
+            return UNDECIDED
+
+    def on_update(self, hook: Hook) -> Reply:
+        """403 only when the API itself says that this publisher must go."""
+        if hook.is_of_a_player:
+            return GO_ON
+        try:
+            answer = self._api.post(self._origin(hook), hook.body, UPDATE_SECONDS)
+        except HooksUnreachable:
+            log.warning("update client=%s: the API does not answer; the publisher goes on", hook.client_id)
+            return GO_ON
+        if answer.status == 403 and answer.deliberate:
+            log.info("update kicked client=%s", hook.client_id)
+            return REFUSE
+        if answer.status >= 300:
+            log.warning("update client=%s: answer %d; the publisher goes on", hook.client_id, answer.status)
+        return GO_ON
+
+    def on_done(self, hook: Hook) -> Reply:
+        """Answered as soon as it is on disk."""
+        self._forget(hook.client_id)
+        self._spool(hook)
+        log.info("done client=%s", hook.client_id)
+        return GO_ON
+
+    def drain(self) -> None:
+        """Let nobody in any more."""
+        self._draining = True
+
+    def abandon_publishers(self) -> None:
+        """nginx is gone and sent no done: say it in its place, for every publisher it had."""
+        with self._lock:
+            orphans = list(self._publishers.values())
+            self._publishers.clear()
+        for publish in orphans:
+            self._spool(publish.as_done(_now()))
+
+    def _ask_until(self, give_up_at: float, hook: Hook) -> HookAnswer | None:
+        """The API's decision; None when there was none before `give_up_at`, or none worth the name."""
+        pause = _FIRST_PAUSE_SECONDS
+        while (left := give_up_at - time.monotonic()) > 0:
+            try:
+                answer = self._api.post(self._origin(hook), hook.body, left)
+                if answer.status < 500 and answer.status != 429:
+                    return answer
+            except HooksUnreachable:
+                pass
+            time.sleep(min(random.uniform(pause / 2, pause), max(0.0, give_up_at - time.monotonic())))  # noqa: S311
+            pause *= 2
+        return None
+
+    def _spool(self, hook: Hook) -> None:
+        self._dones.put(SpooledDone(self._node, self._pull_base, hook))
+
+    def _forget(self, client_id: str) -> None:
+        with self._lock:
+            self._publishers.pop(client_id, None)
+
+    def _origin(self, hook: Hook) -> HookOrigin:
+        return HookOrigin(self._node, self._pull_base, hook.occurred_at)
+
+
+def _label(answer: HookAnswer) -> str:
+    """The broadcast and the session's number; the random part of the name is what keeps strangers from pulling it."""
+    match = _LABEL.fullmatch(answer.location or "")
+    return match[1] if match else "unnamed"
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

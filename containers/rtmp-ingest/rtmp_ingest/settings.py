@@ -1,0 +1,34 @@
+"""Stage 1 · what an ingest node is told: its addresses, where hooks go, who may pull, where it keeps its state."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from headwater.settings import EnvironmentSettings
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class Settings(EnvironmentSettings, frozen=True, kw_only=True):
+    """`hook_signing_key` is the secret itself, put into the environment by ECS; it goes no further than this process."""
+
+    rtmp_listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9.]+:[0-9]{1,5}$")]  # address:port for encoders and workers
+    loopback_port: Port = 14935  # nginx's http{}: hooks, /stat, /control, /health
+    relay_port: Port = 14936
+    hooks_url: Annotated[
+        str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")
+    ]  # full URL of POST …/ingest/hooks/nginx-rtmp
+    hook_signing_key: Annotated[str, msgspec.Meta(min_length=16)]
+    pull_base: str | None = None  # rtmp://host:port/live as workers reach it; on ECS found from the task's own address
+    pull_allow: Annotated[str, msgspec.Meta(min_length=1)]  # networks that may play, comma-separated CIDRs
+    state_dir: Annotated[
+        str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")
+    ]  # spool, rendered configuration, temporary files
+    node_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "node"
+    nginx: str = "/usr/sbin/nginx"
+    nginx_rtmp_module: Annotated[str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")] = (
+        "/usr/lib/nginx/modules/ngx_rtmp_module.so"
+    )
+    ecs_container_metadata_uri_v4: str | None = None  # set by ECS

@@ -1,0 +1,63 @@
+"""Stage 2 · one hook from its arrival to its answer: believe it, understand it, decide, tell the operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from functions.ingest_hooks.claim_publish import Streams, claim_publish
+from functions.ingest_hooks.end_publish import end_publish
+from functions.ingest_hooks.ingest_event import IngestCall, IngestEvent, PublishAccepted, Verdict
+from functions.ingest_hooks.keep_publish import keep_publish
+from functions.ingest_hooks.nginx_rtmp import parse_hook
+from functions.ingest_hooks.wire import SignedBody
+from headwater.errors import HeadwaterError, HookRejected
+from headwater.hook_signature import verify
+from headwater.observability import count, logger
+
+
+class Secrets(Protocol):
+    """Asked for each hook, because a rotated secret must be seen by a running process."""
+
+    def hook_secret(self) -> bytes: ...
+    def stream_key_secret(self) -> bytes: ...
+
+
+def answer_hook(
+    request: SignedBody, streams: Streams, secrets: Secrets, clock: Callable[[], int]
+) -> PublishAccepted | Verdict:
+    """What to do with the encoder. Raises HookRejected before anything of the body was looked at, the refusals of
+    `claim_publish`, and the failures of `headwater.broadcasts`."""
+    try:
+        event = parse_hook(verify(secrets.hook_secret(), request.headers, request.body, now=clock()), request.body)
+    except HookRejected:
+        count("HookRejected")
+        raise
+    try:
+        decided = _decide(event, streams, secrets)
+    except HeadwaterError as error:
+        _report(event, error.code)
+        raise
+    if event.call is not IngestCall.UPDATE or decided is Verdict.DROP:  # a heartbeat that goes on is no news
+        _report(event, "accepted" if isinstance(decided, PublishAccepted) else decided.value)
+    return decided
+
+
+def _decide(event: IngestEvent, streams: Streams, secrets: Secrets) -> PublishAccepted | Verdict:
+    match event.call:
+        case IngestCall.PUBLISH:
+            return claim_publish(streams, event, secrets.stream_key_secret())
+        case IngestCall.UPDATE:
+            return keep_publish(streams, event, secrets.stream_key_secret())
+        case IngestCall.DONE:
+            end_publish(streams, event)
+    return Verdict.GO_ON
+
+
+def _report(event: IngestEvent, outcome: str) -> None:
+    """One line and one count. Names the connection, never the key."""
+    logger().info(
+        "hook answered",
+        extra={"call": event.call, "outcome": outcome, "node": event.node, "client_id": event.client_id},
+    )
+    count(f"{event.call.value}_{outcome}")

@@ -1,0 +1,21 @@
+"""Stage 2 · may this key publish? `POST /ingest/hooks/nginx-rtmp` from an ingest node's relay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.ingest_hooks import wiring
+from functions.ingest_hooks.answer_hook import answer_hook
+from functions.ingest_hooks.wire import answer, answer_error, read_request
+from headwater.broadcasts import unix_ms
+from headwater.errors import HeadwaterError
+from headwater.observability import emits_metrics
+
+
+@emits_metrics
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 Lambda's signature
+    try:
+        request = read_request(event)
+        return answer(answer_hook(request, wiring.broadcasts(), wiring.SecretsManagerSecrets(), unix_ms))
+    except HeadwaterError as error:
+        return answer_error(error)

@@ -1,0 +1,39 @@
+"""Stage 2 · joins the use cases to DynamoDB, EventBridge, SQS and Secrets Manager, at the first call."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from functions.ingest_hooks.settings import Settings
+from headwater.adapters.outbox import Outbox
+from headwater.adapters.secrets import secret
+from headwater.adapters.stream_controls import StreamControls
+from headwater.broadcasts import Broadcasts
+from headwater.settings import load_settings
+
+
+@cache
+def settings() -> Settings:
+    return load_settings(Settings)
+
+
+@cache
+def broadcasts() -> Broadcasts:
+    names = settings()
+    return Broadcasts(StreamControls(names.stream_table), Outbox(names.event_bus, names.pulse_queue_url))
+
+
+class SecretsManagerSecrets:
+    """Both secrets, at most a minute old."""
+
+    def hook_secret(self) -> bytes:
+        return str(secret(settings().hook_secret)["secret"]).encode()
+
+    def stream_key_secret(self) -> bytes:
+        return str(secret(settings().stream_key_secret)["secret"]).encode()
+
+
+def forget() -> None:
+    """Join everything anew at the next call. For tests."""
+    settings.cache_clear()
+    broadcasts.cache_clear()
