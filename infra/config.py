@@ -73,6 +73,7 @@ class Stage:
     Exactly one of `database_url` (becomes a secret) and `database_secret_arn` (an existing secret, `{"url": …}`) is set.
     `websocket_callback_url` is the base of `@connections`, with `{api_id}` and `{stage}` to be filled in; None means
     API Gateway's own address. `function_environment` is given to every function on top of its own settings.
+    `keep_data` outlives the stacks; `require_tls` makes stores refuse plain HTTP, which one machine's loopback speaks.
     """
 
     name: str
@@ -87,7 +88,12 @@ class Stage:
     worker: WorkerTask
     limits: ServiceLimits = ServiceLimits()
     keep_data: bool = True
+    require_tls: bool = True
     log_retention_days: Literal[1, 7, 30, 90] = 30
+
+    @property
+    def cluster_name(self) -> str:
+        return f"headwater-{self.name}"
 
     def __post_init__(self) -> None:
         if (self.database_url is None) == (self.database_secret_arn is None):
@@ -165,6 +171,7 @@ def local(values: LocalValues) -> Stage:
         ),
         limits=ServiceLimits(registrations_per_minute=300, logins_per_minute=300),
         keep_data=False,
+        require_tls=False,
         log_retention_days=1,
     )
 

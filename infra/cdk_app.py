@@ -1,0 +1,54 @@
+"""Deploys Headwater: one app, one stack per stage of the path, `-c stage=<name>` choosing the values they are given.
+
+The stage `local` reads the addresses of the local stack from the JSON file that `HEADWATER_LOCAL` names (see
+`infra.config.LocalValues`); without it, the public contract's defaults hold. Nothing else is read from outside.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+# Run as a script, the first import root is this folder, and `constructs` would be ours instead of the CDK's.
+if __name__ == "__main__" and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from aws_cdk import App, Tags
+
+from infra.bundling import Bundler, bundle
+from infra.config import ConfigurationError, Stage, stage_named
+from infra.constructs.service_function import Deployment
+from infra.stacks.api import ApiStack
+from infra.stacks.chat import ChatStack
+from infra.stacks.data import DataStack
+from infra.stacks.ingest import IngestStack
+from infra.stacks.transcode import TranscodeStack
+
+
+def add_stacks(app: App, *, stage: Stage, bundle: Bundler) -> None:
+    """Every stack of one stage, in the order of the path of the video."""
+    deployment = Deployment(stage=stage, bundle=bundle)
+    prefix = f"headwater-{stage.name}"
+    data = DataStack(app, f"{prefix}-data", deployment=deployment)
+    ingest = IngestStack(app, f"{prefix}-ingest", deployment=deployment, data=data)
+    TranscodeStack(app, f"{prefix}-transcode", deployment=deployment, data=data)
+    ApiStack(app, f"{prefix}-api", deployment=deployment, data=data, ingest=ingest)
+    ChatStack(app, f"{prefix}-chat", deployment=deployment, data=data)
+    Tags.of(app).add("headwater:stage", stage.name)
+
+
+def main() -> None:
+    app = App()
+    try:
+        stage = stage_named(
+            app.node.try_get_context("stage") or "local", local_values_file=os.environ.get("HEADWATER_LOCAL")
+        )
+        add_stacks(app, stage=stage, bundle=bundle)
+    except ConfigurationError as error:
+        sys.exit(f"headwater: {error}")
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Stage 7 · chat: the WebSocket API, ordered delivery to everyone in a room, and the archive."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_apigatewayv2 as apigateway
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from constructs import Construct
+
+from infra.constructs.service_function import Deployment, ServiceFunction
+from infra.constructs.work_queue import WorkQueue
+from infra.stacks.data import ROOM_INDEX, DataStack
+
+SOCKET_STAGE = "chat"  # a WebSocket API has no $default stage
+
+
+class ChatStack(Stack):
+    """`ws_chat` answers frames, `chat_delivery` sends a room's events to its connections in order."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack) -> None:
+        super().__init__(scope, construct_id)
+        stage = deployment.stage
+        # A room whose delivery failed waits for the visibility time-out, and its order with it.
+        self.delivery_queue = WorkQueue(
+            self, "DeliveryQueue", stage=stage, visibility_seconds=60, attempts=5, fifo=True
+        )
+        self.archive_queue = WorkQueue(self, "ArchiveQueue", stage=stage, visibility_seconds=60, attempts=1000)
+
+        self.socket_api = apigateway.WebSocketApi(
+            self, "Sockets", description="Headwater chat", route_selection_expression="$request.body.action"
+        )
+        self.socket_stage = apigateway.WebSocketStage(
+            self, "Stage", web_socket_api=self.socket_api, stage_name=SOCKET_STAGE, auto_deploy=True
+        )
+        callback_url = (
+            stage.websocket_callback_url.format(api_id=self.socket_api.api_id, stage=SOCKET_STAGE)
+            if stage.websocket_callback_url is not None
+            else self.socket_stage.callback_url
+        )
+
+        self.sockets = ServiceFunction(
+            self,
+            "WsChat",
+            deployment=deployment,
+            name="ws_chat",
+            environment={
+                "CONNECTION_TABLE": data.connections.table_name,
+                "STREAM_TABLE": data.control_plane.streams.table_name,
+                "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
+                "CHAT_ARCHIVE_QUEUE_URL": self.archive_queue.url,
+                "CHAT_CALLBACK_URL": callback_url,
+                "CACHE_URL": stage.cache_url,
+            },
+            timeout_seconds=10,
+        )
+        self.sockets.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
+        self._let_keep_connections(self.sockets, data)
+        self.sockets.may("sqs:SendMessage", self.delivery_queue.arn, self.archive_queue.arn)
+        self._let_post(self.sockets)
+        for route in ("$connect", "$disconnect", "$default"):
+            self.socket_api.add_route(
+                route,
+                integration=integrations.WebSocketLambdaIntegration(
+                    f"{route.strip('$').title()}Integration", self.sockets.function
+                ),
+            )
+
+        self.delivery = ServiceFunction(
+            self,
+            "Delivery",
+            deployment=deployment,
+            name="chat_delivery",
+            environment={
+                "CONNECTION_TABLE": data.connections.table_name,
+                "CHAT_CALLBACK_URL": callback_url,
+                "CACHE_URL": stage.cache_url,
+            },
+            timeout_seconds=10,
+            memory_mib=1024,
+        )
+        self.delivery.consume(self.delivery_queue, batch_size=10)
+        self._let_keep_connections(self.delivery, data)
+        self._let_post(self.delivery)
+
+        self.archive = ServiceFunction(
+            self,
+            "Archive",
+            deployment=deployment,
+            name="chat_archive",
+            environment={"DATABASE_SECRET": data.database_secret.secret_arn},
+            timeout_seconds=10,
+        )
+        self.archive.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        self.archive.consume(self.archive_queue, batch_size=10)
+
+        CfnOutput(self, "SocketApiId", value=self.socket_api.api_id)
+        CfnOutput(self, "SocketStage", value=SOCKET_STAGE)
+
+    def _let_keep_connections(self, function: ServiceFunction, data: DataStack) -> None:
+        function.may(
+            ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"],
+            data.connections.table_arn,
+            f"{data.connections.table_arn}/index/{ROOM_INDEX}",
+        )
+
+    def _let_post(self, function: ServiceFunction) -> None:
+        function.may(
+            "execute-api:ManageConnections",
+            self.format_arn(
+                service="execute-api",
+                resource=self.socket_api.api_id,
+                resource_name=f"{SOCKET_STAGE}/POST/@connections/*",
+            ),
+        )

@@ -1,0 +1,122 @@
+"""What must not be lost: hot state, media, secrets, and the function that brings the database's schema up to date."""
+
+from __future__ import annotations
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, SecretValue, Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.config import Stage
+from infra.constructs.control_plane import ControlPlane, table
+from infra.constructs.service_function import Deployment, ServiceFunction
+
+ROOM_INDEX = "by_connection"
+
+
+class DataStack(Stack):
+    """The stores that every other stack is given."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment) -> None:
+        super().__init__(scope, construct_id)
+        stage = deployment.stage
+        self.control_plane = ControlPlane(
+            self,
+            "ControlPlane",
+            stage=stage,
+            cluster_arn=self.format_arn(service="ecs", resource="cluster", resource_name=stage.cluster_name),
+        )
+        self.connections = table(
+            self, "Connections", stage=stage, key="stream_id", sort_key="connection_id", expires=True
+        )
+        self.connections.add_global_secondary_index(
+            index_name=ROOM_INDEX,
+            partition_key=dynamodb.Attribute(name="connection_id", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="stream_id", type=dynamodb.AttributeType.STRING),
+            projection_type=dynamodb.ProjectionType.ALL,
+        )
+        self.media = _media_bucket(self, stage)
+        self.database_secret = _database_secret(self, stage)
+        self.stream_key_secret = _generated_secret(self, "StreamKeySecret", "derives every stream key", stage)
+        self.hook_secret = _generated_secret(self, "HookSecret", "signs the hooks of ingest nodes", stage)
+        self.token_keys_secret = secretsmanager.Secret(
+            self,
+            "TokenKeys",
+            description="Headwater: signs access tokens; made and rotated by functions/signing_keys",
+            secret_object_value={"keys": SecretValue.unsafe_plain_text("[]")},
+            removal_policy=_removal(stage),
+        )
+        self.schema_migration = ServiceFunction(
+            self,
+            "SchemaMigration",
+            deployment=deployment,
+            name="schema_migration",
+            environment={"DATABASE_SECRET": self.database_secret.secret_arn},
+            timeout_seconds=600,
+        )
+        self.schema_migration.may("secretsmanager:GetSecretValue", self.database_secret.secret_arn)
+
+        CfnOutput(self, "MediaBucket", value=self.media.bucket_name)
+        CfnOutput(self, "StreamTable", value=self.control_plane.streams.table_name)
+        CfnOutput(self, "LeaseTable", value=self.control_plane.leases.table_name)
+        CfnOutput(self, "SegmentTable", value=self.control_plane.timeline.table_name)
+        CfnOutput(self, "ConnectionTable", value=self.connections.table_name)
+        CfnOutput(self, "HookSecretArn", value=self.hook_secret.secret_arn)
+        CfnOutput(self, "SchemaMigrationFunction", value=self.schema_migration.function.function_name)
+
+
+def _removal(stage: Stage) -> RemovalPolicy:
+    return RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY
+
+
+def _media_bucket(scope: Construct, stage: Stage) -> s3.Bucket:
+    """Private: viewers come through the CDN only. Nothing in it expires by age, for recordings stay until deleted."""
+    return s3.Bucket(
+        scope,
+        "Media",
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=stage.require_tls,
+        cors=[
+            s3.CorsRule(
+                allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
+                allowed_origins=list(stage.cors_origins),
+                allowed_headers=["Range"],
+                exposed_headers=["Content-Length", "Content-Range", "Date"],
+                max_age=3600,
+            )
+        ],
+        lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1))],
+        removal_policy=_removal(stage),
+    )
+
+
+def _database_secret(scope: Construct, stage: Stage) -> secretsmanager.ISecret:
+    if stage.database_secret_arn is not None:
+        return secretsmanager.Secret.from_secret_complete_arn(scope, "DatabaseSecret", stage.database_secret_arn)
+    if stage.database_url is None:
+        raise AssertionError("Stage has checked that one of them is set")
+    return secretsmanager.Secret(
+        scope,
+        "DatabaseSecret",
+        description="Headwater: where the database is",
+        secret_object_value={"url": SecretValue.unsafe_plain_text(stage.database_url)},
+        removal_policy=_removal(stage),
+    )
+
+
+def _generated_secret(scope: Construct, construct_id: str, purpose: str, stage: Stage) -> secretsmanager.Secret:
+    return secretsmanager.Secret(
+        scope,
+        construct_id,
+        description=f"Headwater: {purpose}",
+        generate_secret_string=secretsmanager.SecretStringGenerator(
+            secret_string_template="{}",  # noqa: S106
+            generate_string_key="secret",
+            password_length=64,
+            exclude_punctuation=True,
+        ),
+        removal_policy=_removal(stage),
+    )

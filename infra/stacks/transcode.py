@@ -1,0 +1,114 @@
+"""Stages 3 and 4 · finds or starts the worker of every broadcast, and makes the recording when it is over."""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as schedule_targets
+from constructs import Construct
+
+from infra.constructs.service_function import Deployment, ServiceFunction
+from infra.constructs.transcode_worker import TranscodeWorker
+from infra.constructs.work_queue import WorkQueue
+from infra.stacks.data import DataStack
+
+
+class TranscodeStack(Stack):
+    """`transcode_dispatch` is woken by pulses; `broadcast_sweep` makes sure that no broadcast is without them."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack) -> None:
+        super().__init__(scope, construct_id)
+        stage = deployment.stage
+        control_plane = data.control_plane
+        self.cluster = ecs.CfnCluster(
+            self, "Cluster", cluster_name=stage.cluster_name, capacity_providers=["FARGATE", "FARGATE_SPOT"]
+        )
+        self.worker = TranscodeWorker(self, "Worker", stage=stage, control_plane=control_plane, media=data.media)
+        # A minute of work at most. The dispatcher repeats the request for as long as the recording is pending.
+        self.finalise = WorkQueue(self, "Finalise", stage=stage, visibility_seconds=360, attempts=20)
+
+        self.dispatch = ServiceFunction(
+            self,
+            "Dispatch",
+            deployment=deployment,
+            name="transcode_dispatch",
+            environment={
+                **control_plane.environment,
+                "LEASE_TABLE": control_plane.leases.table_name,
+                "FINALISE_QUEUE_URL": self.finalise.url,
+                "ECS_CLUSTER": self.cluster.attr_arn,
+                "TRANSCODE_TASK_DEFINITION": self.worker.task_definition_arn,
+                "TRANSCODE_SUBNETS": ",".join(stage.worker.subnets),
+                "TRANSCODE_SECURITY_GROUPS": ",".join(stage.worker.security_groups),
+                "WORKER_START_LIMIT_SECONDS": str(stage.worker.start_limit_seconds),
+            },
+            timeout_seconds=10,
+        )
+        self.dispatch.consume(control_plane.pulses, batch_size=10)
+        control_plane.let_commit(self.dispatch)
+        self.dispatch.may(["dynamodb:GetItem", "dynamodb:UpdateItem"], control_plane.leases.table_arn)
+        self.dispatch.may("sqs:SendMessage", self.finalise.arn)
+        self._let_run_workers(self.dispatch)
+
+        self.sweep = ServiceFunction(
+            self,
+            "Sweep",
+            deployment=deployment,
+            name="broadcast_sweep",
+            environment=control_plane.environment,
+            timeout_seconds=50,
+        )
+        control_plane.let_commit(self.sweep)
+        control_plane.let_find_unsettled(self.sweep)
+        self._every_minute(self.sweep)
+
+        self.finaliser = ServiceFunction(
+            self,
+            "Finaliser",
+            deployment=deployment,
+            name="recording_finaliser",
+            environment={
+                **control_plane.environment,
+                "LEASE_TABLE": control_plane.leases.table_name,
+                "SEGMENT_TABLE": control_plane.timeline.table_name,
+                "MEDIA_BUCKET": data.media.bucket_name,
+            },
+            timeout_seconds=60,
+            memory_mib=1024,
+        )
+        self.finaliser.consume(self.finalise, batch_size=1)
+        control_plane.let_commit(self.finaliser)
+        self.finaliser.may(["dynamodb:GetItem", "dynamodb:UpdateItem"], control_plane.leases.table_arn)
+        self.finaliser.may("dynamodb:Query", control_plane.timeline.table_arn)
+        self.finaliser.may(["s3:GetObject", "s3:PutObject"], data.media.arn_for_objects("*"))
+
+        CfnOutput(self, "ClusterArn", value=self.cluster.attr_arn)
+        CfnOutput(self, "WorkerTaskDefinition", value=self.worker.task_definition_arn)
+        CfnOutput(self, "SweepFunction", value=self.sweep.function.function_name)
+
+    def _let_run_workers(self, dispatch: ServiceFunction) -> None:
+        cluster = {"ArnEquals": {"ecs:cluster": self.cluster.attr_arn}}
+        family = self.format_arn(
+            service="ecs",
+            resource="task-definition",
+            resource_name=f"{self.worker.family}:*",
+            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+        )
+        dispatch.may("ecs:RunTask", family, conditions=cluster)
+        dispatch.may(
+            "iam:PassRole",
+            *self.worker.role_arns,
+            conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        )
+
+    def _every_minute(self, function: ServiceFunction) -> None:
+        # Neither retried nor kept: the next minute brings the next sweep.
+        scheduler.Schedule(
+            self,
+            "EveryMinute",
+            schedule=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
+            target=schedule_targets.LambdaInvoke(
+                function.function, retry_attempts=0, max_event_age=Duration.seconds(60)
+            ),
+        )
