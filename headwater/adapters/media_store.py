@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from headwater.errors import DependencyUnavailable, ObjectChanged
 
 if TYPE_CHECKING:
@@ -176,8 +178,6 @@ class MediaStore:
             return None
 
     def _call(self, call: Callable[[], T], deadline_seconds: float) -> T:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         deadline = time.monotonic() + deadline_seconds
         attempt = 0
         while True:

@@ -18,7 +18,7 @@ from itertools import groupby
 from xml.sax.saxutils import quoteattr
 
 from headwater.media.object_keys import AUDIO_MP4_TYPE, MP4_TYPE
-from headwater.media.renditions import measure_bitrate, rendition_ids, stored_part
+from headwater.media.renditions import measure_bitrate, reference_part, rendition_ids, stored_part
 from headwater.media.timeline import (
     LIVE_WINDOW_SEGMENTS,
     SEGMENT_SECONDS,
@@ -186,12 +186,12 @@ def _segment_timeline(epoch: Epoch, run: Sequence[Segment], track: Track) -> lis
 
 
 def _end_ms(segment: Segment, epoch: Epoch) -> int:
-    """When the segment's first listed track ends: its name plus the exact duration, rounded."""
-    for track in epoch.tracks:
-        part = segment.tracks.get(track.track_id)
-        if part is not None:
-            return segment.start_ms + (2000 * part.duration + track.timescale) // (2 * track.timescale)
-    return segment.start_ms + round(SEGMENT_SECONDS * 1000)
+    """When the segment ends: its name plus its exact duration, rounded."""
+    reference = reference_part(segment, epoch)
+    if reference is None:
+        return segment.start_ms + round(SEGMENT_SECONDS * 1000)
+    track, part = reference
+    return segment.start_ms + (2000 * part.duration + track.timescale) // (2 * track.timescale)
 
 
 def _frame_rate(measured: float) -> str:

@@ -6,11 +6,19 @@ tags for the same segment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from headwater.media.object_keys import AUDIO_TRACK
-from headwater.media.renditions import Bitrate, measure_bitrate, rendition_ids, serving_tracks, stored_part
+from headwater.media.renditions import (
+    Bitrate,
+    measure_bitrate,
+    played_epochs,
+    reference_part,
+    rendition_ids,
+    serving_tracks,
+    stored_part,
+)
 from headwater.media.timeline import (
     LIVE_WINDOW_SEGMENTS,
     TARGET_DURATION_SECONDS,
@@ -77,12 +85,13 @@ def _segment(segment: Segment, track: Track | None, rendition_id: str, epoch: Ep
 
 def _microseconds(segment: Segment, track: Track | None, epoch: Epoch) -> int:
     """How long a segment lasts, as the difference of its rounded ends: rounding never adds up over a playlist."""
-    for candidate in (track, *epoch.tracks):
-        part = segment.tracks.get(candidate.track_id) if candidate is not None else None
-        if part is not None and candidate is not None:
-            end = part.decode_time + part.duration
-            return _round_to_us(end, candidate.timescale) - _round_to_us(part.decode_time, candidate.timescale)
-    return TARGET_DURATION_SECONDS * 1_000_000
+    own = segment.tracks.get(track.track_id) if track is not None else None
+    told_by = (track, own) if track is not None and own is not None else reference_part(segment, epoch)
+    if told_by is None:
+        return TARGET_DURATION_SECONDS * 1_000_000
+    clock, part = told_by
+    end = part.decode_time + part.duration
+    return _round_to_us(end, clock.timescale) - _round_to_us(part.decode_time, clock.timescale)
 
 
 def _round_to_us(time: int, timescale: int) -> int:
@@ -104,10 +113,7 @@ def multivariant_playlist(timeline: Timeline, *, prefix: str = "", complete: boo
     """
     if not timeline.segments:
         raise ValueError("a broadcast without segments has nothing to offer")
-    seen = {segment.epoch for segment in timeline.segments}
-    offered = [epoch for epoch in timeline.epochs if epoch.number in seen]
-    if not complete:
-        offered = [epoch for epoch in offered if epoch.number == timeline.segments[-1].epoch]
+    offered = played_epochs(timeline) if complete else played_epochs(timeline)[-1:]
     ids = rendition_ids(offered)
     pictures = [track_id for track_id in ids if track_id != AUDIO_TRACK]
     sound = AUDIO_TRACK if AUDIO_TRACK in ids else None
@@ -130,7 +136,7 @@ def multivariant_playlist(timeline: Timeline, *, prefix: str = "", complete: boo
 
 
 def _variant(
-    timeline: Timeline, offered: list[Epoch], track_id: str, sound: str | None, rate: Bitrate
+    timeline: Timeline, offered: Sequence[Epoch], track_id: str, sound: str | None, rate: Bitrate
 ) -> Iterator[str]:
     tracks = _tracks(offered, track_id)
     codecs = [track.codec for track in reversed(_serving(timeline, track_id))]
@@ -149,7 +155,7 @@ def _variant(
             yield f'AUDIO="{_AUDIO_GROUP}"'
 
 
-def _tracks(epochs: list[Epoch], track_id: str) -> list[Track]:
+def _tracks(epochs: Sequence[Epoch], track_id: str) -> list[Track]:
     return [track for epoch in epochs if (track := epoch.track(track_id)) is not None]
 
 
@@ -160,7 +166,7 @@ def _serving(timeline: Timeline, track_id: str) -> list[Track]:
     return [track for number in numbers if (track := serving[number]) is not None]
 
 
-def _bitrate(timeline: Timeline, offered: list[Epoch], track_id: str, complete: bool) -> Bitrate:
+def _bitrate(timeline: Timeline, offered: Sequence[Epoch], track_id: str, complete: bool) -> Bitrate:
     """Measured. While live, at least what the encoder may reach, for the first segments may be of a black picture."""
     measured = measure_bitrate(timeline, track_id)
     if complete:

@@ -20,6 +20,8 @@ MP4_TYPE = "video/mp4"
 AUDIO_MP4_TYPE = "audio/mp4"
 JPEG_TYPE = "image/jpeg"
 
+BROADCAST_METADATA = "broadcast-id"  # object metadata of what many broadcasts share in turn (`live.m3u8`): whose it is
+
 
 def live_hls(stream_id: StreamId) -> str:
     return f"{stream_id}/live.m3u8"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from headwater.media.object_keys import AUDIO_TRACK
 from headwater.media.timeline import (
@@ -29,6 +30,12 @@ def rendition_ids(epochs: Iterable[Epoch]) -> tuple[str, ...]:
     """Every track of `epochs`, highest picture first and audio last: one media playlist each."""
     tracks = {track.track_id: track for epoch in epochs for track in epoch.tracks}
     return tuple(sorted(tracks, key=lambda track_id: (track_id == AUDIO_TRACK, -_short_side(track_id), track_id)))
+
+
+def played_epochs(timeline: Timeline) -> tuple[Epoch, ...]:
+    """The epochs of the timeline's segments, in order."""
+    numbers = {segment.epoch for segment in timeline.segments}
+    return tuple(epoch for epoch in timeline.epochs if epoch.number in numbers)
 
 
 def serving_track(epoch: Epoch, rendition_id: str) -> Track | None:
@@ -66,6 +73,27 @@ def measure_bitrate(timeline: Timeline, rendition_id: str) -> Bitrate:
         return Bitrate(0, 0)
     average = bits / seconds
     return Bitrate(round(average), round(max(peak, average)))
+
+
+def duration_seconds(timeline: Timeline) -> float:
+    """How long the broadcast plays: the sum of its segments, missing ones included, without the interruptions between."""
+    epochs = {epoch.number: epoch for epoch in timeline.epochs}
+    seconds = Fraction(0)
+    for segment in timeline.segments:
+        reference = reference_part(segment, epochs[segment.epoch])
+        if reference is not None:
+            track, part = reference
+            seconds += Fraction(part.duration, track.timescale)
+    return float(seconds)
+
+
+def reference_part(segment: Segment, epoch: Epoch) -> tuple[Track, TrackSegment] | None:
+    """The track by which a segment's length is told: the first one listed, which is the top picture when there is one."""
+    for track in epoch.tracks:
+        part = segment.tracks.get(track.track_id)
+        if part is not None:
+            return track, part
+    return None
 
 
 def _stored_runs(
