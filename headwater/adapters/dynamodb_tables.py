@@ -57,6 +57,8 @@ class LeaseItem(Model):
     judged_beats = NumberAttribute()
     judged_at = NumberAttribute()
     task_id = UnicodeAttribute(null=True)
+    deaths = NumberAttribute(default=0)
+    dying_since = NumberAttribute(default=0)
     expires_at = NumberAttribute()  # Unix seconds; DynamoDB's TTL
 
 

@@ -77,8 +77,12 @@ class Leases:
             lease.broadcast_id, [LeaseItem.task_id.set(task_id)], LeaseItem.generation == lease.generation
         )
 
+    def close_as_seen(self, lease: Lease) -> Lease | None:
+        """Shut out every writer for good; None when the lease has changed since it was read."""
+        return self._replace(lease, rules.close(lease))
+
     def close(self, broadcast_id: BroadcastId) -> Lease:
-        """Shut out every writer for good, and answer with the closed lease. Idempotent."""
+        """Shut out every writer for good, whoever holds the lease now, and answer with the closed lease. Idempotent."""
         while True:
             lease = self.load(broadcast_id)
             if lease.state is LeaseState.CLOSED:
@@ -100,6 +104,8 @@ class Leases:
             LeaseItem.beats.set(after.beats),
             LeaseItem.judged_beats.set(after.judged_beats),
             LeaseItem.judged_at.set(after.judged_at),
+            LeaseItem.deaths.set(after.deaths),
+            LeaseItem.dying_since.set(after.dying_since),
             LeaseItem.expires_at.set(int(time.time()) + KEPT_SECONDS),
             LeaseItem.holder.set(after.holder) if after.holder else LeaseItem.holder.remove(),
             LeaseItem.task_id.set(after.task_id) if after.task_id else LeaseItem.task_id.remove(),
@@ -143,4 +149,6 @@ def _lease(item: LeaseItem) -> Lease:
         judged_beats=int(item.judged_beats),
         judged_at=int(item.judged_at),
         task_id=item.task_id,
+        deaths=int(item.deaths or 0),
+        dying_since=int(item.dying_since or 0),
     )

@@ -15,6 +15,9 @@ from headwater.domain.ids import BroadcastId, WorkerId
 LEASE_MS = 4_000  # the count has not moved for this long: the worker is dead, or as good as
 WORKER_SELF_FENCE_SECONDS = 3.0  # a worker that could not beat for this long stops by itself, before it is replaced
 BEAT_INTERVAL_SECONDS = 1.0
+SUSPECT_MS = 1_500  # a beat is overdue: worth asking ECS whether the task has stopped
+DEATHS_LIMIT = 8  # so many workers of one broadcast died within the period: the next would, too
+DEATHS_PERIOD_MS = 120_000
 
 
 class LeaseState(StrEnum):
@@ -35,6 +38,8 @@ class Lease:
     judged_beats: int = -1
     judged_at: int = 0  # ms, when the dispatcher first saw `judged_beats`, or asked for the task
     task_id: str | None = None  # what RunTask answered; None while that answer is unknown
+    deaths: int = 0  # workers that died, within the period that began at `dying_since`
+    dying_since: int = 0
 
     @property
     def client_token(self) -> str:
@@ -52,7 +57,12 @@ class Fence:
 
 
 def request_worker(lease: Lease, now: int) -> Lease:
-    """A new generation: whoever held the lease before can no longer write."""
+    """A new generation: whoever held the lease before can no longer write.
+
+    A predecessor that was asked for and did not release the lease has died, and is counted.
+    """
+    died = lease.state in (LeaseState.HELD, LeaseState.REQUESTED)
+    new_period = now - lease.dying_since >= DEATHS_PERIOD_MS
     return replace(
         lease,
         state=LeaseState.REQUESTED,
@@ -62,6 +72,8 @@ def request_worker(lease: Lease, now: int) -> Lease:
         judged_beats=0,
         judged_at=now,
         task_id=None,
+        deaths=(0 if new_period else lease.deaths) + died,
+        dying_since=now if new_period else lease.dying_since,
     )
 
 
@@ -99,6 +111,15 @@ def judge(lease: Lease, now: int) -> Lease:
     return replace(lease, judged_beats=lease.beats, judged_at=now)
 
 
+def is_suspect(lease: Lease, now: int) -> bool:
+    """Whether a beat of the holder is overdue, though not by so much that it counts as dead."""
+    return lease.state is LeaseState.HELD and lease.beats == lease.judged_beats and now - lease.judged_at >= SUSPECT_MS
+
+
+def keeps_dying(lease: Lease, now: int) -> bool:
+    return lease.deaths >= DEATHS_LIMIT and now - lease.dying_since < DEATHS_PERIOD_MS
+
+
 def is_dead(lease: Lease, now: int, start_limit_ms: int) -> bool:
     """Whether the holder stopped beating, or the requested task did not come within `start_limit_ms`."""
     if lease.beats != lease.judged_beats:
@@ -111,5 +132,8 @@ def is_dead(lease: Lease, now: int, start_limit_ms: int) -> bool:
 
 
 def close(lease: Lease) -> Lease:
-    """Nobody may write from here on: the finaliser reads a timeline that no longer moves."""
-    return replace(lease, state=LeaseState.CLOSED, generation=lease.generation + 1, holder=None)
+    """Nobody may write from here on: the finaliser reads a timeline that no longer moves.
+
+    `judged_at` of a closed lease is when the finaliser was last asked; 0 while it never was.
+    """
+    return replace(lease, state=LeaseState.CLOSED, generation=lease.generation + 1, holder=None, judged_at=0)

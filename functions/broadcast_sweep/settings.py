@@ -1,0 +1,11 @@
+"""Stage 3 · what the sweep reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class Settings(EnvironmentSettings, frozen=True, kw_only=True):
+    stream_table: str
+    event_bus: str
+    pulse_queue_url: str

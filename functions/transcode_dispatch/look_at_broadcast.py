@@ -1,0 +1,162 @@
+"""Stage 3 · look at one broadcast: let time pass for it, then see that it has the worker, or the finaliser, that it needs.
+
+Safe to run at any time, any number of times, by several dispatchers at once: every step is either a conditional write or
+idempotent (RunTask by its client token, StopTask, a finaliser that checks for itself).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from functions.transcode_dispatch.next_step import NextStep, next_step
+from functions.transcode_dispatch.wire import Look
+from headwater.contracts import FinaliseRecording, Message, TranscodeJob
+from headwater.domain.broadcast import Broadcast, EndReason
+from headwater.domain.broadcast_events import Event, SourceRefused, Tick
+from headwater.domain.broadcast_rules import Decision
+from headwater.domain.ids import BroadcastId, StreamId
+from headwater.domain.lease import Lease, LeaseState, is_suspect, judge
+from headwater.errors import DependencyUnavailable, NotFound
+from headwater.observability import count, logger
+
+
+class BroadcastControl(Protocol):
+    def apply(self, stream_id: StreamId, event: Event) -> Decision: ...
+
+
+class WorkerLeases(Protocol):
+    def load(self, broadcast_id: BroadcastId) -> Lease: ...
+    def request(self, lease: Lease, now: int) -> Lease | None: ...
+    def note_judgement(self, lease: Lease) -> bool: ...
+    def note_task(self, lease: Lease, task_id: str) -> bool: ...
+    def close_as_seen(self, lease: Lease) -> Lease | None: ...
+
+
+class WorkerTasks(Protocol):
+    def start(self, job: TranscodeJob, client_token: str) -> str: ...
+    def stop(self, task_id: str, reason: str) -> None: ...
+    def has_stopped(self, task_id: str) -> bool: ...
+    def of_broadcast(self, stream_id: StreamId, broadcast_id: BroadcastId) -> list[str]: ...
+
+
+class FinaliserQueue(Protocol):
+    def send(self, message: Message) -> None: ...
+
+
+class LookAtBroadcast:
+    def __init__(
+        self,
+        broadcasts: BroadcastControl,
+        leases: WorkerLeases,
+        tasks: WorkerTasks,
+        finaliser: FinaliserQueue,
+        clock: Callable[[], int],
+        start_limit_ms: int,
+    ) -> None:
+        self._broadcasts = broadcasts
+        self._leases = leases
+        self._tasks = tasks
+        self._finaliser = finaliser
+        self._clock = clock
+        self._start_limit_ms = start_limit_ms
+
+    def __call__(self, look: Look) -> None:
+        """Raises DependencyUnavailable or StateContended, both transient: the queue delivers the pulse again."""
+        try:
+            decision = self._broadcasts.apply(look.stream_id, Tick(look.broadcast_id, look.due))
+        except NotFound:
+            return
+        broadcast = decision.control.find(look.broadcast_id)
+        if broadcast is not None and not broadcast.is_settled:
+            self._reconcile(look, broadcast)
+        if decision.control.pulses:
+            raise DependencyUnavailable("The next pulse could not be sent.")  # so this one must come again
+
+    def _reconcile(self, look: Look, broadcast: Broadcast) -> None:
+        now = self._clock()
+        lease = self._leases.load(look.broadcast_id)
+        judged = judge(lease, now)
+        if judged != lease:
+            self._leases.note_judgement(judged)
+        task_stopped = self._task_has_stopped(look, judged, now)
+        step = next_step(broadcast, judged, now, self._start_limit_ms, task_stopped=task_stopped)
+        match step:
+            case NextStep.START_WORKER:
+                self._start_worker(look, judged, now)
+            case NextStep.ASK_FOR_TASK_AGAIN:
+                self._ask_for_task(look, judged)
+            case NextStep.GIVE_UP:
+                logger().error("workers keep dying", extra=_about(look, judged))
+                count("BroadcastGivenUp")
+                detail = "Transcoding failed again and again. Check the encoder's settings, then start again."
+                self._broadcasts.apply(
+                    look.stream_id,
+                    SourceRefused(look.broadcast_id, broadcast.sessions, EndReason.TRANSCODE_FAILED, detail),
+                )
+            case NextStep.CLOSE_LEASE:
+                closed = self._leases.close_as_seen(judged)
+                if closed is not None:
+                    self._ask_finaliser(look, closed, now)
+                    self._stop_tasks(look, keep=None)
+            case NextStep.ASK_FINALISER:
+                self._ask_finaliser(look, judged, now)
+            case NextStep.NOTHING:
+                pass
+
+    def _task_has_stopped(self, look: Look, lease: Lease, now: int) -> bool:
+        if look.stopped_generation is not None:
+            stopped = look.stopped_generation == lease.generation
+        else:
+            stopped = look.stopped_task is not None and look.stopped_task == lease.task_id
+        if stopped or lease.task_id is None or not is_suspect(lease, now):
+            return stopped
+        try:
+            return self._tasks.has_stopped(lease.task_id)
+        except DependencyUnavailable:
+            return False  # then the lease has to run out by itself
+
+    def _start_worker(self, look: Look, lease: Lease, now: int) -> None:
+        requested = self._leases.request(lease, now)
+        if requested is None:
+            return  # another dispatcher was quicker, or the worker lives after all
+        if lease.state in (LeaseState.HELD, LeaseState.REQUESTED):
+            logger().warning("worker replaced", extra=_about(look, lease))
+            count("WorkerReplaced")
+        self._ask_for_task(look, requested)
+
+    def _ask_for_task(self, look: Look, lease: Lease) -> None:
+        job = TranscodeJob(stream_id=look.stream_id, broadcast_id=look.broadcast_id, generation=lease.generation)
+        try:
+            task_id = self._tasks.start(job, lease.client_token)
+        except DependencyUnavailable as error:
+            # Whether a task was started is not known. The next pulse asks again, with the same token.
+            logger().warning("RunTask failed", extra={**_about(look, lease), "reason": repr(error.__cause__)})
+            count("RunTaskFailed")
+            return
+        self._leases.note_task(lease, task_id)
+        if lease.generation > 1:
+            self._stop_tasks(look, keep=task_id)
+
+    def _ask_finaliser(self, look: Look, lease: Lease, now: int) -> None:
+        self._finaliser.send(FinaliseRecording(stream_id=look.stream_id, broadcast_id=look.broadcast_id))
+        self._leases.note_judgement(replace(lease, judged_at=now))
+
+    def _stop_tasks(self, look: Look, *, keep: str | None) -> None:
+        """End every task of the broadcast but `keep`. They could no longer write; this saves their cost."""
+        try:
+            for task_id in self._tasks.of_broadcast(look.stream_id, look.broadcast_id):
+                if task_id != keep:
+                    self._tasks.stop(task_id, "another worker has the broadcast" if keep else "the broadcast is over")
+        except DependencyUnavailable:
+            count("OrphansNotStopped")  # a worker without its lease ends by itself
+
+
+def _about(look: Look, lease: Lease) -> dict[str, object]:
+    return {
+        "stream_id": look.stream_id,
+        "broadcast_id": look.broadcast_id,
+        "generation": lease.generation,
+        "task_id": lease.task_id,
+    }

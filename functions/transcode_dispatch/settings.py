@@ -1,0 +1,19 @@
+"""Stage 3 · what the dispatcher reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class Settings(EnvironmentSettings, frozen=True, kw_only=True):
+    stream_table: str
+    lease_table: str
+    event_bus: str
+    pulse_queue_url: str
+    finalise_queue_url: str
+    ecs_cluster: str
+    transcode_task_definition: str
+    transcode_subnets: str = ""  # comma-separated; empty where tasks have no network of their own
+    transcode_security_groups: str = ""
+    transcode_public_ip: bool = True  # false where the subnets have a NAT gateway or endpoints
+    worker_start_limit_seconds: int

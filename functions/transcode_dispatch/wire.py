@@ -1,0 +1,86 @@
+"""Stage 3 · what the `pulse` queue carries: pulses, and ECS's news that a task has stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from headwater.contracts import BroadcastPulse, TranscodeJob
+from headwater.domain.ids import BroadcastId, StreamId, is_id
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look at this broadcast. `stopped_task`, and its generation if known: that task is known to have ended."""
+
+    stream_id: StreamId
+    broadcast_id: BroadcastId
+    due: int | None = None
+    stopped_task: str | None = None
+    stopped_generation: int | None = None
+
+
+class _Variable(msgspec.Struct):
+    name: str
+    value: str = ""
+
+
+class _ContainerOverride(msgspec.Struct):
+    environment: list[_Variable] = []
+
+
+class _Overrides(msgspec.Struct, rename="camel"):
+    container_overrides: list[_ContainerOverride] = []
+
+
+class _Task(msgspec.Struct, rename="camel"):
+    task_arn: str
+    last_status: str
+    started_by: str = ""
+    overrides: _Overrides = msgspec.field(default_factory=_Overrides)
+
+
+class _Body(msgspec.Struct):
+    """Either an EventBridge event (with `detail`) or a BroadcastPulse."""
+
+    source: str | None = None
+    detail: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def read_look(body: str) -> Look | None:
+    """What to look at; None for a well-formed message that is not about us.
+
+    Raises msgspec.ValidationError or DecodeError, both permanent.
+    """
+    if msgspec.json.decode(body, type=_Body).source == "aws.ecs":
+        return _look_after_task(body)
+    pulse = msgspec.json.decode(body, type=BroadcastPulse)
+    if not (is_id(pulse.stream_id) and is_id(pulse.broadcast_id)):
+        raise msgspec.ValidationError("a pulse without the ids of a stream and a broadcast")
+    return Look(pulse.stream_id, pulse.broadcast_id, pulse.due)
+
+
+def _look_after_task(body: str) -> Look | None:
+    """The event "ECS Task State Change" (Amazon ECS developer guide, "Amazon ECS task state change events")."""
+    task = msgspec.json.decode(msgspec.json.decode(body, type=_Body).detail, type=_Task)
+    stream_id, _, broadcast_id = task.started_by.partition("/")
+    if task.last_status != "STOPPED" or not (is_id(stream_id) and is_id(broadcast_id)):
+        return None
+    return Look(
+        StreamId(stream_id),
+        BroadcastId(broadcast_id),
+        stopped_task=task.task_arn,
+        stopped_generation=_generation(task.overrides),
+    )
+
+
+def _generation(overrides: _Overrides) -> int | None:
+    for container in overrides.container_overrides:
+        for variable in container.environment:
+            if variable.name == "TRANSCODE_JOB":
+                try:
+                    return msgspec.json.decode(variable.value, type=TranscodeJob).generation
+                except msgspec.DecodeError:
+                    return None
+    return None
