@@ -81,7 +81,7 @@ class Leases:
         """Shut out every writer for good; None when the lease has changed since it was read."""
         return self._replace(lease, rules.close(lease))
 
-    def close(self, broadcast_id: BroadcastId) -> Lease:
+    def close_whatever(self, broadcast_id: BroadcastId) -> Lease:
         """Shut out every writer for good, whoever holds the lease now, and answer with the closed lease. Idempotent."""
         while True:
             lease = self.load(broadcast_id)
