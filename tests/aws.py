@@ -71,7 +71,7 @@ def _create_tables() -> None:
             **extra,
         )
 
-    create(STREAM_TABLE, ["stream_id"], ["unsettled"])
+    create(STREAM_TABLE, ["stream_id"], ["unsettled", "stream_id"])
     create(LEASE_TABLE, ["broadcast_id"])
     create(SEGMENT_TABLE, ["broadcast_id", "position"])
 

@@ -41,10 +41,10 @@ class _Task(msgspec.Struct, rename="camel"):
     overrides: _Overrides = msgspec.field(default_factory=_Overrides)
 
 
-class _Body(msgspec.Struct):
-    """Either an EventBridge event (with `detail`) or a BroadcastPulse."""
+class _Body(msgspec.Struct, rename={"detail_type": "detail-type"}):
+    """Either an EventBridge event or a BroadcastPulse. Its `source` is the rule's business, not ours."""
 
-    source: str | None = None
+    detail_type: str | None = None
     detail: msgspec.Raw = msgspec.Raw(b"null")
 
 
@@ -53,17 +53,20 @@ def read_look(body: str) -> Look | None:
 
     Raises msgspec.ValidationError or DecodeError, both permanent.
     """
-    if msgspec.json.decode(body, type=_Body).source == "aws.ecs":
-        return _look_after_task(body)
+    event = msgspec.json.decode(body, type=_Body)
+    if event.detail_type == "ECS Task State Change":
+        return _look_after_task(event.detail)
+    if event.detail_type is not None:
+        return None
     pulse = msgspec.json.decode(body, type=BroadcastPulse)
     if not (is_id(pulse.stream_id) and is_id(pulse.broadcast_id)):
         raise msgspec.ValidationError("a pulse without the ids of a stream and a broadcast")
     return Look(pulse.stream_id, pulse.broadcast_id, pulse.due)
 
 
-def _look_after_task(body: str) -> Look | None:
+def _look_after_task(detail: msgspec.Raw) -> Look | None:
     """The event "ECS Task State Change" (Amazon ECS developer guide, "Amazon ECS task state change events")."""
-    task = msgspec.json.decode(msgspec.json.decode(body, type=_Body).detail, type=_Task)
+    task = msgspec.json.decode(detail, type=_Task)
     stream_id, _, broadcast_id = task.started_by.partition("/")
     if task.last_status != "STOPPED" or not (is_id(stream_id) and is_id(broadcast_id)):
         return None
