@@ -44,6 +44,17 @@ def _session() -> Any:
     return get_session()
 
 
+def credentials() -> Any:
+    """The process's credentials, which botocore refreshes as they expire: `credentials().get_frozen_credentials()`."""
+    with _making:
+        return _session().get_credentials()
+
+
+def region() -> str:
+    with _making:
+        return str(_session().get_config_variable("region"))
+
+
 def forget_clients() -> None:
     """Drop every client, so that the next call sees the environment anew. For tests."""
     _client.cache_clear()

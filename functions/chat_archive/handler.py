@@ -1,0 +1,15 @@
+"""Stage 7 · the queue `chat-archive`: accepted messages on their way to PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.chat_archive.wire import failures, messages_of
+from functions.chat_archive.wiring import wiring
+from headwater.observability import emits_metrics
+
+
+@emits_metrics
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    messages, unreadable = messages_of(event)
+    return failures([*unreadable, *wiring().archive_messages(messages)])

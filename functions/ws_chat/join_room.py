@@ -1,0 +1,55 @@
+"""Stage 7 · `join`: be sent a room's events from now on, and all that was missed."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from headwater.domain.chat import Chatter, Membership, RoomView, role_in_room
+from headwater.domain.chat_frames import Join, joined_frames
+from headwater.domain.ids import ConnectionId, StreamId, UserId
+from headwater.errors import NotFound
+
+
+class Streams(Protocol):
+    def owner(self, stream_id: StreamId) -> UserId | None:
+        """None when there is no such stream (any more)."""
+
+
+class Rooms(Protocol):
+    def newest_seq(self, stream_id: StreamId) -> int: ...
+    def view(self, stream_id: StreamId, *, after_seq: int | None) -> RoomView: ...
+
+
+class Connections(Protocol):
+    def chatter(self, connection_id: ConnectionId) -> Chatter | None: ...
+    def join(self, stream_id: StreamId, member: Membership) -> None: ...
+
+
+class JoinRoom:
+    def __init__(self, streams: Streams, rooms: Rooms, connections: Connections) -> None:
+        self._streams = streams
+        self._rooms = rooms
+        self._connections = connections
+
+    def __call__(self, connection_id: ConnectionId, frame: Join) -> list[str]:
+        """The frames of the answer, in order. Raises NotFound.
+
+        The connection is written down before the log is read: an event is either in the log by then, or accepted later
+        and so delivered to everyone who is written down. One that comes in between may arrive twice; `seq` tells.
+        """
+        owner_id = self._streams.owner(frame.stream_id)
+        if owner_id is None:
+            raise NotFound("There is no such room.")
+        chatter = self._connections.chatter(connection_id)
+        role = role_in_room(chatter, owner_id)
+        newest = self._rooms.newest_seq(frame.stream_id)
+        self._connections.join(frame.stream_id, Membership(connection_id, chatter, role, joined_seq=newest))
+        view = self._rooms.view(frame.stream_id, after_seq=frame.after_seq)
+        return joined_frames(
+            view,
+            stream_id=frame.stream_id,
+            chatter=chatter,
+            role=role,
+            nonce=frame.nonce,
+            resumed=frame.after_seq is not None,
+        )

@@ -1,0 +1,88 @@
+"""Stage 7 · `send`: accept a message, number it, and see to it that it is delivered and archived."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from headwater.contracts import ChatMessageArchived
+from headwater.domain.chat import Membership, clean_text
+from headwater.domain.chat_frames import Ack, MessageEvent, Send, message_event
+from headwater.domain.ids import ConnectionId, MessageId, StreamId, UserId, new_id
+from headwater.errors import BadFrame, NotJoined, Unauthenticated
+
+
+class Accepted(Protocol):
+    @property
+    def message_id(self) -> MessageId: ...
+    @property
+    def seq(self) -> int: ...
+
+
+class Rooms(Protocol):
+    def accept(self, stream_id: StreamId, user_id: UserId, nonce: str, message: MessageEvent) -> Accepted: ...
+
+
+class Members(Protocol):
+    def member(self, stream_id: StreamId, connection_id: ConnectionId) -> Membership | None: ...
+
+
+class DeliveryQueue(Protocol):
+    def hint(self, stream_id: StreamId, seq: int) -> None: ...
+
+
+class ArchiveQueue(Protocol):
+    def archive(self, message: ChatMessageArchived) -> None: ...
+
+
+def unix_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SendMessage:
+    def __init__(
+        self,
+        rooms: Rooms,
+        members: Members,
+        delivery: DeliveryQueue,
+        archive: ArchiveQueue,
+        clock: Callable[[], int] = unix_ms,
+    ) -> None:
+        self._rooms = rooms
+        self._members = members
+        self._delivery = delivery
+        self._archive = archive
+        self._clock = clock
+
+    def __call__(self, connection_id: ConnectionId, frame: Send) -> Ack:
+        """Raises NotJoined, Unauthenticated, BadFrame, TooLong, RateLimited, DependencyUnavailable.
+
+        After the last of these the sender may send again under the same nonce: what was accepted is not accepted twice,
+        and its way to the others and to the archive, which may have been cut off, is taken again.
+        """
+        if frame.nonce is None:
+            raise BadFrame("`send` needs a `nonce`.")
+        text = clean_text(frame.text)
+        member = self._members.member(frame.stream_id, connection_id)
+        if member is None:
+            raise NotJoined
+        if member.chatter is None:
+            raise Unauthenticated("Sign in to chat. This connection may only read.")
+        created_at = self._clock()
+        message = message_event(MessageId(new_id()), member.chatter, member.role, text, frame.reply_to, created_at)
+        accepted = self._rooms.accept(frame.stream_id, member.chatter.user_id, frame.nonce, message)
+        self._delivery.hint(frame.stream_id, accepted.seq)
+        self._archive.archive(
+            ChatMessageArchived(
+                stream_id=frame.stream_id,
+                seq=accepted.seq,
+                message_id=accepted.message_id,
+                user_id=member.chatter.user_id,
+                username=member.chatter.username,
+                text=text,
+                reply_to=frame.reply_to,
+                created_at=created_at,
+            )
+        )
+        return Ack(nonce=frame.nonce, id=accepted.message_id, seq=accepted.seq)

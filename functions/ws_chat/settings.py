@@ -1,0 +1,22 @@
+"""Stage 7 · what ws_chat reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.domain.chat import MESSAGE_BURST, MESSAGES_PER_MINUTE
+from headwater.settings import EnvironmentSettings
+
+
+class WsChatSettings(EnvironmentSettings, frozen=True, kw_only=True):
+    connection_table: str
+    stream_table: str
+    cache_url: str
+    chat_delivery_queue_url: str
+    chat_archive_queue_url: str
+    chat_callback_url: str
+    cors_origins: str  # comma-separated, exact
+    chat_message_burst: int = MESSAGE_BURST
+    chat_messages_per_minute: int = MESSAGES_PER_MINUTE
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        return frozenset(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())

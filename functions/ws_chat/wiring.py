@@ -1,0 +1,54 @@
+"""Stage 7 · joins the use cases of ws_chat to DynamoDB, the cache, the queues and `@connections`, at the first call."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+from functions.ws_chat.answer_frame import AnswerFrame
+from functions.ws_chat.join_room import JoinRoom
+from functions.ws_chat.open_connection import OpenConnection
+from functions.ws_chat.reply import Reply
+from functions.ws_chat.send_message import SendMessage
+from functions.ws_chat.settings import WsChatSettings
+from headwater.adapters.chat_connections import ChatConnections
+from headwater.adapters.chat_queues import ChatArchiveQueue, ChatDeliveryQueue
+from headwater.adapters.chat_rooms import ChatRooms, MessageRate
+from headwater.adapters.chat_streams import ChatStreams
+from headwater.adapters.chat_strikes import ChatStrikes
+from headwater.adapters.chat_tickets import ChatTickets
+from headwater.adapters.connection_posts import signed_posts
+from headwater.adapters.stream_controls import StreamControls
+from headwater.settings import load_settings
+
+
+class Wiring:
+    def __init__(self, settings: WsChatSettings) -> None:
+        self.connections = ChatConnections(settings.connection_table)
+        self.open_connection = OpenConnection(
+            ChatTickets(settings.cache_url), self.connections, settings.allowed_origins
+        )
+        rate = MessageRate(settings.chat_message_burst, settings.chat_messages_per_minute)
+        rooms = ChatRooms(settings.cache_url, rate)
+        self.answer_frame = AnswerFrame(
+            JoinRoom(ChatStreams(StreamControls(settings.stream_table)), rooms, self.connections),
+            SendMessage(
+                rooms,
+                self.connections,
+                ChatDeliveryQueue(settings.chat_delivery_queue_url),
+                ChatArchiveQueue(settings.chat_archive_queue_url),
+            ),
+            self.connections,
+            ChatStrikes(settings.cache_url),
+        )
+        self._callback_url = settings.chat_callback_url
+
+    @functools.cached_property
+    def reply(self) -> Reply:
+        """Made when first needed: nearly every answer goes back with the return value of the function."""
+        return Reply(signed_posts(self._callback_url), asyncio.new_event_loop())
+
+
+@functools.cache
+def wiring() -> Wiring:
+    return Wiring(load_settings(WsChatSettings))

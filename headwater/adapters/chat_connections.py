@@ -1,0 +1,138 @@
+"""Stage 7 · who is connected, and who is in which room: DynamoDB, one item per connection and room.
+
+A connection's own item, written at `$connect`, has `@<connection id>` in place of a stream id (`@` is in no id), so that
+no partition holds all connections. Items of sockets that went without a word are deleted at the first 410, or expire.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.exceptions import DoesNotExist
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from headwater.adapters.dynamodb_tables import Patience, unavailable_when_failing
+from headwater.domain.chat import CONNECTION_SECONDS, Chatter, Membership, RoomRole
+from headwater.domain.ids import ConnectionId, StreamId, UserId
+
+EXPIRY_SLACK_SECONDS = 600
+
+
+class ByConnection(GlobalSecondaryIndex["ConnectionItem"]):  # type: ignore[no-untyped-call] # PynamoDB's own gap
+    class Meta:
+        index_name = "by_connection"
+        projection = KeysOnlyProjection()
+
+    connection_id = UnicodeAttribute(hash_key=True)
+    stream_id = UnicodeAttribute(range_key=True)
+
+
+class ConnectionItem(Model):
+    stream_id = UnicodeAttribute(hash_key=True)
+    connection_id = UnicodeAttribute(range_key=True)
+    user_id = UnicodeAttribute(null=True)
+    username = UnicodeAttribute(null=True)
+    roles = UnicodeSetAttribute(null=True)
+    role = UnicodeAttribute(null=True)  # in this room
+    joined_seq = NumberAttribute(null=True)
+    expires_at = NumberAttribute()  # Unix seconds; DynamoDB's TTL
+    by_connection = ByConnection()
+
+
+@functools.cache
+def connection_items(name: str) -> type[ConnectionItem]:
+    class Bound(ConnectionItem):
+        class Meta(Patience):
+            table_name = name
+
+    return Bound
+
+
+class ChatConnections:
+    """Every method raises DependencyUnavailable when DynamoDB fails."""
+
+    def __init__(self, table_name: str) -> None:
+        self._table_name = table_name
+
+    @property
+    def _items(self) -> type[ConnectionItem]:
+        return connection_items(self._table_name)
+
+    def open(self, connection_id: ConnectionId, chatter: Chatter | None) -> None:
+        """A new socket. `chatter` is None for one that may only read."""
+        with unavailable_when_failing():
+            self._item(_own(connection_id), connection_id, chatter).save()
+
+    def chatter(self, connection_id: ConnectionId) -> Chatter | None:
+        """Who opened this socket; None when it may only read. A socket that we do not know may only read."""
+        item = self._get(_own(connection_id), connection_id)
+        return _chatter(item) if item else None
+
+    def join(self, stream_id: StreamId, member: Membership) -> None:
+        """From now on, `members` includes it."""
+        item = self._item(stream_id, member.connection_id, member.chatter)
+        item.role = member.role.value
+        item.joined_seq = member.joined_seq
+        with unavailable_when_failing():
+            item.save()
+
+    def member(self, stream_id: StreamId, connection_id: ConnectionId) -> Membership | None:
+        item = self._get(stream_id, connection_id)
+        return _membership(item) if item else None
+
+    def members(self, stream_id: StreamId) -> Iterator[Membership]:
+        """Everyone in the room, as of the last write that was acknowledged (a strongly consistent read)."""
+        with unavailable_when_failing():
+            for item in self._items.query(stream_id, consistent_read=True):
+                yield _membership(item)
+
+    def leave(self, stream_id: StreamId, connection_id: ConnectionId) -> None:
+        """Out of the room, whether it was in or not."""
+        with unavailable_when_failing():
+            self._items(stream_id, connection_id).delete()
+
+    def close(self, connection_id: ConnectionId) -> None:
+        """Out of every room. The index lags a moment; what it does not show yet, the first 410 or the expiry removes."""
+        with unavailable_when_failing():
+            found = [item.stream_id for item in self._items.by_connection.query(connection_id)]
+            for stream_id in {_own(connection_id), *found}:
+                self._items(stream_id, connection_id).delete()
+
+    def _get(self, stream_id: str, connection_id: ConnectionId) -> ConnectionItem | None:
+        with unavailable_when_failing():
+            try:
+                return self._items.get(stream_id, connection_id, consistent_read=True)
+            except DoesNotExist:
+                return None
+
+    def _item(self, stream_id: str, connection_id: ConnectionId, chatter: Chatter | None) -> ConnectionItem:
+        item = self._items(stream_id, connection_id)
+        item.expires_at = int(time.time()) + CONNECTION_SECONDS + EXPIRY_SLACK_SECONDS
+        if chatter is not None:
+            item.user_id = chatter.user_id
+            item.username = chatter.username
+            item.roles = set(chatter.roles) or None
+        return item
+
+
+def _own(connection_id: ConnectionId) -> str:
+    return f"@{connection_id}"
+
+
+def _chatter(item: ConnectionItem) -> Chatter | None:
+    if item.user_id is None or item.username is None:
+        return None
+    return Chatter(UserId(item.user_id), item.username, tuple(sorted(item.roles or ())))
+
+
+def _membership(item: ConnectionItem) -> Membership:
+    return Membership(
+        connection_id=ConnectionId(item.connection_id),
+        chatter=_chatter(item),
+        role=RoomRole(item.role or RoomRole.VIEWER),
+        joined_seq=int(item.joined_seq or 0),
+    )

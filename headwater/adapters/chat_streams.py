@@ -1,0 +1,35 @@
+"""Stage 7 · whose stream a room belongs to, from the hot state of ingest, remembered for a few seconds."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from headwater.domain.broadcast import StreamControl
+from headwater.domain.ids import StreamId, UserId
+
+KEPT_SECONDS = 5.0
+_KEPT_STREAMS = 10_000
+
+
+class Controls(Protocol):
+    def load(self, stream_id: StreamId) -> StreamControl | None: ...
+
+
+class ChatStreams:
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+        self._kept: dict[StreamId, tuple[float, UserId | None]] = {}
+
+    def owner(self, stream_id: StreamId) -> UserId | None:
+        """None when there is no such stream, or it was deleted. Raises DependencyUnavailable."""
+        now = time.monotonic()
+        kept = self._kept.get(stream_id)
+        if kept is not None and now - kept[0] < KEPT_SECONDS:
+            return kept[1]
+        control = self._controls.load(stream_id)
+        owner_id = control.owner_id if control is not None and not control.deleted else None
+        if len(self._kept) >= _KEPT_STREAMS:
+            self._kept.clear()
+        self._kept[stream_id] = (now, owner_id)
+        return owner_id
