@@ -1,0 +1,192 @@
+"""Deploys the stage `local` of the app with the plain CDK CLI, exactly as a deployer would, unless nothing has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localrun.aws_session import CREDENTIALS, clients
+from localrun.console import Console
+from localrun.emulator import ACCOUNT, REGION
+from localrun.plan import REPOSITORY, StackPlan
+from localrun.processes import Processes, ServiceFailed, base_environment
+
+_INPUT_FOLDERS = ("infra", "functions", "headwater", "migrations")
+_INPUT_FILES = ("cdk.json", "package-lock.json", "pyproject.toml", "uv.lock")
+_EVENT = re.compile(r"^(?P<stack>[\w-]+) \| +(?P<done>\d+)(?:/(?P<all>\d+))? ")
+_NAME = "deploy"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What the stacks say they made, by the names of their outputs."""
+
+    outputs: Mapping[str, Mapping[str, str]]
+
+    def __getitem__(self, name: str) -> str:
+        for stack in self.outputs.values():
+            if name in stack:
+                return stack[name]
+        raise ServiceFailed(f"no stack has an output named {name}")
+
+
+async def deploy(plan: StackPlan, processes: Processes, console: Console, *, database_url: str) -> Deployed:
+    """The deployed stage, its database migrated and its signing keys made. Raises ServiceFailed."""
+    values = local_values(plan, database_url)
+    fingerprint = _fingerprint(values)
+    stamp = plan.data / "deployed.json"
+    if (known := await asyncio.to_thread(_still_deployed, plan, stamp, fingerprint)) is not None:
+        console.say(_NAME, "nothing changed since the last deployment")
+        return known
+    # Gone first: whatever fails from here on leaves no stamp that claims more than was done.
+    stamp.unlink(missing_ok=True)
+    outputs = await _run_cdk(plan, processes, console, values)
+    deployed = Deployed(outputs)
+    for function in ("SchemaMigrationFunction", "SigningKeysFunction"):
+        console.progress(_NAME, f"running {deployed[function]}")
+        await asyncio.to_thread(_invoke, plan, deployed[function])
+    stamp.write_text(json.dumps({"fingerprint": fingerprint, "outputs": outputs}))
+    console.say(_NAME, f"{len(outputs)} stacks deployed, database migrated, signing keys in place")
+    return deployed
+
+
+def local_values(plan: StackPlan, database_url: str) -> dict[str, Any]:
+    """`infra.config.LocalValues`: what this stack hands to the stage `local`."""
+    return {
+        "api_url": plan.api_url,
+        "ws_url": plan.ws_url,
+        "cdn_url": plan.cdn_url,
+        "web_url": plan.cdn_url,
+        "rtmp_urls": [plan.rtmp_url],
+        "cache_url": plan.cache_url,
+        "database_url": database_url,
+        "aws_endpoint": plan.aws_endpoint,
+        "ecs_endpoint": plan.ecs_endpoint,
+        "websocket_callback_url": plan.aws_endpoint + "/_aws/execute-api/{api_id}/{stage}",
+    }
+
+
+def _fingerprint(values: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    for path in sorted(_inputs()):
+        digest.update(f"\0{path.relative_to(REPOSITORY)}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _inputs() -> Iterator[Path]:
+    for name in _INPUT_FILES:
+        yield REPOSITORY / name
+    for folder in _INPUT_FOLDERS:
+        for path in (REPOSITORY / folder).rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path
+
+
+def _still_deployed(plan: StackPlan, stamp: Path, fingerprint: str) -> Deployed | None:
+    """The earlier deployment, if it is of the same inputs and the endpoint still has it (it may have lost its state)."""
+    try:
+        record = json.loads(stamp.read_text())
+    except (OSError, ValueError):
+        return None
+    if record["fingerprint"] != fingerprint:
+        return None
+    cloudformation: Any = clients(plan)("cloudformation")
+    for stack in record["outputs"]:
+        try:
+            [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        except (ClientError, BotoCoreError, ValueError):
+            return None
+        if not described["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in described["StackStatus"]:
+            return None
+    return Deployed(record["outputs"])
+
+
+async def _run_cdk(
+    plan: StackPlan, processes: Processes, console: Console, values: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    folder = plan.run / "deploy"
+    folder.mkdir(parents=True, exist_ok=True)
+    values_file = folder / "local.json"
+    values_file.touch(mode=0o600)
+    values_file.write_text(json.dumps(values))
+    outputs_file = folder / "outputs.json"
+    cdk = REPOSITORY / "node_modules" / ".bin" / "cdk"
+    if not cdk.exists():
+        raise ServiceFailed("The CDK CLI is not installed: run `make setup`.")
+    argv = [
+        str(cdk),
+        "deploy",
+        "--all",
+        f"--app={sys.executable} {REPOSITORY / 'infra' / 'cdk_app.py'}",
+        f"--output={folder / 'cdk.out'}",
+        f"--outputs-file={outputs_file}",
+        "--context=stage=local",
+        "--require-approval=never",
+        "--progress=events",
+        "--no-notices",
+        "--no-version-reporting",
+        "--ci",
+    ]
+    console.say(_NAME, "synthesising the stacks and bundling the functions")
+    code = await processes.run(
+        _NAME, argv, env=_cdk_environment(plan, values_file), cwd=REPOSITORY, on_line=_Progress(console).read
+    )
+    if code != 0:
+        raise ServiceFailed(processes.account_of(_NAME, f"ended with exit code {code}"))
+    outputs: dict[str, dict[str, str]] = json.loads(outputs_file.read_text())
+    return outputs
+
+
+def _cdk_environment(plan: StackPlan, values_file: Path) -> dict[str, str]:
+    return base_environment() | {
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": plan.aws_endpoint,
+        "AWS_ENDPOINT_URL_S3": plan.aws_endpoint,
+        "AWS_S3_FORCE_PATH_STYLE": "1",
+        "AWS_ENVAR_ALLOWLIST": "AWS_S3_FORCE_PATH_STYLE",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+        "CDK_DEFAULT_REGION": REGION,
+        # The CLI remembers accounts by credentials in its home: shared, it would confuse two endpoints.
+        "CDK_HOME": str(plan.run / "deploy" / "cdk-home"),
+        "CDK_DOCKER": "true",
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+        "HEADWATER_LOCAL": str(values_file),
+        "TMPDIR": str(plan.run / "deploy"),
+        "UV_PYTHON_DOWNLOADS": "never",
+    }
+
+
+class _Progress:
+    """Reads the CLI's event lines and says which stack is how far."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def read(self, line: str) -> None:
+        if line.startswith("bundling:"):
+            self._console.progress(_NAME, line)
+        elif event := _EVENT.match(line):
+            of = f" of {event['all']}" if event["all"] else ""
+            self._console.progress(_NAME, f"{event['stack']}: {event['done']}{of} resources")
+
+
+def _invoke(plan: StackPlan, function: str) -> None:
+    aws_lambda: Any = clients(plan)("lambda")
+    try:
+        answer = aws_lambda.invoke(FunctionName=function, Payload=b"{}")
+    except (ClientError, BotoCoreError) as error:
+        raise ServiceFailed(f"{function} could not be run: {error}") from error
+    if "FunctionError" in answer:
+        raise ServiceFailed(f"{function} failed: {answer['Payload'].read().decode(errors='replace')[:2000]}")

@@ -1,0 +1,63 @@
+"""The edge nginx in place of CloudFront and of API Gateway's custom domains: web pages, media, api and ws on their ports."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from localrun.deployment import Deployed
+from localrun.ecs_service import listens
+from localrun.plan import REPOSITORY, StackPlan
+from localrun.processes import Processes, Program, base_environment
+from localrun.readiness import wait_until
+
+_TEMPLATES = REPOSITORY / "localstack" / "edge"
+
+
+@asynccontextmanager
+async def edge(plan: StackPlan, processes: Processes, deployed: Deployed) -> AsyncIterator[None]:
+    folder = plan.run / "edge"
+    folder.mkdir(parents=True, exist_ok=True)
+    values = edge_values(plan, deployed)
+    for template in sorted(_TEMPLATES.glob("*.conf")):
+        (folder / template.name).write_text(fill(template.read_text(), values))
+    (folder / "config.json").write_text(json.dumps({"api": plan.api_url, "ws": plan.ws_url, "cdn": plan.cdn_url}))
+    argv = ["nginx", "-e", "stderr", "-p", f"{folder}/", "-c", "nginx.conf"]
+    program = Program(name="edge", argv=argv, env=base_environment(), cwd=folder, stop_seconds=3.0, restarts=True)
+    async with processes.running(program):
+        for port in (plan.ports.cdn, plan.ports.api, plan.ports.ws):
+            await wait_until(lambda port=port: listens(port), within_seconds=20, what="the edge nginx")  # type: ignore[misc]
+        yield
+
+
+def edge_values(plan: StackPlan, deployed: Deployed) -> dict[str, str]:
+    """What the templates' `@NAME@` stand for."""
+    return {
+        # As root, workers would become a user who may not enter a checkout under /root.
+        "USER": "user root;" if os.geteuid() == 0 else "",
+        "AWS": urlsplit(plan.aws_endpoint).netloc,
+        "API_PORT": str(plan.ports.api),
+        "WS_PORT": str(plan.ports.ws),
+        "CDN_PORT": str(plan.ports.cdn),
+        "HTTP_API": deployed["HttpApiId"],
+        "SOCKET_API": deployed["SocketApiId"],
+        "SOCKET_STAGE": deployed["SocketStage"],
+        "BUCKET": deployed["MediaBucket"],
+        "API_URL": plan.api_url,
+        "WS_URL": plan.ws_url,
+        "CDN_URL": plan.cdn_url,
+        "WEB": str(REPOSITORY / "web"),
+        "NODE_MODULES": str(REPOSITORY / "node_modules"),
+        "RUN": str(Path(plan.run) / "edge"),
+    }
+
+
+def fill(template: str, values: dict[str, str]) -> str:
+    """`@NAME@` rather than `$name`, which nginx uses itself."""
+    for name, value in values.items():
+        template = template.replace(f"@{name}@", value)
+    return template

@@ -1,0 +1,69 @@
+"""MiniStack in place of AWS's APIs; the only module that knows its settings.
+
+It runs from an environment of its own (`.venv-emulator`), since it pins botocore. Its state lies under the data folder:
+objects are written at once, the rest when it is told to stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
+from localrun.processes import Processes, Program, ServiceFailed, base_environment
+from localrun.readiness import wait_until
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+_INTERPRETER = REPOSITORY / ".venv-emulator" / "bin" / "python"
+
+
+@asynccontextmanager
+async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]:
+    """Runs until the block ends; with AWS_ENDPOINT_URL set, only checks that the other endpoint answers."""
+    if plan.external_aws is not None:
+        await wait_until(
+            lambda: _answers(plan.aws_endpoint), within_seconds=10, what=f"AWS_ENDPOINT_URL {plan.external_aws}"
+        )
+        yield
+        return
+    if not _INTERPRETER.exists():
+        raise ServiceFailed("MiniStack is not installed: run `make setup`.")
+    # Unpacked functions go where TMPDIR says, and are never taken away again: under the run folder they are ours to clear.
+    temporary = plan.run / "emulator"
+    temporary.mkdir(parents=True, exist_ok=True)
+    state = plan.data / "emulator"
+    state.mkdir(parents=True, exist_ok=True)
+    env = base_environment() | {
+        "BIND_HOST": LOOPBACK,
+        "GATEWAY_PORT": str(plan.ports.emulator),
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "DOCKER_HOST": "unix:///none",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state / "s3"),
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state / "state"),
+        "TMPDIR": str(temporary),
+        "LOG_LEVEL": "WARNING",
+    }
+    program = Program(
+        name="ministack", argv=[str(_INTERPRETER), "-m", "ministack"], env=env, cwd=temporary, stop_seconds=7.0
+    )
+    async with processes.running(program):
+        ready = f"{plan.aws_endpoint}/_ministack/ready"
+        await wait_until(lambda: _answers(ready, status=200), within_seconds=60, what="MiniStack")
+        yield
+
+
+async def _answers(url: str, status: int | None = None) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.get(url)
+            return status is None or answer.status_code == status
+    return False

@@ -1,0 +1,46 @@
+"""The ingest node: the same program and configuration that the container runs, told that it is on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from localrun.aws_session import clients
+from localrun.deployment import Deployed
+from localrun.ecs_service import listens
+from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
+from localrun.processes import Processes, Program, base_environment
+from localrun.readiness import wait_until
+
+
+@asynccontextmanager
+async def ingest(plan: StackPlan, processes: Processes, deployed: Deployed) -> AsyncIterator[None]:
+    state = plan.data / "ingest"  # holds the spool of hooks that were not accepted yet
+    state.mkdir(parents=True, exist_ok=True)
+    env = base_environment() | {
+        "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'containers' / 'rtmp-ingest'}",
+        "RTMP_LISTEN": f"{LOOPBACK}:{plan.ports.rtmp}",
+        "LOOPBACK_PORT": str(plan.ports.ingest_loopback),
+        "RELAY_PORT": str(plan.ports.hook_relay),
+        "HOOKS_URL": f"{plan.api_url}/ingest/hooks/nginx-rtmp",
+        "HOOK_SIGNING_KEY": await asyncio.to_thread(_hook_signing_key, plan, deployed["HookSecretArn"]),
+        "PULL_BASE": plan.rtmp_url,
+        "PULL_ALLOW": f"{LOOPBACK}/32",
+        "STATE_DIR": str(state),
+    }
+    program = Program(
+        name="ingest", argv=[sys.executable, "-m", "rtmp_ingest"], env=env, cwd=state, stop_seconds=4.0, restarts=True
+    )
+    async with processes.running(program):
+        await wait_until(lambda: listens(plan.ports.rtmp), within_seconds=30, what="nginx-rtmp")
+        yield
+
+
+def _hook_signing_key(plan: StackPlan, secret_arn: str) -> str:
+    secrets: Any = clients(plan)("secretsmanager")
+    value = secrets.get_secret_value(SecretId=secret_arn)["SecretString"]
+    return str(json.loads(value)["secret"])
