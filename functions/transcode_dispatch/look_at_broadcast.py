@@ -12,14 +12,16 @@ from typing import Protocol
 
 from functions.transcode_dispatch.next_step import NextStep, next_step
 from functions.transcode_dispatch.wire import Look
-from headwater.contracts import FinaliseRecording, Message, TranscodeJob
+from headwater.contracts import BroadcastPulse, FinaliseRecording, Message, TranscodeJob
 from headwater.domain.broadcast import Broadcast, EndReason
 from headwater.domain.broadcast_events import Event, SourceRefused, Tick
 from headwater.domain.broadcast_rules import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.domain.lease import Lease, LeaseState, is_suspect, judge
-from headwater.errors import DependencyUnavailable, NotFound
+from headwater.errors import DependencyUnavailable, NotFound, StateContended
 from headwater.observability import count, logger
+
+PUT_OFF_SECONDS = 2
 
 
 class BroadcastControl(Protocol):
@@ -41,8 +43,8 @@ class WorkerTasks(Protocol):
     def of_broadcast(self, stream_id: StreamId, broadcast_id: BroadcastId) -> list[str]: ...
 
 
-class FinaliserQueue(Protocol):
-    def send(self, message: Message) -> None: ...
+class Queue(Protocol):
+    def send(self, message: Message, *, delay_seconds: int = 0) -> None: ...
 
 
 class LookAtBroadcast:
@@ -51,28 +53,41 @@ class LookAtBroadcast:
         broadcasts: BroadcastControl,
         leases: WorkerLeases,
         tasks: WorkerTasks,
-        finaliser: FinaliserQueue,
+        pulses: Queue,
+        finaliser: Queue,
         clock: Callable[[], int],
         start_limit_ms: int,
     ) -> None:
         self._broadcasts = broadcasts
         self._leases = leases
         self._tasks = tasks
+        self._pulses = pulses
         self._finaliser = finaliser
         self._clock = clock
         self._start_limit_ms = start_limit_ms
 
     def __call__(self, look: Look) -> None:
-        """Raises DependencyUnavailable or StateContended, both transient: the queue delivers the pulse again."""
+        """Raises DependencyUnavailable when the chain of pulses would end here: the queue delivers this one again."""
         try:
             decision = self._broadcasts.apply(look.stream_id, Tick(look.broadcast_id, look.due))
         except NotFound:
             return
-        broadcast = decision.control.find(look.broadcast_id)
-        if broadcast is not None and not broadcast.is_settled:
-            self._reconcile(look, broadcast)
+        except (DependencyUnavailable, StateContended):
+            # Put off rather than handed back: redelivery takes a minute, and after some times ends among the dead letters.
+            pulse = BroadcastPulse(stream_id=look.stream_id, broadcast_id=look.broadcast_id, due=look.due)
+            self._pulses.send(pulse, delay_seconds=PUT_OFF_SECONDS)
+            count("PulsePutOff")
+            return
         if decision.control.pulses:
             raise DependencyUnavailable("The next pulse could not be sent.")  # so this one must come again
+        broadcast = decision.control.find(look.broadcast_id)
+        if broadcast is None or broadcast.is_settled:
+            return
+        try:
+            self._reconcile(look, broadcast)
+        except (DependencyUnavailable, StateContended):
+            logger().exception("left for the next pulse", extra={"broadcast_id": look.broadcast_id})
+            count("PulseIncomplete")
 
     def _reconcile(self, look: Look, broadcast: Broadcast) -> None:
         now = self._clock()

@@ -29,6 +29,7 @@ def look_at_broadcast() -> LookAtBroadcast:
             _split(settings.transcode_security_groups),
             public_ip=settings.transcode_public_ip,
         ),
+        pulses=MessageQueue(settings.pulse_queue_url),
         finaliser=MessageQueue(settings.finalise_queue_url),
         clock=unix_ms,
         start_limit_ms=settings.worker_start_limit_seconds * 1000,
