@@ -55,6 +55,7 @@ class WorkerTask:
     memory_mib: int = 8192
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
+    public_ip: bool
     start_limit_seconds: int
 
 
@@ -167,6 +168,7 @@ def local(values: LocalValues) -> Stage:
             image="headwater/ffmpeg-worker",
             subnets=("subnet-local",),
             security_groups=("sg-local",),
+            public_ip=False,
             start_limit_seconds=15,
         ),
         limits=ServiceLimits(registrations_per_minute=300, logins_per_minute=300),

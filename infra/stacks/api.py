@@ -37,7 +37,6 @@ class ApiStack(Stack):
                 "DATABASE_SECRET": data.database_secret.secret_arn,
                 "STREAM_KEY_SECRET": data.stream_key_secret.secret_arn,
                 "TOKEN_KEYS_SECRET": data.token_keys_secret.secret_arn,
-                "MEDIA_BUCKET": data.media.bucket_name,
                 "CACHE_URL": stage.cache_url,
                 "CDN_URL": stage.urls.cdn,
                 "WS_URL": stage.urls.ws,
@@ -101,7 +100,19 @@ class ApiStack(Stack):
             ],
         )
 
-        self.http_api = apigateway.HttpApi(self, "Http", description="Headwater REST and ingest hooks")
+        self.http_api = apigateway.HttpApi(
+            self,
+            "Http",
+            description="Headwater REST and ingest hooks",
+            # Answered by the gateway: a preflight wakes no function, and what a function says of CORS is ignored.
+            cors_preflight=apigateway.CorsPreflightOptions(
+                allow_origins=list(stage.cors_origins),
+                allow_methods=[apigateway.CorsHttpMethod.ANY],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+                expose_headers=["Retry-After"],
+                max_age=Duration.hours(2),
+            ),
+        )
         rest = integrations.HttpLambdaIntegration("RestIntegration", self.api.function)
         hooks = integrations.HttpLambdaIntegration("HooksIntegration", ingest.hooks.function)
         self.http_api.add_routes(path="/v1/{proxy+}", methods=[apigateway.HttpMethod.ANY], integration=rest)

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
-from infra.stacks.data import ROOM_INDEX, DataStack
+from infra.stacks.data import ROOMS_INDEX, DataStack
 
 SOCKET_STAGE = "chat"  # a WebSocket API has no $default stage
 
@@ -50,11 +50,13 @@ class ChatStack(Stack):
                 "CHAT_ARCHIVE_QUEUE_URL": self.archive_queue.url,
                 "CHAT_CALLBACK_URL": callback_url,
                 "CACHE_URL": stage.cache_url,
+                "CORS_ORIGINS": ",".join(stage.cors_origins),
             },
             timeout_seconds=10,
         )
         self.sockets.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
-        self._let_keep_connections(self.sockets, data)
+        self.sockets.may(["dynamodb:GetItem", "dynamodb:PutItem"], data.connections.table_arn)
+        self._let_close_connections(self.sockets, data)
         self.sockets.may("sqs:SendMessage", self.delivery_queue.arn, self.archive_queue.arn)
         self._let_post(self.sockets)
         for route in ("$connect", "$disconnect", "$default"):
@@ -79,7 +81,8 @@ class ChatStack(Stack):
             memory_mib=1024,
         )
         self.delivery.consume(self.delivery_queue, batch_size=10)
-        self._let_keep_connections(self.delivery, data)
+        self.delivery.may("dynamodb:Query", data.connections.table_arn)
+        self._let_close_connections(self.delivery, data)
         self._let_post(self.delivery)
 
         self.archive = ServiceFunction(
@@ -96,12 +99,9 @@ class ChatStack(Stack):
         CfnOutput(self, "SocketApiId", value=self.socket_api.api_id)
         CfnOutput(self, "SocketStage", value=SOCKET_STAGE)
 
-    def _let_keep_connections(self, function: ServiceFunction, data: DataStack) -> None:
-        function.may(
-            ["dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"],
-            data.connections.table_arn,
-            f"{data.connections.table_arn}/index/{ROOM_INDEX}",
-        )
+    def _let_close_connections(self, function: ServiceFunction, data: DataStack) -> None:
+        function.may("dynamodb:DeleteItem", data.connections.table_arn)
+        function.may("dynamodb:Query", f"{data.connections.table_arn}/index/{ROOMS_INDEX}")
 
     def _let_post(self, function: ServiceFunction) -> None:
         function.may(

@@ -12,7 +12,7 @@ from infra.config import Stage
 from infra.constructs.control_plane import ControlPlane, table
 from infra.constructs.service_function import Deployment, ServiceFunction
 
-ROOM_INDEX = "by_connection"
+ROOMS_INDEX = "by_connection"
 
 
 class DataStack(Stack):
@@ -31,10 +31,10 @@ class DataStack(Stack):
             self, "Connections", stage=stage, key="stream_id", sort_key="connection_id", expires=True
         )
         self.connections.add_global_secondary_index(
-            index_name=ROOM_INDEX,
+            index_name=ROOMS_INDEX,
             partition_key=dynamodb.Attribute(name="connection_id", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="stream_id", type=dynamodb.AttributeType.STRING),
-            projection_type=dynamodb.ProjectionType.ALL,
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
         self.media = _media_bucket(self, stage)
         self.database_secret = _database_secret(self, stage)
@@ -44,7 +44,7 @@ class DataStack(Stack):
             self,
             "TokenKeys",
             description="Headwater: signs access tokens; made and rotated by functions/signing_keys",
-            secret_object_value={"keys": SecretValue.unsafe_plain_text("[]")},
+            secret_string_value=SecretValue.unsafe_plain_text('{"keys": []}'),
             removal_policy=_removal(stage),
         )
         self.schema_migration = ServiceFunction(

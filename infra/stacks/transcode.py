@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import ArnFormat, CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as schedule_targets
@@ -41,6 +41,7 @@ class TranscodeStack(Stack):
                 "TRANSCODE_TASK_DEFINITION": self.worker.task_definition_arn,
                 "TRANSCODE_SUBNETS": ",".join(stage.worker.subnets),
                 "TRANSCODE_SECURITY_GROUPS": ",".join(stage.worker.security_groups),
+                "TRANSCODE_PUBLIC_IP": "true" if stage.worker.public_ip else "false",
                 "WORKER_START_LIMIT_SECONDS": str(stage.worker.start_limit_seconds),
             },
             timeout_seconds=10,
@@ -49,7 +50,7 @@ class TranscodeStack(Stack):
         control_plane.let_commit(self.dispatch)
         self.dispatch.may(["dynamodb:GetItem", "dynamodb:UpdateItem"], control_plane.leases.table_arn)
         self.dispatch.may("sqs:SendMessage", self.finalise.arn)
-        self._let_run_workers(self.dispatch)
+        self._let_run_workers(self.dispatch, stage.cluster_name)
 
         self.sweep = ServiceFunction(
             self,
@@ -81,21 +82,23 @@ class TranscodeStack(Stack):
         control_plane.let_commit(self.finaliser)
         self.finaliser.may(["dynamodb:GetItem", "dynamodb:UpdateItem"], control_plane.leases.table_arn)
         self.finaliser.may("dynamodb:Query", control_plane.timeline.table_arn)
-        self.finaliser.may(["s3:GetObject", "s3:PutObject"], data.media.arn_for_objects("*"))
+        self.finaliser.may(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], data.media.arn_for_objects("*"))
+        self.finaliser.may("s3:ListBucket", data.media.bucket_arn)
 
         CfnOutput(self, "ClusterArn", value=self.cluster.attr_arn)
         CfnOutput(self, "WorkerTaskDefinition", value=self.worker.task_definition_arn)
         CfnOutput(self, "SweepFunction", value=self.sweep.function.function_name)
 
-    def _let_run_workers(self, dispatch: ServiceFunction) -> None:
+    def _let_run_workers(self, dispatch: ServiceFunction, cluster_name: str) -> None:
         cluster = {"ArnEquals": {"ecs:cluster": self.cluster.attr_arn}}
-        family = self.format_arn(
-            service="ecs",
-            resource="task-definition",
-            resource_name=f"{self.worker.family}:*",
-            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
+        definitions = self.format_arn(
+            service="ecs", resource="task-definition", resource_name=f"{self.worker.family}:*"
         )
-        dispatch.may("ecs:RunTask", family, conditions=cluster)
+        tasks = self.format_arn(service="ecs", resource="task", resource_name=f"{cluster_name}/*")
+        dispatch.may("ecs:RunTask", definitions, conditions=cluster)
+        dispatch.may(["ecs:StopTask", "ecs:DescribeTasks"], tasks, conditions=cluster)
+        # ListTasks knows no resource but a container instance, which Fargate does not have; the condition narrows it.
+        dispatch.may("ecs:ListTasks", "*", conditions=cluster)
         dispatch.may(
             "iam:PassRole",
             *self.worker.role_arns,

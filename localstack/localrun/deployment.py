@@ -24,6 +24,7 @@ _INPUT_FOLDERS = ("infra", "functions", "headwater", "migrations")
 _INPUT_FILES = ("cdk.json", "package-lock.json", "pyproject.toml", "uv.lock")
 _EVENT = re.compile(r"^(?P<stack>[\w-]+) \| +(?P<done>\d+)(?:/(?P<all>\d+))? ")
 _NAME = "deploy"
+_TOOLKIT = "CDKToolkit"  # the stack of `cdk bootstrap`: where the CLI puts bundles
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ async def deploy(plan: StackPlan, processes: Processes, console: Console, *, dat
     stamp.unlink(missing_ok=True)
     outputs = await _run_cdk(plan, processes, console, values)
     deployed = Deployed(outputs)
+    await asyncio.to_thread(_repeat_cors, plan, deployed["HttpApiId"])
     for function in ("SchemaMigrationFunction", "SigningKeysFunction"):
         console.progress(_NAME, f"running {deployed[function]}")
         await asyncio.to_thread(_invoke, plan, deployed[function])
@@ -100,15 +102,18 @@ def _still_deployed(plan: StackPlan, stamp: Path, fingerprint: str) -> Deployed 
         return None
     if record["fingerprint"] != fingerprint:
         return None
-    cloudformation: Any = clients(plan)("cloudformation")
-    for stack in record["outputs"]:
-        try:
-            [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-        except (ClientError, BotoCoreError, ValueError):
-            return None
-        if not described["StackStatus"].endswith("_COMPLETE") or "ROLLBACK" in described["StackStatus"]:
-            return None
+    if not all(_is_complete(plan, stack) for stack in record["outputs"]):
+        return None
     return Deployed(record["outputs"])
+
+
+def _is_complete(plan: StackPlan, stack: str) -> bool:
+    cloudformation: Any = clients(plan)("cloudformation")
+    try:
+        [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except (ClientError, BotoCoreError, ValueError):
+        return False
+    return described["StackStatus"].endswith("_COMPLETE") and "ROLLBACK" not in described["StackStatus"]
 
 
 async def _run_cdk(
@@ -137,10 +142,14 @@ async def _run_cdk(
         "--no-version-reporting",
         "--ci",
     ]
+    environment = _cdk_environment(plan, values_file)
+    if not await asyncio.to_thread(_is_complete, plan, _TOOLKIT):
+        console.say(_NAME, "preparing the account for the CDK")
+        bootstrap = [str(cdk), "bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices", "--ci"]
+        if code := await processes.run(_NAME, bootstrap, env=environment, cwd=folder, on_line=_Progress(console).read):
+            raise ServiceFailed(processes.account_of(_NAME, f"`cdk bootstrap` ended with exit code {code}"))
     console.say(_NAME, "synthesising the stacks and bundling the functions")
-    code = await processes.run(
-        _NAME, argv, env=_cdk_environment(plan, values_file), cwd=REPOSITORY, on_line=_Progress(console).read
-    )
+    code = await processes.run(_NAME, argv, env=environment, cwd=REPOSITORY, on_line=_Progress(console).read)
     if code != 0:
         raise ServiceFailed(processes.account_of(_NAME, f"ended with exit code {code}"))
     outputs: dict[str, dict[str, str]] = json.loads(outputs_file.read_text())
@@ -190,3 +199,12 @@ def _invoke(plan: StackPlan, function: str) -> None:
         raise ServiceFailed(f"{function} could not be run: {error}") from error
     if "FunctionError" in answer:
         raise ServiceFailed(f"{function} failed: {answer['Payload'].read().decode(errors='replace')[:2000]}")
+
+
+def _repeat_cors(plan: StackPlan, api_id: str) -> None:
+    """MiniStack keeps the CORS settings of a template in a form that its gateway does not read: say them once more."""
+    template = json.loads((plan.run / "deploy" / "cdk.out" / "headwater-local-api.template.json").read_text())
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::ApiGatewayV2::Api":
+            cors = resource["Properties"]["CorsConfiguration"]
+            clients(plan)("apigatewayv2").update_api(ApiId=api_id, CorsConfiguration=cors)
