@@ -150,6 +150,25 @@ class MediaFormatError(HeadwaterError):
     default_detail = "The transcoder wrote media in a form that cannot be packaged."
 
 
+class MisalignedTracks(MediaFormatError):
+    """A rendition has no keyframe where a segment must begin."""
+
+    code = "misaligned_tracks"
+    default_detail = "The renditions could not be cut at the same time."
+
+
+class FfmpegUnavailable(DependencyUnavailable):
+    code = "ffmpeg_unavailable"
+    default_detail = "The transcoder (ffmpeg) could not be started."
+
+
+class SourceUnplayable(HeadwaterError):
+    """What the encoder sends can never be played, or keeps breaking the transcoder. `detail` is for the broadcaster."""
+
+    code = "source_unplayable"
+    default_detail = "The encoder's stream cannot be played."
+
+
 class ObjectChanged(HeadwaterError):
     """A stored object is not the version that this writer wrote or read last: somebody else wrote or removed it."""
 

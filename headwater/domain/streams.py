@@ -76,11 +76,10 @@ class OnAir:
     state: BroadcastState
     public: bool
     went_live_at: datetime | None
-    is_active: bool
 
     def status(self, *, for_owner: bool) -> StreamStatus:
         """Live means that there are pictures: an encoder that only connected is still offline, also to its owner."""
-        if not self.is_active or self.went_live_at is None or self.state is BroadcastState.STARTING:
+        if self.went_live_at is None or self.state in (BroadcastState.STARTING, BroadcastState.ENDED):
             return StreamStatus.OFFLINE
         if not self.public:
             return StreamStatus.PREVIEW if for_owner else StreamStatus.OFFLINE

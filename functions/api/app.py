@@ -1,0 +1,79 @@
+"""Stage 7 · the REST API as an ASGI application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from functions.api.problems import PROBLEM_TYPE, Problem, answer_with_problems
+from functions.api.request_guard import RequestGuard
+from functions.api.routes import auth, broadcasts, chat, playback, service, streams, users
+from functions.api.wiring import Services
+
+PREFIX = "/v1"
+_DESCRIPTION = (
+    "Streams, broadcasts, accounts and chat of Headwater. Errors are `application/problem+json` with a stable `code`; "
+    "lists are `{items, next_cursor}`; times are RFC 3339 in UTC; ids are opaque."
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    app = FastAPI(
+        title="Headwater",
+        version="1",
+        description=_DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        middleware=[
+            Middleware(
+                CORSMiddleware,
+                allow_origins=services.settings.origins,
+                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+                expose_headers=["Retry-After"],
+                max_age=3600,
+            ),
+            Middleware(RequestGuard),
+        ],
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    answer_with_problems(app)
+    for module in (auth, users, streams, broadcasts, playback, chat, service):
+        app.include_router(module.router, prefix=PREFIX)
+    app.include_router(service.root_router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's description, with our one error shape in the place of its own."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schemas = schema["components"]["schemas"]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        definition = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(definition.pop("$defs", {}))
+        schemas["Problem"] = definition
+        refused = {
+            "description": "Refused or failed: `code` says why.",
+            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+                operation["responses"]["default"] = refused
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def routes(app: FastAPI) -> list[APIRoute]:
+    return [route for route in app.routes if isinstance(route, APIRoute)]

@@ -1,0 +1,108 @@
+"""Stage 7 · what routes ask for by annotation: the unit of work, who is calling, ids that have the form of ids."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Annotated, NewType
+
+from fastapi import Depends, Path, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from functions.api.wiring import Services, UnitOfWork
+from headwater.adapters.access_tokens import Identity
+from headwater.domain.accounts import is_username
+from headwater.domain.ids import BroadcastId, StreamId, UserId, is_id
+from headwater.errors import NotFound, Unauthenticated
+
+PAGE_LIMIT = 25
+MAX_PAGE_LIMIT = 100
+
+Address = NewType("Address", str)
+_bearer = HTTPBearer(auto_error=False, description="The access token of `register`, `login` or `refresh`.")
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+
+
+def _unit_of_work(services: ServicesDep) -> Iterator[UnitOfWork]:
+    with services.unit_of_work() as unit:
+        yield unit
+
+
+# `scope="function"`: committed before the answer is sent, so that nobody is told what then does not happen.
+Unit = Annotated[UnitOfWork, Depends(_unit_of_work, scope="function")]
+
+
+async def _maybe_user(
+    request: Request,
+    services: ServicesDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Identity | None:
+    """A token that is not valid is refused also where none is needed: its owner should learn that it has run out."""
+    if credentials is not None:
+        return services.tokens.verify(credentials.credentials)
+    if "authorization" in request.headers:
+        raise Unauthenticated
+    return None
+
+
+MaybeUser = Annotated[Identity | None, Depends(_maybe_user)]
+
+
+async def _current_user(user: MaybeUser) -> Identity:
+    if user is None:
+        raise Unauthenticated
+    return user
+
+
+CurrentUser = Annotated[Identity, Depends(_current_user)]
+
+
+def user_id_of(user: Identity | None) -> UserId | None:
+    return None if user is None else user.user_id
+
+
+async def _stream_id(stream_id: Annotated[str, Path()]) -> StreamId:
+    if not is_id(stream_id):
+        raise NotFound
+    return StreamId(stream_id)
+
+
+async def _broadcast_id(broadcast_id: Annotated[str, Path()]) -> BroadcastId:
+    if not is_id(broadcast_id):
+        raise NotFound
+    return BroadcastId(broadcast_id)
+
+
+async def _username(username: Annotated[str, Path()]) -> str:
+    if not is_username(username):
+        raise NotFound
+    return username
+
+
+StreamIdParam = Annotated[StreamId, Depends(_stream_id)]
+BroadcastIdParam = Annotated[BroadcastId, Depends(_broadcast_id)]
+UsernameParam = Annotated[str, Depends(_username)]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_LIMIT)]
+Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")]
+
+
+async def _client_address(request: Request) -> Address:
+    """Whom a limit per address counts: an IPv4 address, or the /64 that one IPv6 customer has all to himself."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return Address(host)
+    if address.version == 6:
+        return Address(str(ipaddress.ip_network(f"{address}/64", strict=False)))
+    return Address(str(address))
+
+
+ClientAddress = Annotated[Address, Depends(_client_address)]

@@ -1,0 +1,280 @@
+"""Stage 7 · what answers carry: the contract's JSON, built from the domain. Grows by addition only."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel
+
+from headwater.domain.accounts import User
+from headwater.domain.ids import StreamId, UserId
+from headwater.domain.streams import (
+    BroadcastStatus,
+    IngestHealth,
+    PastBroadcast,
+    Stream,
+    StreamStatus,
+)
+from headwater.media import object_keys
+
+Item = TypeVar("Item")
+
+
+class Page(BaseModel, Generic[Item]):
+    items: list[Item]
+    next_cursor: str | None
+
+
+class UserOut(BaseModel):
+    id: str
+    username: str
+    avatar_url: str | None
+    bio: str
+    roles: list[str]
+    is_streamer: bool
+    is_verified: bool
+    created_at: datetime
+
+
+class OwnUserOut(UserOut):
+    email: str
+
+
+class TokensOut(BaseModel):
+    user: OwnUserOut
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - it is no password
+    expires_in: int
+
+
+class OwnerOut(BaseModel):
+    id: str
+    username: str
+    avatar_url: str | None
+
+
+class PlaybackOut(BaseModel):
+    hls: str
+    dash: str
+
+
+class ChatOut(BaseModel):
+    ws: str
+    room: str
+
+
+class StreamOut(BaseModel):
+    id: str
+    owner: OwnerOut
+    title: str
+    description: str
+    category: str | None
+    tags: list[str]
+    privacy: Literal["public", "unlisted", "private"]
+    mature: bool
+    created_at: datetime
+    is_live: bool
+    status: Literal["offline", "preview", "live", "interrupted"]
+    started_at: datetime | None
+    viewer_count: int
+    total_views: int
+    thumbnail_url: str | None
+    playback: PlaybackOut | None
+    chat: ChatOut
+
+
+class OwnStreamOut(StreamOut):
+    """A stream as its owner sees it: with the settings of its ingest."""
+
+    record: bool
+    latency: Literal["low", "standard"]
+    reconnect_window: int
+    auto_start: bool
+
+
+AnyStreamOut = OwnStreamOut | StreamOut
+
+
+class HealthOfIngestOut(BaseModel):
+    connected: bool
+    receiving: bool
+    since: datetime | None
+    notice: str | None
+
+
+class IngestOut(BaseModel):
+    rtmp_url: str
+    stream_key: str
+    servers: list[str]
+    health: HealthOfIngestOut
+
+
+class BroadcastOut(BaseModel):
+    id: str
+    stream_id: str
+    title: str
+    status: Literal["live", "ended", "ready", "failed"]
+    started_at: datetime
+    ended_at: datetime | None
+    duration: float | None
+    playback: PlaybackOut | None
+    thumbnail_url: str | None
+    peak_viewers: int
+    total_views: int
+    renditions: list[str]
+    notice: str | None = None
+
+
+class PlaybackSessionOut(BaseModel):
+    session_id: str
+    expires_at: datetime
+    heartbeat_seconds: int
+
+
+class HeartbeatOut(BaseModel):
+    expires_at: datetime
+
+
+class TicketOut(BaseModel):
+    ticket: str
+    expires_in: int
+
+
+class ChatAuthorOut(BaseModel):
+    id: str
+    username: str
+    role: str
+    badges: list[str]
+
+
+class ChatMessageOut(BaseModel):
+    type: Literal["message"] = "message"
+    seq: int
+    id: str
+    user: ChatAuthorOut
+    text: str
+    emotes: list[str]
+    reply_to: str | None
+    created_at: datetime
+
+
+class HealthOut(BaseModel):
+    status: Literal["ok", "degraded"]
+    checks: dict[str, Literal["ok", "failing"]]
+
+
+def user_out(user: User) -> UserOut:
+    return UserOut(**_user_fields(user))
+
+
+def own_user_out(user: User) -> OwnUserOut:
+    return OwnUserOut(**_user_fields(user), email=user.email)
+
+
+def _user_fields(user: User) -> dict[str, Any]:
+    return {
+        "id": user.user_id,
+        "username": user.username,
+        "avatar_url": user.avatar_url,
+        "bio": user.bio,
+        "roles": list(user.roles),
+        "is_streamer": user.is_streamer,
+        "is_verified": user.is_verified,
+        "created_at": user.created_at,
+    }
+
+
+class Representations:
+    """Builds what needs the deployment's public addresses."""
+
+    def __init__(self, cdn_url: str, ws_url: str) -> None:
+        self._cdn_url = cdn_url.rstrip("/")
+        self._ws_url = ws_url
+
+    def stream(self, stream: Stream, viewer: UserId | None, viewer_count: int) -> AnyStreamOut:
+        """The stream as `viewer` may see it: a preview looks offline to everybody but its owner."""
+        owned = stream.is_owned_by(viewer)
+        profile = stream.profile
+        status = stream.on_air.status(for_owner=owned) if stream.on_air else StreamStatus.OFFLINE
+        offline = status is StreamStatus.OFFLINE
+        seen = StreamOut(
+            id=stream.stream_id,
+            owner=OwnerOut(id=stream.owner.user_id, username=stream.owner.username, avatar_url=stream.owner.avatar_url),
+            title=profile.title,
+            description=profile.description,
+            category=profile.category,
+            tags=list(profile.tags),
+            privacy=profile.privacy.value,
+            mature=profile.mature,
+            created_at=stream.created_at,
+            is_live=status in (StreamStatus.LIVE, StreamStatus.INTERRUPTED),
+            status=status.value,
+            started_at=None if offline or stream.on_air is None else stream.on_air.went_live_at,
+            viewer_count=0 if offline else viewer_count,
+            total_views=stream.total_views,
+            thumbnail_url=self._poster(stream),
+            # The addresses are stable, so an owner can hand them out before the show; others get what plays now.
+            playback=self._live_playback(stream.stream_id) if owned or not offline else None,
+            chat=ChatOut(ws=self._ws_url, room=stream.stream_id),
+        )
+        if not owned:
+            return seen
+        return OwnStreamOut(
+            **dict(seen),
+            record=profile.record,
+            latency=profile.latency.value,
+            reconnect_window=profile.reconnect_window,
+            auto_start=profile.auto_start,
+        )
+
+    def broadcast(self, broadcast: PastBroadcast, *, for_owner: bool) -> BroadcastOut:
+        stream_id, broadcast_id = broadcast.stream_id, broadcast.broadcast_id
+        status = broadcast.status
+        playback = None
+        if status is BroadcastStatus.READY:
+            playback = PlaybackOut(
+                hls=self._url(object_keys.recording_hls(stream_id, broadcast_id)),
+                dash=self._url(object_keys.recording_dash(stream_id, broadcast_id)),
+            )
+        elif status is BroadcastStatus.LIVE and broadcast.live_at is not None:
+            playback = self._live_playback(stream_id)
+        return BroadcastOut(
+            id=broadcast_id,
+            stream_id=stream_id,
+            title=broadcast.title,
+            status=status.value,
+            started_at=broadcast.started_at,
+            ended_at=broadcast.ended_at,
+            duration=broadcast.duration_seconds,
+            playback=playback,
+            thumbnail_url=self._url(object_keys.poster(stream_id, broadcast_id)) if broadcast.live_at else None,
+            peak_viewers=broadcast.peak_viewers,
+            total_views=broadcast.total_views,
+            renditions=list(broadcast.renditions),
+            notice=broadcast.end_detail if for_owner else None,
+        )
+
+    def _poster(self, stream: Stream) -> str | None:
+        return None if stream.poster_of is None else self._url(object_keys.poster(stream.stream_id, stream.poster_of))
+
+    def _live_playback(self, stream_id: StreamId) -> PlaybackOut:
+        return PlaybackOut(
+            hls=self._url(object_keys.live_hls(stream_id)), dash=self._url(object_keys.live_dash(stream_id))
+        )
+
+    def _url(self, object_key: str) -> str:
+        return f"{self._cdn_url}/{object_key}"
+
+
+def ingest_out(servers: list[str], stream_key: str, health: IngestHealth) -> IngestOut:
+    since = None if health.since_ms is None else datetime.fromtimestamp(health.since_ms / 1000, UTC)
+    return IngestOut(
+        rtmp_url=servers[0] if servers else "",
+        stream_key=stream_key,
+        servers=servers,
+        health=HealthOfIngestOut(
+            connected=health.connected, receiving=health.receiving, since=since, notice=health.notice
+        ),
+    )

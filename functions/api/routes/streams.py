@@ -1,0 +1,123 @@
+"""Stage 7 · routes of streams and of going live."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from functions.api.dependencies import (
+    PAGE_LIMIT,
+    CurrentUser,
+    Cursor,
+    Limit,
+    MaybeUser,
+    ServicesDep,
+    StreamIdParam,
+    Unit,
+    user_id_of,
+)
+from functions.api.pages import position_after, stream_cursor
+from functions.api.representations import AnyStreamOut, IngestOut, OwnStreamOut, Page, ingest_out
+from functions.api.request_bodies import NewStream, StreamPatch, profile_fields
+from functions.api.use_cases.going_live import rotate_key, show_ingest, start_broadcast, stop_broadcast
+from functions.api.use_cases.streams import change_stream, create_stream, delete_stream, look_at_stream
+from functions.api.wiring import Services
+from headwater.adapters.stream_catalogue import StreamFilter, StreamOrder
+from headwater.domain.ids import UserId
+from headwater.domain.streams import Stream
+
+router = APIRouter(prefix="/streams", tags=["streams"])
+
+Words = Annotated[str | None, Query(min_length=1, max_length=140)]
+
+
+def _shown(stream: Stream, viewer: UserId | None, services: Services) -> AnyStreamOut:
+    counts = services.presence.viewers([stream.stream_id], time.time_ns() // 1_000_000)
+    return services.representations.stream(stream, viewer, counts.get(stream.stream_id, 0))
+
+
+@router.post("", status_code=201, response_model=OwnStreamOut)
+def create(body: NewStream, user: CurrentUser, services: ServicesDep, unit: Unit) -> AnyStreamOut:
+    """Make a stream. Its key is at `/ingest`."""
+    stream = create_stream(unit.streams, unit.accounts, services.hot_state, user.user_id, body.profile())
+    return services.representations.stream(stream, user.user_id, 0)
+
+
+@router.get("")
+def list_streams(
+    user: MaybeUser,
+    services: ServicesDep,
+    unit: Unit,
+    live: bool | None = None,
+    category: Words = None,
+    tag: Words = None,
+    q: Words = None,
+    owner: Words = None,
+    sort: StreamOrder = StreamOrder.NEWEST,
+    limit: Limit = PAGE_LIMIT,
+    cursor: Cursor = None,
+) -> Page[AnyStreamOut]:
+    """Public streams, newest or most watched first. With `owner`, a username, also the caller's own of every privacy."""
+    viewer = user_id_of(user)
+    wanted = StreamFilter(live=live, category=category, tag=tag, q=q, owner=owner)
+    found = unit.streams.page(wanted, sort, viewer, position_after(cursor), limit + 1)
+    shown = found[:limit]
+    counts = services.presence.viewers(
+        [stream.stream_id for stream in shown if stream.on_air], time.time_ns() // 1_000_000
+    )
+    return Page(
+        items=[services.representations.stream(item, viewer, counts.get(item.stream_id, 0)) for item in shown],
+        next_cursor=stream_cursor(shown[-1]) if len(found) > limit else None,
+    )
+
+
+@router.get("/{stream_id}")
+def stream(stream_id: StreamIdParam, user: MaybeUser, services: ServicesDep, unit: Unit) -> AnyStreamOut:
+    """One stream, with what is on the air at this moment."""
+    viewer = user_id_of(user)
+    return _shown(look_at_stream(unit.streams, services.hot_state, stream_id, viewer), viewer, services)
+
+
+@router.patch("/{stream_id}", response_model=OwnStreamOut)
+def change(
+    body: StreamPatch, stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit
+) -> AnyStreamOut:
+    """Change the fields that are sent. Settings of the ingest apply to what is on the air at once."""
+    fields = profile_fields(body)
+    return _shown(
+        change_stream(unit.streams, services.hot_state, stream_id, user.user_id, fields), user.user_id, services
+    )
+
+
+@router.delete("/{stream_id}", status_code=204)
+def delete(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> None:
+    """Delete the stream with its broadcasts and its chat. What is on the air ends."""
+    delete_stream(unit.streams, services.hot_state, stream_id, user.user_id)
+
+
+@router.get("/{stream_id}/ingest")
+def ingest(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> IngestOut:
+    """Where and with which key to publish (`rtmp_url` + `/` + `stream_key`), and how the encoder is doing."""
+    access = show_ingest(unit.streams, services.hot_state, services.stream_key_secret, stream_id, user.user_id)
+    return ingest_out(services.settings.rtmp_servers, access.stream_key, access.health)
+
+
+@router.post("/{stream_id}/ingest/rotate")
+def rotate(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> IngestOut:
+    """A new key. An encoder that publishes with the old one is dropped."""
+    access = rotate_key(unit.streams, services.hot_state, services.stream_key_secret, stream_id, user.user_id)
+    return ingest_out(services.settings.rtmp_servers, access.stream_key, access.health)
+
+
+@router.post("/{stream_id}/start", response_model=OwnStreamOut)
+def start(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> AnyStreamOut:
+    """Take the preview of a stream with `auto_start: false` public."""
+    return _shown(start_broadcast(unit.streams, services.hot_state, stream_id, user.user_id), user.user_id, services)
+
+
+@router.post("/{stream_id}/stop", response_model=OwnStreamOut)
+def stop(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> AnyStreamOut:
+    """End the broadcast and drop the encoder. The same key may publish again afterwards."""
+    return _shown(stop_broadcast(unit.streams, services.hot_state, stream_id, user.user_id), user.user_id, services)

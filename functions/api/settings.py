@@ -1,0 +1,34 @@
+"""Stage 7 · what the REST API reads from its environment. Docs: docs/architecture.md."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
+    database_secret: str
+    stream_key_secret: str
+    token_keys_secret: str
+    token_issuer: str
+    stream_table: str
+    event_bus: str
+    pulse_queue_url: str
+    cache_url: str
+    cdn_url: str
+    ws_url: str
+    rtmp_urls: str
+    cors_origins: str = ""
+    registrations_per_minute: int = 5  # of one address
+    logins_per_minute: int = 10  # of one address, and on one account
+
+    @property
+    def origins(self) -> list[str]:
+        return _listed(self.cors_origins)
+
+    @property
+    def rtmp_servers(self) -> list[str]:
+        return _listed(self.rtmp_urls)
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]

@@ -1,0 +1,70 @@
+"""Stage 7 · chat over HTTP: tickets for the socket, and what was said before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from functions.api.representations import ChatAuthorOut, ChatMessageOut
+from headwater.contracts import ChatMessageArchived
+from headwater.domain.chat import Chatter, badges, role_in_room
+from headwater.domain.chat_frames import MessageEvent, rfc3339
+from headwater.domain.ids import StreamId, UserId
+from headwater.errors import DependencyUnavailable
+from headwater.observability import count
+
+
+class RecentMessages(Protocol):
+    def recent(self, stream_id: StreamId, before: int | None, limit: int) -> list[MessageEvent]: ...
+
+
+class ArchivedMessages(Protocol):
+    def before(self, stream_id: StreamId, seq: int | None, limit: int) -> Sequence[ChatMessageArchived]: ...
+
+
+def read_chat(
+    recent: RecentMessages,
+    archive: ArchivedMessages,
+    stream_id: StreamId,
+    owner_id: UserId,
+    before: int | None,
+    limit: int,
+) -> list[ChatMessageOut]:
+    """Up to `limit` messages, newest first. The newest are not in the archive yet, and the cache forgets: so, both."""
+    found: dict[int, ChatMessageOut] = {}
+    for archived in archive.before(stream_id, before, limit):
+        found[archived.seq] = _from_archive(archived, owner_id)
+    try:
+        for event in recent.recent(stream_id, before, limit):
+            if isinstance(event.seq, int):
+                found[event.seq] = _from_event(event, event.seq)
+    except DependencyUnavailable:
+        count("RecentChatNotRead")
+    return [found[seq] for seq in sorted(found, reverse=True)[:limit]]
+
+
+def _from_event(event: MessageEvent, seq: int) -> ChatMessageOut:
+    author = event.user
+    return ChatMessageOut(
+        seq=seq,
+        id=event.id,
+        user=ChatAuthorOut(id=author.id, username=author.username, role=author.role.value, badges=list(author.badges)),
+        text=event.text,
+        emotes=list(event.emotes),
+        reply_to=event.reply_to,
+        created_at=datetime.fromisoformat(event.created_at),
+    )
+
+
+def _from_archive(archived: ChatMessageArchived, owner_id: UserId) -> ChatMessageOut:
+    role = role_in_room(Chatter(archived.user_id, archived.username), owner_id)
+    return ChatMessageOut(
+        seq=archived.seq,
+        id=archived.message_id,
+        user=ChatAuthorOut(id=archived.user_id, username=archived.username, role=role.value, badges=list(badges(role))),
+        text=archived.text,
+        emotes=[],
+        reply_to=archived.reply_to,
+        created_at=datetime.fromisoformat(rfc3339(archived.created_at)),
+    )

@@ -1,0 +1,65 @@
+"""Stage 7 · going live: what an encoder needs, and the owner's start and stop. Decided by the hot state alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from functions.api.use_cases.streams import HotState, StreamStore, as_of, owned_stream
+from headwater.domain.broadcast import StreamControl
+from headwater.domain.broadcast_events import Event, RotateKey, Start, Stop
+from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.ids import StreamId, UserId
+from headwater.domain.stream_key import derive_stream_key
+from headwater.domain.streams import IngestHealth, Stream, ingest_health
+from headwater.errors import NotFound, NotLive
+
+
+@dataclass(frozen=True, slots=True)
+class IngestAccess:
+    stream_key: str
+    health: IngestHealth
+
+    def __repr__(self) -> str:
+        return f"IngestAccess(stream_key=…, health={self.health})"
+
+
+def show_ingest(
+    streams: StreamStore, hot_state: HotState, secret: Callable[[], bytes], stream_id: StreamId, user_id: UserId
+) -> IngestAccess:
+    owned_stream(streams, stream_id, user_id)
+    control = hot_state.read(stream_id)
+    if control is None:
+        raise NotFound
+    return _access(control, secret())
+
+
+def rotate_key(
+    streams: StreamStore, hot_state: HotState, secret: Callable[[], bytes], stream_id: StreamId, user_id: UserId
+) -> IngestAccess:
+    """A new key; the old one is worthless from now on, and an encoder that publishes with it is dropped."""
+    owned_stream(streams, stream_id, user_id)
+    return _access(hot_state.apply(stream_id, RotateKey()).control, secret())
+
+
+def start_broadcast(streams: StreamStore, hot_state: HotState, stream_id: StreamId, user_id: UserId) -> Stream:
+    """Take the preview public. Raises NotLive when nothing is on the air."""
+    return _decide(streams, hot_state, stream_id, user_id, Start())
+
+
+def stop_broadcast(streams: StreamStore, hot_state: HotState, stream_id: StreamId, user_id: UserId) -> Stream:
+    """End the broadcast and drop its encoder; ended when this returns. Raises NotLive when there is none."""
+    return _decide(streams, hot_state, stream_id, user_id, Stop())
+
+
+def _decide(streams: StreamStore, hot_state: HotState, stream_id: StreamId, user_id: UserId, event: Event) -> Stream:
+    stream = owned_stream(streams, stream_id, user_id)
+    decision = hot_state.apply(stream_id, event)
+    if decision.outcome is Outcome.NOT_LIVE:
+        raise NotLive
+    return as_of(stream, decision.control)
+
+
+def _access(control: StreamControl, secret: bytes) -> IngestAccess:
+    key = derive_stream_key(secret, control.stream_id, control.key_version)
+    return IngestAccess(stream_key=key, health=ingest_health(control.broadcast))

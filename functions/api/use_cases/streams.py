@@ -1,0 +1,116 @@
+"""Stage 7 · streams: create, look at, change, delete.
+
+A stream lives in two stores: PostgreSQL says what it is, the hot state (DynamoDB) what ingest may do with it. Every change
+writes PostgreSQL first, uncommitted, then the hot state, and commits last. What a crash in between leaves behind:
+
+- create: a hot state of which nobody ever saw the id or the key.
+- change: ingest already follows settings whose sender got an error, and sends them again.
+- delete: a stream that is listed but can never publish, until its owner deletes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from headwater.domain.accounts import Role
+from headwater.domain.broadcast import StreamControl
+from headwater.domain.broadcast_events import Configure, Delete, Event
+from headwater.domain.broadcast_rules import Decision
+from headwater.domain.ids import StreamId, UserId, new_id
+from headwater.domain.streams import OnAir, Stream, StreamProfile
+from headwater.errors import DependencyUnavailable, Forbidden, NotFound
+from headwater.observability import count
+
+
+class StreamStore(Protocol):
+    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
+    def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None: ...
+    def change(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
+    def remove(self, stream_id: StreamId, owner_id: UserId) -> None: ...
+
+
+class RoleStore(Protocol):
+    def add_role(self, user_id: UserId, role: Role) -> None: ...
+
+
+class HotState(Protocol):
+    def read(self, stream_id: StreamId) -> StreamControl | None: ...
+    def create(self, control: StreamControl) -> None: ...
+    def apply(self, stream_id: StreamId, event: Event) -> Decision: ...
+
+
+def visible_stream(streams: StreamStore, stream_id: StreamId, viewer: UserId | None) -> Stream:
+    """Raises NotFound, also for somebody else's private stream."""
+    stream = streams.visible(stream_id, viewer)
+    if stream is None:
+        raise NotFound
+    return stream
+
+
+def owned_stream(streams: StreamStore, stream_id: StreamId, user_id: UserId) -> Stream:
+    """Raises NotFound for what the user may not see, Forbidden for what is somebody else's."""
+    stream = visible_stream(streams, stream_id, user_id)
+    if not stream.is_owned_by(user_id):
+        raise Forbidden("Only the stream's owner may do this.")
+    return stream
+
+
+def create_stream(
+    streams: StreamStore, roles: RoleStore, hot_state: HotState, owner_id: UserId, profile: StreamProfile
+) -> Stream:
+    stream_id = StreamId(new_id())
+    streams.add(stream_id, owner_id, profile)
+    roles.add_role(owner_id, Role.STREAMER)
+    stream = visible_stream(streams, stream_id, owner_id)
+    hot_state.create(StreamControl(stream_id=stream_id, owner_id=owner_id, settings=profile.ingest_settings))
+    return stream
+
+
+def look_at_stream(streams: StreamStore, hot_state: HotState, stream_id: StreamId, viewer: UserId | None) -> Stream:
+    """The stream as of this moment: what is on the air is read from the hot state, which history follows a little later."""
+    stream = visible_stream(streams, stream_id, viewer)
+    try:
+        return as_of(stream, hot_state.read(stream_id))
+    except DependencyUnavailable:
+        count("HotStateNotRead")
+        return stream  # as history knows it
+
+
+def change_stream(
+    streams: StreamStore, hot_state: HotState, stream_id: StreamId, user_id: UserId, fields: Mapping[str, Any]
+) -> Stream:
+    """`fields` are those of StreamProfile that are to change."""
+    stream = owned_stream(streams, stream_id, user_id)
+    profile = replace(stream.profile, **fields)
+    if profile == stream.profile:
+        return as_of(stream, hot_state.read(stream_id))
+    streams.change(stream_id, user_id, profile)
+    control = hot_state.apply(stream_id, Configure(profile.ingest_settings)).control
+    return as_of(replace(stream, profile=profile), control)
+
+
+def delete_stream(streams: StreamStore, hot_state: HotState, stream_id: StreamId, user_id: UserId) -> None:
+    """Ends what is on the air, makes the key worthless, and forgets the stream, its history and its chat."""
+    owned_stream(streams, stream_id, user_id)
+    streams.remove(stream_id, user_id)
+    with suppress(NotFound):  # it never had a hot state, or no longer has: nothing can be published to it
+        hot_state.apply(stream_id, Delete())
+
+
+def as_of(stream: Stream, control: StreamControl | None) -> Stream:
+    """`stream` with what the hot state says is on the air."""
+    broadcast = control.broadcast if control else None
+    if broadcast is None:
+        return stream
+    live_at = None if broadcast.live_at is None else datetime.fromtimestamp(broadcast.live_at / 1000, UTC)
+    return replace(
+        stream,
+        on_air=OnAir(
+            broadcast_id=broadcast.broadcast_id, state=broadcast.state, public=broadcast.public, went_live_at=live_at
+        ),
+        poster_of=broadcast.broadcast_id if broadcast.public and live_at is not None else stream.poster_of,
+    )

@@ -1,0 +1,46 @@
+"""Stage 7 · write what was told about broadcasts into history, however late, often and unordered it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from functions.broadcast_history.wire import Unreadable, broadcast_changed
+from headwater.contracts import BroadcastChanged
+from headwater.errors import DependencyUnavailable
+from headwater.observability import count, logger
+
+
+class History(Protocol):
+    def record(self, changed: BroadcastChanged) -> bool: ...
+
+
+def record_broadcasts(
+    records: Iterable[Mapping[str, Any]], unit_of_work: Callable[[], AbstractContextManager[History]]
+) -> list[str]:
+    """Write every record; answers with the ids of those that must be delivered again.
+
+    Raises DependencyUnavailable when the database is away: then all of them are, and nothing is lost.
+    """
+    failed: list[str] = []
+    for record in records:
+        try:
+            changed = broadcast_changed(record)
+            with unit_of_work() as history:
+                known = history.record(changed)
+        except DependencyUnavailable:
+            raise
+        except Unreadable:
+            logger().exception("history record unreadable", extra={"message_id": record["messageId"]})
+            count("HistoryUnreadable")
+            failed.append(record["messageId"])
+        except Exception:
+            # One record that the database will not take must not hold up the others of its batch.
+            logger().exception("history record not written", extra={"message_id": record["messageId"]})
+            count("HistoryNotWritten")
+            failed.append(record["messageId"])
+        else:
+            if not known:
+                logger().info("news of a stream that is gone", extra={"stream_id": changed.stream_id})
+    return failed

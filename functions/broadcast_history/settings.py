@@ -1,0 +1,9 @@
+"""Stage 7 · what the history writer reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class BroadcastHistorySettings(EnvironmentSettings, frozen=True, kw_only=True):
+    database_secret: str

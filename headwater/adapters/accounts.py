@@ -1,0 +1,77 @@
+"""Stage 7 · users in PostgreSQL. Names and addresses are unique whatever their case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from headwater.adapters.tables import users
+from headwater.domain.accounts import Role, User
+from headwater.domain.ids import UserId
+
+_USER = (
+    users.c.id,
+    users.c.username,
+    users.c.email,
+    users.c.roles,
+    users.c.is_verified,
+    users.c.bio,
+    users.c.avatar_url,
+    users.c.created_at,
+)
+
+
+def _user(row: Row[*tuple[Any, ...]]) -> User:
+    return User(
+        user_id=UserId(row.id),
+        username=row.username,
+        email=row.email,
+        roles=tuple(row.roles),
+        is_verified=row.is_verified,
+        bio=row.bio,
+        avatar_url=row.avatar_url,
+        created_at=row.created_at,
+    )
+
+
+class Accounts:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, user_id: UserId, username: str, email: str, password_hash: str) -> User | None:
+        """The new account, or None when its name or address is taken; two at once cannot both get it."""
+        row = self._connection.execute(
+            upsert(users)
+            .values(id=user_id, username=username, email=email, password_hash=password_hash)
+            .on_conflict_do_nothing()
+            .returning(*_USER)
+        ).one_or_none()
+        return _user(row) if row else None
+
+    def by_id(self, user_id: UserId) -> User | None:
+        row = self._connection.execute(select(*_USER).where(users.c.id == user_id)).one_or_none()
+        return _user(row) if row else None
+
+    def by_username(self, username: str) -> User | None:
+        wanted = func.lower(users.c.username) == username.lower()
+        row = self._connection.execute(select(*_USER).where(wanted)).one_or_none()
+        return _user(row) if row else None
+
+    def credentials(self, login: str) -> tuple[User, str | None] | None:
+        """The account of `login` (a username or an e-mail address, in lower case) with its password hash."""
+        wanted = or_(func.lower(users.c.username) == login, func.lower(users.c.email) == login)
+        row = self._connection.execute(select(*_USER, users.c.password_hash).where(wanted)).one_or_none()
+        return (_user(row), row.password_hash) if row else None
+
+    def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
+        self._connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))
+
+    def set_bio(self, user_id: UserId, bio: str) -> None:
+        self._connection.execute(update(users).where(users.c.id == user_id).values(bio=bio))
+
+    def add_role(self, user_id: UserId, role: Role) -> None:
+        lacking = ~users.c.roles.any(role.value)
+        grown = func.array_append(users.c.roles, role.value)
+        self._connection.execute(update(users).where(users.c.id == user_id, lacking).values(roles=grown))

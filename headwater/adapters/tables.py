@@ -1,0 +1,136 @@
+"""Stage 7 · the PostgreSQL tables as queries see them. `migrations/` makes them; a test holds the two against each other."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    false,
+    func,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+    }
+)
+
+
+def _created_at() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("username", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("password_hash", Text),  # Argon2id; null for accounts that only sign in elsewhere
+    Column("roles", ARRAY(Text), nullable=False, server_default=text("'{viewer}'")),
+    Column("is_verified", Boolean, nullable=False, server_default=false()),
+    Column("bio", Text, nullable=False, server_default=text("''")),
+    Column("avatar_url", Text),
+    _created_at(),
+    Index("users_username_key", text("lower(username)"), unique=True),
+    Index("users_email_key", text("lower(email)"), unique=True),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("refreshed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("end_reason", Text),
+    _created_at(),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("session_id", Text, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True)),
+    _created_at(),
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=text("''")),
+    Column("category", Text),
+    Column("tags", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("privacy", Text, nullable=False, server_default=text("'public'")),
+    Column("record", Boolean, nullable=False, server_default=true()),
+    Column("latency", Text, nullable=False, server_default=text("'standard'")),
+    Column("reconnect_window", Integer, nullable=False, server_default=text("60")),
+    Column("auto_start", Boolean, nullable=False, server_default=true()),
+    Column("mature", Boolean, nullable=False, server_default=false()),
+    Column("total_views", BigInteger, nullable=False, server_default=text("0")),
+    _created_at(),
+    Index("streams_owner_id_id_idx", "owner_id", "id"),
+    Index("streams_category_idx", text("lower(category)"), "id", postgresql_where=text("privacy = 'public'")),
+    Index("streams_tags_idx", "tags", postgresql_using="gin"),
+)
+
+broadcasts = Table(
+    "broadcasts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("stream_id", Text, ForeignKey("streams.id", ondelete="CASCADE"), nullable=False),
+    Column("sequence", Integer, nullable=False),  # of the news that this row was last written from
+    Column("title", Text, nullable=False),  # the stream's, when the broadcast began
+    Column("state", Text, nullable=False),
+    Column("public", Boolean, nullable=False),
+    Column("recording", Text, nullable=False),
+    Column("recorded", Boolean, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("live_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("end_reason", Text),
+    Column("end_detail", Text),
+    Column("duration_seconds", Float),
+    Column("renditions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("viewers", Integer, nullable=False, server_default=text("0")),
+    Column("peak_viewers", Integer, nullable=False, server_default=text("0")),
+    Column("total_views", BigInteger, nullable=False, server_default=text("0")),
+    Index("broadcasts_stream_id_id_idx", "stream_id", "id"),
+    Index("broadcasts_on_air_idx", "stream_id", postgresql_where=text("state <> 'ended'")),
+)
+
+chat_messages = Table(
+    "chat_messages",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    # No foreign keys: the archive comes late, perhaps after its stream or author is gone, and must not fail for ever.
+    Column("stream_id", Text, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("user_id", Text, nullable=False),
+    Column("username", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reply_to", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("chat_messages_stream_id_seq_idx", "stream_id", "seq"),
+)
