@@ -1,0 +1,206 @@
+"""The whole of chat behind API Gateway, for integration tests: real Redis, AWS by moto, a stand-in `@connections`.
+
+Tests speak to it as API Gateway and SQS do: through the handlers, with events of their shapes.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import functions.chat_delivery.wiring as delivery_wiring
+import functions.ws_chat.wiring as chat_wiring
+from functions.chat_delivery.handler import handler as delivery_handler
+from functions.ws_chat.handler import handler as chat_handler
+from headwater.adapters import aws
+from headwater.adapters.cache import cache_client
+from headwater.adapters.chat_connections import ChatConnections, connection_items
+from headwater.adapters.chat_rooms import ChatRooms
+from headwater.adapters.chat_tickets import ChatTickets
+from headwater.adapters.stream_controls import StreamControls
+from headwater.domain.ids import StreamId, UserId, new_id
+from tests.aws import STREAM_TABLE, fresh_account
+from tests.connections_endpoint import ConnectionsEndpoint
+from tests.factories import stream_control
+from tests.redis_server import RedisServer
+
+CONNECTION_TABLE = "connections"
+ORIGIN = "http://127.0.0.1:8080"
+EVENTS = Path(__file__).parent / "events/websocket"
+
+
+@functools.cache
+def _recorded(name: str) -> bytes:
+    return (EVENTS / f"{name}.json").read_bytes()
+
+
+def socket_event(route: str, connection_id: str, **fields: Any) -> dict[str, Any]:
+    """What API Gateway sends for `route` (connect, disconnect, default), of this connection."""
+    event = msgspec.json.decode(_recorded(route))
+    event["requestContext"]["connectionId"] = connection_id
+    return {**event, **fields}
+
+
+def queue_event(bodies: list[str]) -> dict[str, Any]:
+    """What Lambda's poller sends for these messages of a queue."""
+    return {"Records": [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
+
+
+@dataclass
+class ChatBackend:
+    cache_url: str
+    endpoint: ConnectionsEndpoint
+    delivery_queue: str
+    archive_queue: str
+    stream_id: StreamId = field(default_factory=lambda: StreamId(new_id()))
+    owner_id: UserId = field(default_factory=lambda: UserId(new_id()))
+    _serial: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def rooms(self) -> ChatRooms:
+        return ChatRooms(self.cache_url)
+
+    @property
+    def connections(self) -> ChatConnections:
+        return ChatConnections(CONNECTION_TABLE)
+
+    def create_stream(self, stream_id: StreamId, owner_id: UserId) -> None:
+        StreamControls(STREAM_TABLE).create(stream_control(stream_id=stream_id, owner_id=owner_id))
+
+    def ticket(self, username: str, user_id: str | None = None, roles: tuple[str, ...] = ("viewer",)) -> str:
+        return ChatTickets(self.cache_url).issue(UserId(user_id or f"user-{username}"), username, roles)
+
+    def connect(self, ticket: str | None = None, origin: str | None = ORIGIN) -> tuple[int, str]:
+        """The status, and the new connection's id."""
+        connection_id = f"c{next(self._serial)}="
+        event = socket_event("connect", connection_id)
+        event["headers"].pop("Origin")
+        if origin is not None:
+            event["headers"]["Origin"] = origin
+        event["queryStringParameters"] = {"ticket": ticket} if ticket is not None else None
+        return chat_handler(event, None)["statusCode"], connection_id
+
+    def signed_in(self, username: str, user_id: str | None = None, roles: tuple[str, ...] = ("viewer",)) -> str:
+        status, connection_id = self.connect(self.ticket(username, user_id, roles))
+        assert status == 200
+        return connection_id
+
+    def say(self, connection_id: str, body: str) -> dict[str, Any] | None:
+        """Send a frame; the answer, if it came back at once."""
+        answer = chat_handler(socket_event("default", connection_id, body=body), None)
+        assert answer["statusCode"] == 200
+        return msgspec.json.decode(answer["body"]) if "body" in answer else None
+
+    def frame(self, connection_id: str, action: str, **fields: Any) -> dict[str, Any]:
+        body = {"action": action, "stream_id": self.stream_id, **fields}
+        answer = self.say(connection_id, msgspec.json.encode(body).decode())
+        assert answer is not None
+        return answer
+
+    def join(self, connection_id: str, **fields: Any) -> dict[str, Any]:
+        answer = self.frame(connection_id, "join", **fields)
+        assert answer["type"] == "joined"
+        return answer
+
+    def send(self, connection_id: str, text: str, **fields: Any) -> dict[str, Any]:
+        answer = self.frame(connection_id, "send", text=text, **{"nonce": new_id(), **fields})
+        assert answer["type"] == "ack"
+        return answer
+
+    def disconnect(self, connection_id: str) -> None:
+        assert chat_handler(socket_event("disconnect", connection_id), None) == {"statusCode": 200}
+
+    def hints(self) -> list[str]:
+        return received(self.delivery_queue)
+
+    def archived(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(body) for body in received(self.archive_queue)]
+
+    def deliver(self, times: int = 1) -> list[str]:
+        """Let the delivery have its hints, each batch so often; the ids of what it did not manage."""
+        hints = self.hints()
+        failed: list[str] = []
+        for _ in range(times):
+            answer = delivery_handler(queue_event(hints), None)
+            failed += [item["itemIdentifier"] for item in answer["batchItemFailures"]]
+        return failed
+
+
+def received(queue_url: str) -> list[str]:
+    sqs, bodies = aws.client("sqs"), []
+    while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            bodies.append(message["Body"])
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return bodies
+
+
+@contextmanager
+def chat_backend(
+    redis: RedisServer, endpoint: ConnectionsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ChatBackend]:
+    with fresh_account(monkeypatch):
+        connection_items.cache_clear()
+        _create_connection_table()
+        sqs = aws.client("sqs")
+        fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
+        backend = ChatBackend(
+            cache_url=redis.url,
+            endpoint=endpoint,
+            delivery_queue=sqs.create_queue(QueueName="delivery.fifo", Attributes=fifo)["QueueUrl"],
+            archive_queue=sqs.create_queue(QueueName="archive")["QueueUrl"],
+        )
+        for name, value in {
+            "CONNECTION_TABLE": CONNECTION_TABLE,
+            "STREAM_TABLE": STREAM_TABLE,
+            "CACHE_URL": redis.url,
+            "CHAT_DELIVERY_QUEUE_URL": backend.delivery_queue,
+            "CHAT_ARCHIVE_QUEUE_URL": backend.archive_queue,
+            "CHAT_CALLBACK_URL": endpoint.url,
+            "CORS_ORIGINS": f"https://headwater.example, {ORIGIN}",
+            "CHAT_MESSAGE_BURST": "1000",
+            "CHAT_MESSAGES_PER_MINUTE": "60000",
+        }.items():
+            monkeypatch.setenv(name, value)
+        cache_client(redis.url).flushall(target_nodes="all")
+        chat_wiring.wiring.cache_clear()
+        delivery_wiring.wiring.cache_clear()
+        backend.create_stream(backend.stream_id, backend.owner_id)
+        try:
+            yield backend
+        finally:
+            if delivery_wiring.wiring.cache_info().currsize:
+                delivery_wiring.wiring().close()
+            if chat_wiring.wiring.cache_info().currsize and "reply" in vars(chat_wiring.wiring()):
+                chat_wiring.wiring().reply.close()
+            chat_wiring.wiring.cache_clear()
+            delivery_wiring.wiring.cache_clear()
+            connection_items.cache_clear()
+
+
+def _create_connection_table() -> None:
+    keys = ("stream_id", "connection_id")
+    aws.client("dynamodb").create_table(
+        TableName=CONNECTION_TABLE,
+        KeySchema=[{"AttributeName": n, "KeyType": kind} for n, kind in zip(keys, ("HASH", "RANGE"), strict=True)],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in keys],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_connection",
+                "KeySchema": [
+                    {"AttributeName": "connection_id", "KeyType": "HASH"},
+                    {"AttributeName": "stream_id", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
