@@ -163,7 +163,7 @@ def check_succession(before: str, after: str) -> list[str]:
 def _check_same(old: MediaSegment, new: MediaSegment) -> list[str]:
     where = f"segment {new.sequence}"
     problems = []
-    for name in ("uri", "duration_text", "map_uri", "gap"):
+    for name in ("uri", "duration_text", "gap") if new.gap else ("uri", "duration_text", "map_uri", "gap"):
         if getattr(old, name) != getattr(new, name):
             problems.append(f"6.2.1: {where} changed its {name}: {getattr(old, name)} → {getattr(new, name)}")
     if old.discontinuity != new.discontinuity:

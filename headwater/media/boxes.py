@@ -15,6 +15,7 @@ from headwater.media.codecs import aac_codec, avc_codec
 from headwater.media.timeline import TrackKind
 
 MAX_BOX_BYTES = 64 * 1024 * 1024  # a fragment lasts half a second; far above any bitrate that we accept
+MAX_SAMPLES = 1 << 16  # of one trun: samples that all look alike take no bytes in it, so its size is no limit
 
 _TFHD_BASE_DATA_OFFSET = 0x000001
 _TFHD_SAMPLE_DESCRIPTION = 0x000002
@@ -284,8 +285,8 @@ def _read_run(trun: bytes, defaults: _Defaults) -> tuple[list[_Sample], int | No
         (("i" if version == 1 else "I") if flags & _TRUN_COMPOSITION_OFFSET else "", 0),
     ]
     row = struct.Struct(">" + "".join(code for code, _ in fields))
-    if position + count * row.size > len(trun):
-        raise MediaFormatError("a trun is shorter than its samples")
+    if count > MAX_SAMPLES or position + count * row.size > len(trun):
+        raise MediaFormatError("a trun claims more samples than it can hold")
     samples = []
     for index in range(count):
         present = iter(row.unpack_from(trun, position + index * row.size))
