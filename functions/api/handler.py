@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @functools.cache
-def _gateway() -> Mangum:
+def gateway() -> Mangum:
     from mangum import Mangum
 
     app = create_app(Services(load_settings(ApiSettings)))
@@ -28,5 +28,5 @@ def _gateway() -> Mangum:
 
 @emits_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = _gateway()(event, context)
+    answer: dict[str, Any] = gateway()(event, context)
     return answer

@@ -1,0 +1,136 @@
+"""A real PostgreSQL on loopback, one for each test worker, migrated once and emptied between tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from functions.schema_migration.migrate_schema import migrate_schema
+from headwater.adapters.tables import metadata
+
+START_LIMIT_SECONDS = 30.0
+# A test database may lose everything, but it must be quick.
+_UNSAFE_BUT_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "16MB"}
+
+
+def postgres_programs() -> Path:
+    """The folder of the newest installed version; Debian keeps the server's programs off the PATH."""
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    if versions:
+        return versions[-1]
+    found = shutil.which("postgres")
+    if found is None:
+        raise FileNotFoundError("PostgreSQL is not installed: apt install postgresql")
+    return Path(found).parent
+
+
+def _as_server_user(command: Sequence[str]) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return list(command)
+    user = _server_user()
+    return [
+        "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--", *command,
+    ]  # fmt: skip
+
+
+def _server_user() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise LookupError("there is no user but root to run PostgreSQL as")
+
+
+@dataclass
+class PostgresServer:
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://headwater@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def plain_url(self) -> str:
+        return self.url.replace("+psycopg", "")
+
+    def initialise(self) -> None:
+        if os.geteuid() == 0:
+            user = _server_user()
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        command = [
+            str(postgres_programs() / "initdb"), "--pgdata", str(self.folder / "data"), "--username", "headwater",
+            "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync",
+        ]  # fmt: skip
+        subprocess.run(_as_server_user(command), check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
+
+    def start(self) -> None:
+        settings = {
+            "port": str(self.port),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "max_connections": "20",
+            **_UNSAFE_BUT_QUICK,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        command = [str(postgres_programs() / "postgres"), "-D", str(self.folder / "data"), *options]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(_as_server_user(command), stdout=log, stderr=log, cwd=self.folder)
+        deadline = time.monotonic() + START_LIMIT_SECONDS
+        while True:
+            try:
+                psycopg.connect(self.plain_url, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def stop(self) -> None:
+        """At once, as a crash would be (`pg_ctl stop -m immediate`)."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(timeout=20)
+            self.process = None
+
+    def empty(self) -> None:
+        tables = ", ".join(table.name for table in metadata.sorted_tables)
+        with psycopg.connect(self.plain_url, autocommit=True) as connection:
+            connection.execute(f"TRUNCATE {tables} CASCADE")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running, migrated server. Its folder is not pytest's, which only its owner may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="headwater-postgres-"))
+    server = PostgresServer(_free_port(), folder)
+    try:
+        server.initialise()
+        server.start()
+        migrate_schema(server.url)
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

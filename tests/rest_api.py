@@ -1,0 +1,149 @@
+"""The REST API as deployed, but for AWS, which moto plays: real PostgreSQL and Redis behind the real handler."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from mangum import Mangum
+
+from functions.api import handler as api_handler
+from functions.api.wiring import Services
+from functions.broadcast_history import wiring as history_wiring
+from functions.broadcast_history.handler import handler as history_handler
+from functions.signing_keys.handler import handler as signing_keys_handler
+from headwater.adapters import aws, secrets
+from headwater.broadcasts import Broadcasts
+from headwater.domain.broadcast_events import Event, Finalised, MediaSeen
+from headwater.domain.broadcast_rules import Decision
+from headwater.domain.ids import BroadcastId, StreamId
+from tests.api_gateway import Answer, ApiClient
+from tests.aws import EVENT_BUS, STREAM_TABLE, fresh_account, received
+from tests.factories import publish
+
+CDN = "https://cdn.example.org"
+PASSWORD = "grenoble-umbrella-47"
+STREAM_KEY_SECRET = "a secret of more than thirty-two characters"
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Person:
+    api: ApiClient
+    user: dict[str, Any]
+    refresh_token: str
+
+    def stream(self, **fields: Any) -> dict[str, Any]:
+        made = self.api.post("/v1/streams", {"title": "A stream", **fields})
+        assert made.status == 201, made.text
+        stream: dict[str, Any] = made.json
+        return stream
+
+
+@dataclass
+class RestApi:
+    """Everything that a test of the API reaches: the client side, and the services on the other side of it."""
+
+    anonymous: ApiClient
+    services: Services
+    news_queue: str
+    delivered: list[dict[str, Any]] = field(default_factory=list)
+
+    def register(self, username: str | None = None) -> Person:
+        name = username or f"person_{next(_numbers)}"
+        answer = self.anonymous.post(
+            "/v1/auth/register", {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        )
+        assert answer.status == 201, answer.text
+        return self.signed_in(answer)
+
+    def signed_in(self, answer: Answer) -> Person:
+        return Person(
+            self.anonymous.signed_in(answer.json["access_token"]), answer.json["user"], answer.json["refresh_token"]
+        )
+
+    @property
+    def hot_state(self) -> Broadcasts:
+        return self.services.hot_state
+
+    def happen(self, stream: dict[str, Any], event: Event) -> Decision:
+        return self.hot_state.apply(StreamId(stream["id"]), event)
+
+    def go_live(self, stream: dict[str, Any]) -> BroadcastId:
+        """An encoder publishes and its first segment is stored. History is not told yet."""
+        decision = self.happen(stream, publish())
+        broadcast = decision.control.broadcast
+        assert broadcast is not None
+        self.happen(stream, MediaSeen(broadcast.broadcast_id, broadcast.sessions))
+        return broadcast.broadcast_id
+
+    def finalise(self, stream: dict[str, Any], broadcast_id: BroadcastId) -> None:
+        self.happen(stream, Finalised(broadcast_id, 12.5, ("720p", "audio")))
+
+    def tell_history(self) -> None:
+        """Hand what the bus delivered since the last time to the history writer."""
+        bodies = received(self.news_queue)
+        assert write_history(bodies) == []
+
+
+def write_history(bodies: list[str]) -> list[str]:
+    """The history writer's answer to one batch: the ids (`m0`, `m1`, …) that failed."""
+    records = [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]
+    answer = history_handler({"Records": records}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@contextmanager
+def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str, **settings: str) -> Iterator[RestApi]:
+    with fresh_account(monkeypatch) as account:
+        manager = aws.client("secretsmanager")
+        for name, value in (("database", {"url": database_url}), ("stream-key", {"secret": STREAM_KEY_SECRET})):
+            manager.create_secret(Name=name, SecretString=json.dumps(value))
+        manager.create_secret(Name="token-keys", SecretString="not made yet")
+        environment = {
+            "DATABASE_SECRET": "database",
+            "STREAM_KEY_SECRET": "stream-key",
+            "TOKEN_KEYS_SECRET": "token-keys",
+            "TOKEN_ISSUER": "https://api.example.org",
+            "STREAM_TABLE": STREAM_TABLE,
+            "EVENT_BUS": EVENT_BUS,
+            "PULSE_QUEUE_URL": account.pulse_queue,
+            "CACHE_URL": cache_url,
+            "CDN_URL": CDN,
+            "WS_URL": "wss://chat.example.org",
+            "RTMP_URLS": "rtmp://ingest.example.org:1935/live, rtmp://backup.example.org:1935/live",
+            "CORS_ORIGINS": "https://app.example.org",
+            "REGISTRATIONS_PER_MINUTE": "1000",
+            "LOGINS_PER_MINUTE": "1000",
+            **settings,
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        signing_keys_handler({}, None)
+        _forget_wiring()
+        api = RestApi(ApiClient(api_handler.handler), _services(), account.news_queue)
+        try:
+            yield api
+        finally:
+            api.services.database.close()
+            history_wiring.database().close()
+            _forget_wiring()
+            secrets.forget_secrets()
+
+
+def _forget_wiring() -> None:
+    api_handler.gateway.cache_clear()
+    history_wiring.database.cache_clear()
+
+
+def _services() -> Services:
+    app: Any = api_handler.gateway().app
+    assert isinstance(api_handler.gateway(), Mangum)
+    services: Services = app.state.services
+    return services
