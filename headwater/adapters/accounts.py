@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, all_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from headwater.adapters.tables import users
@@ -72,6 +72,6 @@ class Accounts:
         self._connection.execute(update(users).where(users.c.id == user_id).values(bio=bio))
 
     def add_role(self, user_id: UserId, role: Role) -> None:
-        lacking = ~users.c.roles.any(role.value)
+        lacking = literal(role.value) != all_(users.c.roles)
         grown = func.array_append(users.c.roles, role.value)
         self._connection.execute(update(users).where(users.c.id == user_id, lacking).values(roles=grown))
