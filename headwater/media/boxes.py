@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from headwater.errors import MediaFormatError
-from headwater.media.codecs import aac_codec, avc_codec
+from headwater.media.codecs import aac_configuration, avc_codec
 from headwater.media.timeline import TrackKind
 
 MAX_BOX_BYTES = 64 * 1024 * 1024  # a fragment lasts half a second; far above any bitrate that we accept
@@ -138,8 +138,9 @@ def _read_init(ftyp: bytes, moov: bytes) -> InitSegment:
         return InitSegment(data, TrackKind.VIDEO, codec, timescale, width, height, 0, 0)
     if handler == b"soun" and entry_type == b"mp4a":
         channels, sample_rate = struct.unpack_from(">H6xI", entry, 24)
-        codec = aac_codec(_descend(entry, b"esds", header=36)[12:])
-        return InitSegment(data, TrackKind.AUDIO, codec, timescale, 0, 0, channels, sample_rate >> 16)
+        aac = aac_configuration(_descend(entry, b"esds", header=36)[12:])
+        channels, sample_rate = aac.channels or channels, aac.sample_rate or sample_rate >> 16
+        return InitSegment(data, TrackKind.AUDIO, aac.codec, timescale, 0, 0, channels, sample_rate)
     raise MediaFormatError(f"neither H.264 nor AAC: {entry_type!r}")
 
 
