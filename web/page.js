@@ -1,9 +1,9 @@
 // What every page shares: the header with the account, and small pieces of display.
 
-import { html, render, useEffect, useState } from "/vendor/htm/preact/standalone.module.js";
+import { html, render, useEffect, useRef, useState } from "/vendor/htm/preact/standalone.module.js";
 import { logout, onUser, restore } from "/session.js";
 
-export { html, render, useEffect, useState };
+export { html, render, useEffect, useRef, useState };
 
 /** The signed-in user, or null; `undefined` while that is being found out. */
 export function useUser() {

@@ -1,0 +1,122 @@
+// Chat beside the video. What people say is shown as text, never as markup; links become links here, in the browser.
+
+import { ChatRoom } from "/chat-client.js";
+import { html, useEffect, useRef, useState } from "/page.js";
+import { call, config } from "/session.js";
+
+const SHOWN = 300;
+const NEAR_THE_END = 80; // pixels: whoever reads further up is not pulled down by new messages
+const LINK = /\bhttps?:\/\/[^\s<>"']+/g;
+
+const CONNECTION = {
+  idle: "",
+  connecting: "Connecting…",
+  open: "",
+  reconnecting: "Reconnecting…",
+  closed: "Not connected",
+};
+
+function linked(text) {
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(LINK)) {
+    parts.push(text.slice(end, match.index));
+    parts.push(html`<a href=${match[0]} target="_blank" rel="noopener noreferrer nofollow ugc">${match[0]}</a>`);
+    end = match.index + match[0].length;
+  }
+  return [...parts, text.slice(end)];
+}
+
+function withEvent(lines, event) {
+  if (event.type === "message") return [...lines, event].slice(-SHOWN);
+  if (event.type === "message_deleted") return lines.filter((line) => line.id !== event.message_id);
+  if (event.type === "cleared") return [];
+  return lines;
+}
+
+export function ChatPanel({ streamId, user, onViewerCount, onStatus }) {
+  const [room, setRoom] = useState(null);
+  const [state, setState] = useState("idle");
+  const [lines, setLines] = useState([]);
+  const [refusal, setRefusal] = useState(null);
+  const list = useRef(null);
+
+  useEffect(() => {
+    if (user === undefined) return undefined; // not known yet who is reading
+    let opened = null;
+    let left = false;
+    setLines([]);
+    config().then(({ ws }) => {
+      if (left) return;
+      const ticket = async () => (user ? (await call("POST", "/chat/tickets")).ticket : null);
+      opened = new ChatRoom({ url: ws, streamId, ticket });
+      opened.addEventListener("state", ({ detail }) => {
+        setState(detail.state);
+        if (detail.error) setRefusal(detail.error.message);
+      });
+      opened.addEventListener("problem", ({ detail }) => setRefusal(detail.message));
+      opened.addEventListener("gap", () => setLines([]));
+      opened.addEventListener("events", ({ detail }) => {
+        setLines((before) => detail.events.reduce(withEvent, before));
+        for (const event of detail.events) {
+          if (event.type === "viewer_count") onViewerCount?.(event.count);
+          if (event.type === "stream_status") onStatus?.(event.status);
+        }
+      });
+      opened.connect();
+      setRoom(opened);
+    });
+    return () => {
+      left = true;
+      opened?.close();
+    };
+  }, [streamId, user?.id, user === undefined]);
+
+  useEffect(() => {
+    const box = list.current;
+    if (box && box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_THE_END + (box.lastElementChild?.offsetHeight ?? 0)) {
+      box.scrollTop = box.scrollHeight;
+    }
+  }, [lines]);
+
+  const send = async (event) => {
+    event.preventDefault();
+    const field = event.target.elements.message;
+    const text = field.value.trim();
+    if (!text) return;
+    field.value = "";
+    setRefusal(null);
+    try {
+      await room.send(text);
+    } catch (error) {
+      setRefusal(error.message);
+      if (!field.value) field.value = text; // nothing that somebody wrote is lost
+    }
+  };
+
+  return html`
+    <section class="chat" aria-label="Chat">
+      <h2>Chat <span class="connection" role="status">${CONNECTION[state]}</span></h2>
+      <ol ref=${list} role="log" aria-live="polite" aria-relevant="additions" tabindex="0">
+        ${lines.map(
+          (line) => html`
+            <li key=${line.id}>
+              <span class=${`author ${line.user.role}`}>${line.user.username}</span>${": "}
+              <span dir="auto">${linked(line.text)}</span>
+            </li>
+          `,
+        )}
+      </ol>
+      ${refusal && html`<p class="refusal error" role="alert">${refusal}</p>`}
+      ${user
+        ? html`
+            <form onSubmit=${send}>
+              <label class="visually-hidden" for="message">Message</label>
+              <input id="message" name="message" maxlength="500" autocomplete="off" placeholder="Say something" />
+              <button class="primary" disabled=${!room}>Send</button>
+            </form>
+          `
+        : html`<p class="sign-in"><a href=${`/studio?next=${encodeURIComponent(location.pathname)}`}>Sign in</a> to chat.</p>`}
+    </section>
+  `;
+}
