@@ -28,7 +28,7 @@ DEADLINE_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
 CONNECTIONS = 16  # threads of one process that may be talking to S3 at the same time
-DELETE_BATCH = 1000  # the most that DeleteObjects takes
+PAGE = 1000  # the most keys that ListObjectsV2 answers with and DeleteObjects takes
 
 _TRANSIENT_CODES = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "InternalError"})
 _GONE = frozenset({"NoSuchKey", "404", "NotFound"})
@@ -129,14 +129,14 @@ class MediaStore:
         return self._or_none(look, deadline_seconds)
 
     def list(self, prefix: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> Iterator[str]:
-        """Every key under `prefix`, in order, fetched in pages of a thousand; the deadline is one page's."""
+        """Every key under `prefix`, in order, fetched page by page; the deadline is one page's."""
         after = ""
         while page := self._call(lambda: self._keys_after(prefix, after), deadline_seconds):  # noqa: B023 - called at once
             yield from page
             after = page[-1]
 
     def _keys_after(self, prefix: str, after: str) -> Sequence[str]:
-        page = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, StartAfter=after)
+        page = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=prefix, StartAfter=after, MaxKeys=PAGE)
         return [entry["Key"] for entry in page.get("Contents", [])]
 
     def delete_if_match(self, key: str, etag: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> bool:
@@ -148,10 +148,10 @@ class MediaStore:
         return True
 
     def delete_many(self, keys: Iterable[str], *, deadline_seconds: float = DEADLINE_SECONDS) -> int:
-        """Remove objects, a thousand a call; how many. Those that are not there count too. The deadline is one call's."""
+        """Remove objects, a page at a time; how many. Those that are not there count too. The deadline is one call's."""
         remaining = iter(keys)
         removed = 0
-        while batch := tuple(itertools.islice(remaining, DELETE_BATCH)):
+        while batch := tuple(itertools.islice(remaining, PAGE)):
             self._call(lambda: self._delete(batch), deadline_seconds)
             removed += len(batch)
         return removed

@@ -28,7 +28,7 @@ def test_avc_takes_profile_constraints_and_level_from_the_record(configuration: 
             ("mp4a.40.2", 48_000, 2),
         ),
         ("0319 0001 00 0411 40 15 000000 00000000 00000000 0502 1208 060102", ("mp4a.40.2", 44_100, 1)),
-        ("0319 0001 00 0411 40 15 000000 00000000 00000000 0502 2b11 060102", ("mp4a.40.5", 22_050, 2)),  # HE-AAC
+        ("0319 0001 00 0411 40 15 000000 00000000 00000000 0502 2b11 060102", ("mp4a.40.5", 24_000, 2)),  # HE-AAC
         ("031a 0001 00 0412 40 15 000000 00000000 00000000 0503 f94640 060102", ("mp4a.40.42", 48_000, 2)),  # xHE-AAC
         ("031c 0001 00 0414 40 15 000000 00000000 00000000 0505 1780bb8010 060102", ("mp4a.40.2", 96_000, 2)),
         ("0319 0001 00 0411 40 15 000000 00000000 00000000 0502 11b8 060102", ("mp4a.40.2", 48_000, 8)),  # 7.1
@@ -54,5 +54,5 @@ def test_what_is_no_configuration_record_is_refused(broken: str) -> None:
 
 @pytest.mark.parametrize("broken", ["", "04", "03ffffffffff", "0304000100 04", "0319 0001 00 0411 40"])
 def test_what_is_no_descriptor_is_refused(broken: str) -> None:
-    with pytest.raises(ValueError, match="descriptor|AudioSpecificConfig"):
+    with pytest.raises(ValueError, match=r"descriptor|AudioSpecificConfig"):
         aac_configuration(bytes.fromhex(broken))
