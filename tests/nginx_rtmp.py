@@ -42,8 +42,17 @@ def eventually(holds: Callable[[], object], seconds: float = 15.0) -> bool:
 class IngestNode:
     """One run of an ingest node. A second one with the same `state_dir` finds what the first left behind."""
 
-    def __init__(self, state_dir: Path, hooks_url: str, *, host: str = "127.0.0.1", pull_allow: str = "127.0.0.0/8"):
-        self.rtmp_port, self.loopback_port, self.relay_port = free_port(), free_port(), free_port()
+    def __init__(
+        self,
+        state_dir: Path,
+        hooks_url: str,
+        *,
+        host: str = "127.0.0.1",
+        pull_allow: str = "127.0.0.0/8",
+        rtmp_port: int = 0,
+    ) -> None:
+        self.rtmp_port = rtmp_port or free_port()
+        self.loopback_port, self.relay_port = free_port(), free_port()
         self.base = f"rtmp://{host}:{self.rtmp_port}/live"
         self.state_dir = state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
@@ -113,7 +122,7 @@ class IngestNode:
 
 @contextmanager
 def ingest_node(state_dir: Path, hooks_url: str, **options: str) -> Iterator[IngestNode]:
-    node = IngestNode(state_dir, hooks_url, **options)
+    node = IngestNode(state_dir, hooks_url, **options)  # type: ignore[arg-type]
     try:
         yield node
     finally:

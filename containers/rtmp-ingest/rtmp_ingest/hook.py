@@ -49,6 +49,7 @@ class Hook:
         """Whether both are of one connection, or of one stream key."""
         return self.client_id == other.client_id or self._fields.get(b"name") == other._fields.get(b"name")
 
-    def as_done(self, occurred_at: int) -> Hook:
+    def as_done(self, now: int) -> Hook:
         """The publish_done of this publish, for when nginx will send none: it refused the publisher, or is gone."""
-        return Hook(self.body.replace(b"&call=publish&", b"&call=publish_done&", 1), occurred_at)
+        body = self.body.replace(b"&call=publish&", b"&call=publish_done&", 1)
+        return Hook(body, max(now, self.occurred_at + 1))

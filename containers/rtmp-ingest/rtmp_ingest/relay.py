@@ -77,7 +77,7 @@ class HookRelay:
             if answer is not None and accepted:
                 log.info("publish accepted client=%s addr=%s session=%s", hook.client_id, hook.address, _label(answer))
                 return Reply(302, answer.location)
-            self._forget(hook.client_id)
+            self._forget(hook)
             if answer is not None and 400 <= answer.status < 500:
                 log.info("publish refused client=%s addr=%s answer=%d", hook.client_id, hook.address, answer.status)
                 return REFUSE
@@ -105,7 +105,7 @@ class HookRelay:
 
     def on_done(self, hook: Hook) -> Reply:
         """Answered as soon as it is on disk."""
-        self._forget(hook.client_id)
+        self._forget(hook)
         self._spool(hook)
         log.info("done client=%s", hook.client_id)
         return GO_ON
@@ -139,9 +139,12 @@ class HookRelay:
     def _spool(self, hook: Hook) -> None:
         self._dones.put(SpooledDone(self._node, self._pull_base, hook))
 
-    def _forget(self, client_id: str) -> None:
+    def _forget(self, hook: Hook) -> None:
+        """The connection publishes no more, unless it has begun again since `hook` was fired."""
         with self._lock:
-            self._publishers.pop(client_id, None)
+            publish = self._publishers.get(hook.client_id)
+            if publish is not None and publish.occurred_at <= hook.occurred_at:
+                del self._publishers[hook.client_id]
 
     def _origin(self, hook: Hook) -> HookOrigin:
         return HookOrigin(self._node, self._pull_base, hook.occurred_at)

@@ -33,10 +33,18 @@ class RelayServer(ThreadingHTTPServer):
         }
         self.relay = relay
         self.dones = dones
+        self._last_arrival = 0
         super().__init__(("127.0.0.1", port), _RequestHandler)
 
     def serve_in_background(self) -> None:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+    def get_request(self) -> tuple[Any, tuple[Any, int]]:
+        """Note the time here, where connections come in one by one: a connection's done and its next publish can be
+        microseconds apart, and their threads may overtake each other. No two hooks share a millisecond."""
+        request, address = super().get_request()
+        self._last_arrival = max(time.time_ns() // 1_000_000, self._last_arrival + 1)
+        return request, (address, self._last_arrival)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 the base class says so
         """Without a traceback, which could quote the hook. A peer that went away is no news."""
@@ -52,7 +60,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
-        occurred_at = time.time_ns() // 1_000_000
+        _, occurred_at = self.client_address
         route = self.server.routes.get(self.path)
         if route is None:
             return self._reply(Reply(404))

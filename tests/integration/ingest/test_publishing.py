@@ -1,0 +1,215 @@
+"""Real encoders, a real nginx-rtmp, the real relay and function: who may publish, and what becomes of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from headwater.domain.broadcast_events import RotateKey, Stop
+from tests.hooks_api import HooksApi
+from tests.integration.ingest.conftest import Stream
+from tests.nginx_rtmp import IngestNode, encoder, eventually, ingest_node, pulled_packets, rtmp_connection
+
+
+def test_a_right_key_publishes_under_a_new_name_from_which_anybody_allowed_can_pull(
+    node: IngestNode, stream: Stream, tmp_path: Path
+) -> None:
+    with encoder(f"{node.base}/{stream.key}"):
+        assert eventually(lambda: stream.pull_url), node.log()
+        url = stream.pull_url or ""
+        broadcast = stream.control.broadcast
+        assert broadcast is not None
+        assert re.fullmatch(rf"{re.escape(node.base)}/{broadcast.broadcast_id}-1-[0-9a-f]{{32}}", url)
+        kinds = {kind for kind, _ in pulled_packets(url, 2)}
+        assert kinds == {"audio", "video"}
+        dumped = tmp_path / "dump.flv"
+        with subprocess.Popen(["rtmpdump", "-q", "--live", "-r", url, "-o", str(dumped)]) as second_kind_of_player:
+            assert eventually(lambda: dumped.exists() and dumped.stat().st_size > 10_000)
+            second_kind_of_player.kill()
+        assert url.rpartition("/")[2] in node.stat()
+        assert stream.key not in node.stat()
+    assert eventually(lambda: stream.pull_url is None)
+    assert stream.key not in node.log()
+    assert url.rpartition("-")[2] not in node.log()  # the random part is what lets somebody pull
+
+
+def test_wrong_and_hostile_keys_are_refused_and_change_nothing(
+    node: IngestNode, stream: Stream, other_stream: Stream
+) -> None:
+    other_stream.broadcasts.apply(other_stream.id, RotateKey())
+    before = stream.control, other_stream.control
+    wrong_tag = stream.key[:-1] + ("a" if stream.key[-1] != "a" else "b")
+    names = [
+        "",
+        "x",
+        wrong_tag,
+        other_stream.key,  # rotated
+        stream.key.upper(),
+        stream.key + "x" * 300,
+        "x" * 2_000,
+        f"../../../{stream.key}",
+        f"live_\0{stream.key}",
+        f'"{stream.key}"',
+        "$(id)",
+        f"{wrong_tag}?name={stream.key}&addr=10.0.0.1&call=publish",
+        f"?name={stream.key}",
+        f"{wrong_tag}&name={stream.key}",
+        "canary-live_äöü-鍵",
+        "%00%2e%2e%2f",
+        "rtmp://127.0.0.1/live/x",
+    ]
+    for name in names:
+        with rtmp_connection(node.base, name) as connection:
+            assert connection.is_refused(), name
+    assert (stream.control, other_stream.control) == before
+    assert node.health() == 200
+    for secret in (stream.key, other_stream.key, wrong_tag):
+        assert secret.lower() not in (node.log() + node.stat()).lower()
+    assert "canary" not in node.log()
+
+
+def test_a_query_that_repeats_nginx_s_fields_only_touches_the_publisher_s_own_stream(
+    node: IngestNode, stream: Stream, other_stream: Stream
+) -> None:
+    with encoder(f"{node.base}/{other_stream.key}"):
+        assert eventually(lambda: other_stream.pull_url), node.log()
+        victim_url = other_stream.pull_url
+        query = f"name={other_stream.key}&clientid=1&addr=10.9.9.9&call=publish_done"
+        with rtmp_connection(node.base, f"{stream.key}?{query}"):
+            assert eventually(lambda: stream.pull_url), node.log()
+        assert eventually(lambda: stream.pull_url is None)
+        assert other_stream.pull_url == victim_url
+
+
+def test_a_second_publisher_is_refused_and_the_first_one_s_packets_stay_continuous(
+    node: IngestNode, stream: Stream
+) -> None:
+    with encoder(f"{node.base}/{stream.key}") as first:
+        assert eventually(lambda: stream.pull_url), node.log()
+        url = stream.pull_url or ""
+        packets: list[tuple[str, float]] = []
+        pulling = threading.Thread(target=lambda: packets.extend(pulled_packets(url, 4)))
+        pulling.start()
+        for _ in range(5):
+            with rtmp_connection(node.base, stream.key) as second:
+                assert second.is_refused()
+        with encoder(f"{node.base}/{stream.key}") as second_encoder:
+            assert eventually(lambda: not second_encoder.is_publishing)
+        pulling.join()
+        assert first.is_publishing
+        assert stream.pull_url == url
+        frames = [at for kind, at in packets if kind == "video"]
+        assert len(frames) > 30
+        assert all(0 < later - earlier < 0.1 for earlier, later in pairwise(frames))
+
+
+@pytest.mark.parametrize("event", [RotateKey(), Stop()])
+def test_the_owner_can_have_the_encoder_dropped(node: IngestNode, stream: Stream, event: RotateKey | Stop) -> None:
+    with encoder(f"{node.base}/{stream.key}") as publishing:
+        assert eventually(lambda: stream.pull_url), node.log()
+        stream.broadcasts.apply(stream.id, event)
+        assert eventually(lambda: not publishing.is_publishing), node.log()
+        assert "update kicked" in node.log()
+
+
+def test_after_a_stop_the_same_key_publishes_again_at_once(node: IngestNode, stream: Stream) -> None:
+    with encoder(f"{node.base}/{stream.key}") as publishing:
+        assert eventually(lambda: stream.pull_url), node.log()
+        first_url = stream.pull_url
+        stream.broadcasts.apply(stream.id, Stop())
+        assert eventually(lambda: not publishing.is_publishing), node.log()
+    with encoder(f"{node.base}/{stream.key}"):
+        assert eventually(lambda: stream.pull_url not in (None, first_url)), node.log()
+
+
+def test_an_encoder_that_freezes_gives_its_claim_back(node: IngestNode, stream: Stream) -> None:
+    with encoder(f"{node.base}/{stream.key}") as publishing:
+        assert eventually(lambda: stream.pull_url), node.log()
+        time.sleep(1)
+        publishing.freeze()
+        assert eventually(lambda: stream.pull_url is None, 20), node.log()
+
+
+def test_an_encoder_that_connects_and_leaves_at_once_leaves_no_claim(node: IngestNode, stream: Stream) -> None:
+    for _ in range(5):
+        with rtmp_connection(node.base, stream.key):
+            pass
+    assert eventually(lambda: stream.pull_url is None and '"publishers": 0' in node.get("/health"))
+    with encoder(f"{node.base}/{stream.key}"):
+        assert eventually(lambda: stream.pull_url), node.log()
+
+
+def test_a_publish_with_an_empty_name_on_a_live_connection_is_refused(node: IngestNode, stream: Stream) -> None:
+    with rtmp_connection(node.base, stream.key) as connection:
+        assert eventually(lambda: stream.pull_url), node.log()
+        connection.publish("")
+        assert connection.is_refused()
+
+
+def test_a_connection_that_stops_and_publishes_again_is_a_new_session_of_the_same_broadcast(
+    node: IngestNode, stream: Stream
+) -> None:
+    with rtmp_connection(node.base, stream.key) as connection:
+        assert eventually(lambda: stream.pull_url), node.log()
+        for _ in range(3):
+            connection.close_stream()
+            connection.publish(stream.key)  # in the same packet, nearly
+            time.sleep(0.5)
+        assert eventually(lambda: "-4-" in (stream.pull_url or "")), node.log()
+        assert not connection.dropped()
+
+
+def test_a_source_without_video_can_be_pulled(node: IngestNode, stream: Stream) -> None:
+    with encoder(f"{node.base}/{stream.key}", video=False):
+        assert eventually(lambda: stream.pull_url), node.log()
+        assert {kind for kind, _ in pulled_packets(stream.pull_url or "", 2)} == {"audio"}
+
+
+def test_a_source_without_audio_can_be_pulled(node: IngestNode, stream: Stream) -> None:
+    with encoder(f"{node.base}/{stream.key}", audio=False):
+        assert eventually(lambda: stream.pull_url), node.log()
+        assert {kind for kind, _ in pulled_packets(stream.pull_url or "", 2)} == {"video"}
+
+
+def test_a_player_leaves_with_its_publisher(node: IngestNode, stream: Stream) -> None:
+    with encoder(f"{node.base}/{stream.key}") as publishing:
+        assert eventually(lambda: stream.pull_url), node.log()
+        with subprocess.Popen(
+            ["ffmpeg", "-v", "error", "-nostdin", "-i", stream.pull_url or "", "-c", "copy", "-f", "null", "-"]
+        ) as player:
+            time.sleep(1.5)
+            publishing.stop()
+            assert player.wait(15) is not None
+
+
+def test_only_allowed_networks_may_play(api: HooksApi, stream: Stream, tmp_path: Path) -> None:
+    with (
+        ingest_node(tmp_path / "closed", api.url, pull_allow="10.0.0.0/8") as node,
+        encoder(f"{node.base}/{stream.key}") as publishing,
+    ):
+        assert eventually(lambda: stream.pull_url), node.log()
+        assert pulled_packets(stream.pull_url or "", 1) == []
+        assert publishing.is_publishing
+
+
+def test_players_are_no_business_of_the_api(node: IngestNode, api: HooksApi, stream: Stream) -> None:
+    with encoder(f"{node.base}/{stream.key}"):
+        assert eventually(lambda: stream.pull_url), node.log()
+        assert pulled_packets(stream.pull_url or "", 3)
+    assert {hook.field("call") for hook in api.received} <= {"publish", "update_publish", "publish_done"}
+
+
+def test_control_and_statistics_answer_on_loopback_only(api: HooksApi, tmp_path: Path) -> None:
+    with ingest_node(tmp_path / "node", api.url, host="127.0.0.2", pull_allow="127.0.0.2/32") as node:
+        listening = subprocess.run(["ss", "-ltnH"], capture_output=True, text=True, check=True).stdout
+        ports = {node.loopback_port, node.relay_port, node.rtmp_port}
+        bound = {line.split()[3] for line in listening.splitlines() if int(line.split()[3].rpartition(":")[2]) in ports}
+        assert bound == {
+            f"127.0.0.1:{node.loopback_port}", f"127.0.0.1:{node.relay_port}", f"127.0.0.2:{node.rtmp_port}"
+        }  # fmt: skip
