@@ -163,10 +163,17 @@ class FfmpegUnavailable(DependencyUnavailable):
 
 
 class SourceUnplayable(HeadwaterError):
-    """What the encoder sends can never be played, or keeps breaking the transcoder. `detail` is for the broadcaster."""
+    """What the encoder sends can never be played. `detail` is for the broadcaster."""
 
     code = "source_unplayable"
     default_detail = "The encoder's stream cannot be played."
+
+
+class TranscodeFailed(HeadwaterError):
+    """The transcoder cannot be started, or keeps failing. `detail` is for the broadcaster."""
+
+    code = "transcode_failed"
+    default_detail = "The stream could not be transcoded."
 
 
 class ObjectChanged(HeadwaterError):

@@ -1,0 +1,151 @@
+"""Stage 4 · the one FFmpeg command of an epoch, as a pure list of arguments: FLV in on stdin, a pipe per track out.
+
+One decode, one process. Every option that is not obvious was tried with FFmpeg 5.1.9; see docs/decisions/0003.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ffmpeg_worker.transcode_plan import Keyframes, TranscodePlan
+from headwater.domain.ladder import AudioRung, Rung
+from headwater.media.timeline import PART_SECONDS, SEGMENT_SECONDS
+
+THUMBNAIL_SECONDS = 10
+THUMBNAIL_WIDTH = 640
+PROGRESS_SECONDS = 0.5
+_TIMESCALE = 90_000
+_SLOWEST_RATE, _FASTEST_RATE = 10, 60
+_NO_KEYFRAMES_OF_ITS_OWN = 9999  # frames; keyframes are forced, or the encoder's would split fragments
+_FRAGMENTS = "+frag_keyframe+empty_moov+default_base_moof+frag_discont"
+_X264 = "rc-lookahead=0:sync-lookahead=0:sliced-threads=1:mbtree=0:scenecut=0"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPipes:
+    """The writing ends that the process inherits: file descriptor numbers."""
+
+    tracks: Mapping[str, int]  # by track id
+    progress: int
+    thumbnails: int | None  # None without video
+
+
+def ffmpeg_command(plan: TranscodePlan, pipes: OutputPipes, *, executable: str = "ffmpeg") -> list[str]:
+    command = [executable, "-hide_banner", "-nostdin", "-loglevel", "level+error"]
+    command += ["-progress", f"pipe:{pipes.progress}", "-stats_period", str(PROGRESS_SECONDS)]
+    command += _input(plan)
+    if plan.rungs and (graph := _filter_graph(plan, thumbnails=pipes.thumbnails is not None)):
+        command += ["-filter_complex", graph]
+    for rung in plan.rungs:
+        command += _copied() if rung.copy else _encoded(rung, plan)
+        command += _fragmented(pipes.tracks[rung.track_id])
+    if plan.audio is not None:
+        command += _audio(plan.audio, pipes.tracks[plan.audio.track_id])
+    if pipes.thumbnails is not None:
+        # One thread: with more, each picture would leave when the next one comes, ten seconds later.
+        command += ["-map", "[thumbnails]", "-fps_mode", "passthrough", "-c:v", "mjpeg", "-q:v", "4", "-threads", "1"]
+        command += ["-flush_packets", "1", "-f", "image2pipe", f"pipe:{pipes.thumbnails}"]
+    return command
+
+
+def _input(plan: TranscodePlan) -> Iterator[str]:
+    # stdin is the only thing it may read, whatever the stream may say.
+    yield from ("-protocol_whitelist", "pipe", "-copyts")
+    # The header names the tracks and their configurations come first, so one frame of each is all that must be seen.
+    yield from ("-analyzeduration", "1", "-probesize", "5000000", "-fpsprobesize", "0")
+    if plan.rungs:
+        # Frame threads would hold back a picture each; a slice thread holds none.
+        yield from ("-thread_type:v", "slice")
+        if not plan.encodes_video:
+            yield from ("-skip_frame:v", "nokey")  # only thumbnails are decoded
+    yield from ("-f", "flv", "-i", "pipe:0")
+
+
+def _filter_graph(plan: TranscodePlan, *, thumbnails: bool) -> str:
+    """One decoded picture to every encoder and, now and then, to the thumbnails."""
+    branches = [(rung.track_id, _scale(rung, plan)) for rung in plan.rungs if not rung.copy]
+    if thumbnails:
+        chosen = rf"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,{THUMBNAIL_SECONDS})"
+        branches.append(("thumbnails", rf"{chosen},scale=min({THUMBNAIL_WIDTH}\,iw):-2,setsar=1,format=yuvj420p"))
+    if not branches:
+        return ""
+    first = "[0:v:0]"
+    if plan.shown_from_ms is not None:
+        first += f"trim=start={plan.shown_from_ms / 1000:.3f},"
+    if plan.deinterlace:
+        first += "yadif=deint=interlaced,"
+    if plan.keyframes is Keyframes.FORCED:
+        first += f"fps={_steady_rate(plan)},"
+    if len(branches) == 1:
+        label, filters = branches[0]
+        return f"{first}{filters}[{label}]"
+    inputs = "".join(f"[in{number}]" for number in range(len(branches)))
+    chains = [f"[in{number}]{filters}[{label}]" for number, (label, filters) in enumerate(branches)]
+    return ";".join([f"{first}split={len(branches)}{inputs}", *chains])
+
+
+def _steady_rate(plan: TranscodePlan) -> int:
+    """A whole number of pictures a second, so that every 2 s begin with one, whatever the source's pauses."""
+    return max(_SLOWEST_RATE, min(_FASTEST_RATE, round(plan.frame_rate)))
+
+
+def _scale(rung: Rung, plan: TranscodePlan) -> str:
+    """A picture that is a keyframe in one rung must be in every rung, or their segments would begin differently."""
+    limit = ""
+    if plan.keyframes is Keyframes.FORCED and rung.max_frame_rate and _steady_rate(plan) > rung.max_frame_rate:
+        limit = r"select=not(mod(n\,2)),"
+    elif plan.keyframes is Keyframes.SOURCE and rung.max_frame_rate:
+        # Half a picture early is near enough: timestamps are whole milliseconds, and encoders are not clocks.
+        spacing = 1000 / rung.max_frame_rate - 500 / plan.frame_rate
+        limit = rf"select=isnan(prev_selected_pts)+gte(pts-prev_selected_pts\,{spacing:.0f})+key,"
+    return f"{limit}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1,format=yuv420p"
+
+
+def _copied() -> Iterator[str]:
+    yield from ("-map", "0:v:0", "-c:v", "copy", "-video_track_timescale", str(_TIMESCALE))
+
+
+def _encoded(rung: Rung, plan: TranscodePlan) -> Iterator[str]:
+    yield from (
+        "-map",
+        f"[{rung.track_id}]",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-profile:v",
+        "high",
+        "-bf",
+        "0",
+    )
+    yield from ("-g", str(_NO_KEYFRAMES_OF_ITS_OWN), "-x264-params", _X264)
+    yield from ("-b:v", str(rung.bits_per_second), "-maxrate:v", str(rung.max_bits_per_second))
+    yield from ("-bufsize:v", str(rung.buffer_bits))
+    forced = "source" if plan.keyframes is Keyframes.SOURCE else f"expr:gte(t,n_forced*{SEGMENT_SECONDS:g}-0.001)"
+    yield from ("-force_key_frames", forced)
+    # Without these two the encoded rungs gain a frame, and their keyframes lie 33 ms after the copied rung's.
+    yield from ("-fps_mode", "passthrough", "-enc_time_base", "-1", "-video_track_timescale", str(_TIMESCALE))
+
+
+def _fragmented(pipe: int) -> Iterator[str]:
+    yield from ("-frag_duration", str(round(PART_SECONDS * 1_000_000)), *_mp4(_FRAGMENTS, pipe))
+
+
+def _audio(audio: AudioRung, pipe: int) -> Iterator[str]:
+    yield from ("-map", "0:a:0")
+    if audio.copy:
+        yield from ("-c:a", "copy")
+    else:
+        # Encoders' clocks drift and pauses happen: sound stays where its timestamps say.
+        yield from ("-af", "aresample=async=1")
+        yield from ("-c:a", "aac", "-b:a", str(audio.bits_per_second))
+        yield from ("-ar", str(audio.sample_rate), "-ac", str(audio.channels))
+    # A fragment per frame, so that sound is cut at the first frame of each segment; the packager joins them again.
+    yield from _mp4(_FRAGMENTS + "+frag_every_frame", pipe)
+
+
+def _mp4(flags: str, pipe: int) -> Iterator[str]:
+    # Without use_editlist=0 a first decode time is written as the time of its showing, which B-frames set apart.
+    yield from ("-movflags", flags, "-use_editlist", "0", "-avoid_negative_ts", "disabled")
+    yield from ("-flush_packets", "1", "-f", "mp4", f"pipe:{pipe}")

@@ -1,0 +1,126 @@
+"""Stages 4–6 · writes the live playlists and the manifest, each on condition of the version written before.
+
+The condition fails when another worker, or the broadcast after this one, has written meanwhile: then this worker must
+prove that it still holds the lease, and leaves alone what belongs to a later broadcast.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from headwater.errors import DependencyUnavailable, ObjectChanged
+from headwater.media import dash, hls, object_keys
+from headwater.media.renditions import rendition_ids
+from headwater.media.timeline import Timeline
+
+PLAYLIST_SECONDS = 3.0  # the next segment brings a newer one anyway
+_OWNER = "broadcast-id"
+_ATTEMPTS = 4
+WRITES_AT_ONCE = 6
+
+
+class StoredVersion(Protocol):
+    @property
+    def etag(self) -> str: ...
+    @property
+    def metadata(self) -> Mapping[str, str]: ...
+
+
+class PlaylistStore(Protocol):
+    def head(self, key: str, *, deadline_seconds: float = ...) -> StoredVersion | None: ...
+    def put_if_match(
+        self,
+        key: str,
+        body: bytes,
+        content_type: str,
+        cache_control: str,
+        etag: str | None,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        deadline_seconds: float = ...,
+    ) -> str: ...
+
+
+class LeaseProof(Protocol):
+    def confirm(self) -> None: ...
+    def check(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    key: str
+    body: str
+    content_type: str
+
+
+class LivePlaylists:
+    def __init__(self, store: PlaylistStore, lease: LeaseProof) -> None:
+        self._store = store
+        self._lease = lease
+        self._pool = ThreadPoolExecutor(WRITES_AT_ONCE, thread_name_prefix="playlist")
+        self._etags: dict[str, str | None] = {}
+        self._superseded: set[str] = set()
+
+    def write_media(self, timeline: Timeline) -> bool:
+        """Every rendition's playlist; False when some could not be written. Raises LeaseLost."""
+        stream, broadcast = timeline.stream_id, timeline.broadcast_id
+        return self._write_all(
+            timeline,
+            [
+                _Document(
+                    object_keys.media_playlist(stream, broadcast, track_id),
+                    hls.media_playlist(timeline, track_id, complete=False),
+                    object_keys.HLS_TYPE,
+                )
+                for track_id in rendition_ids(timeline.epochs)
+            ],
+        )
+
+    def write_entrances(self, timeline: Timeline, *, multivariant: bool) -> bool:
+        """What players are given: the manifest and, when asked for, the multivariant playlist. Raises LeaseLost."""
+        stream, prefix = timeline.stream_id, f"{timeline.broadcast_id}/"
+        now_ms = time.time_ns() // 1_000_000
+        manifest = dash.manifest(timeline, complete=False, prefix=prefix, now_ms=now_ms)
+        documents = [_Document(object_keys.live_dash(stream), manifest, object_keys.DASH_TYPE)]
+        if multivariant:
+            playlist = hls.multivariant_playlist(timeline, prefix=prefix)
+            documents.insert(0, _Document(object_keys.live_hls(stream), playlist, object_keys.HLS_TYPE))
+        return self._write_all(timeline, documents)
+
+    def _write_all(self, timeline: Timeline, documents: list[_Document]) -> bool:
+        self._lease.check()
+        write: Callable[[_Document], bool] = lambda document: self._write(timeline, document)  # noqa: E731
+        return all(list(self._pool.map(write, documents)))
+
+    def _write(self, timeline: Timeline, document: _Document) -> bool:
+        key, own_id = document.key, timeline.broadcast_id
+        if key in self._superseded:
+            return True
+        for _ in range(_ATTEMPTS):
+            try:
+                self._lease.check()
+                self._etags[key] = self._store.put_if_match(
+                    key,
+                    document.body.encode(),
+                    document.content_type,
+                    object_keys.LIVE_MANIFEST,
+                    self._etags.get(key),
+                    metadata={_OWNER: own_id},
+                    deadline_seconds=PLAYLIST_SECONDS,
+                )
+            except DependencyUnavailable:
+                return False
+            except ObjectChanged:
+                self._lease.confirm()
+                current = self._store.head(key, deadline_seconds=PLAYLIST_SECONDS)
+                if current is not None and current.metadata.get(_OWNER, "") > own_id:  # ids are ordered by time
+                    self._superseded.add(key)
+                    return True
+                self._etags[key] = current.etag if current else None
+            else:
+                return True
+        return False

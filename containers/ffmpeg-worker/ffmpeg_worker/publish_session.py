@@ -1,0 +1,323 @@
+"""Stage 4 · one publish session, from the ingest node's socket to whole segments: the loop that everything else serves.
+
+One thread watches the RTMP socket and FFmpeg's pipes. It never waits for storage: segments go to a sink that takes them
+at once. Whatever goes wrong with FFmpeg, the frames since the last whole segment are still here, and a new process begins
+with them as a new epoch, so that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import time
+from collections import deque
+from dataclasses import replace
+from enum import StrEnum
+from typing import Protocol
+
+from ffmpeg_worker.epoch_run import EpochMedia, EpochRun
+from ffmpeg_worker.flv import Tag, TagKind
+from ffmpeg_worker.packager import PackagedSegment
+from ffmpeg_worker.rtmp_chunks import MalformedChunk
+from ffmpeg_worker.rtmp_reader import RtmpAddress, RtmpReader, SourceEnded
+from ffmpeg_worker.segment_cutter import Boundary, KeyframesTooFarApart
+from ffmpeg_worker.source import SourceProbe
+from ffmpeg_worker.tag_buffer import TagBuffer
+from ffmpeg_worker.transcode_plan import Keyframes, plan_transcode
+from headwater.errors import FfmpegUnavailable, MediaFormatError, MisalignedTracks, SourceUnplayable, TranscodeFailed
+from headwater.observability import count, logger
+
+CONNECT_SECONDS = 3.0
+SILENCE_SECONDS = 10.0  # the node drops a silent publisher sooner: so it is the node that is gone
+DRAIN_SECONDS = 4.0  # how long FFmpeg may take to write out what it holds
+FORWARD_JUMP_MS = 2000
+BACKWARD_JUMP_MS = 1000
+SOUND_LOST_MS = 2000
+RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
+BACKLOG_BYTES = 64 * 1024 * 1024  # FFmpeg is this far behind: it will not catch up
+_HALF_AUDIO_FRAME_MS = 10
+_SOCKET_BYTES = 1 << 18
+_TICK_SECONDS = 0.25
+
+
+class SegmentSink(Protocol):
+    """Where whole segments go. Takes them at once, in order, and never raises."""
+
+    def add_segment(self, epoch: EpochMedia, segment: PackagedSegment) -> None: ...
+    def add_thumbnail(self, image: bytes) -> None: ...
+
+
+class SessionEnd(StrEnum):
+    SOURCE_GONE = "source_gone"  # the publisher or the node is gone, or never was there
+    STOPPED = "stopped"  # we were asked to
+
+
+class PublishSessionReader:
+    def __init__(self, address: RtmpAddress, serial: int, sink: SegmentSink) -> None:
+        self._address = address
+        self._serial = serial
+        self._sink = sink
+        self._selector = selectors.DefaultSelector()
+        self._wake_reading, self._wake_writing = socket.socketpair()
+        self._wake_reading.setblocking(False)
+        self._stop = False
+
+        self._probe = SourceProbe()
+        self._headers: dict[TagKind, Tag] = {}
+        self._buffer = TagBuffer()
+        self._run: EpochRun | None = None
+        self._epoch: EpochMedia | None = None
+        self._keyframes = Keyframes.SOURCE
+        self._restarts: deque[float] = deque(maxlen=RESTARTS)
+        self._last_timestamp: int | None = None
+        self._last_sound = 0
+        self._wall_offset_ms = 0
+
+    def stop(self) -> None:
+        """From any thread: end the open segment where it is, hand it on, and let `run` return."""
+        self._stop = True
+        with contextlib.suppress(OSError):
+            self._wake_writing.send(b"\0")
+
+    def run(self) -> SessionEnd:
+        """Until the source has ended or `stop`. Raises SourceUnplayable, TranscodeFailed."""
+        try:
+            with self._connect() as connection:
+                return self._follow(connection)
+        except OSError as error:
+            logger().warning("ingest node not reachable", extra={"session": self._serial, "error": str(error)})
+            return SessionEnd.SOURCE_GONE
+        finally:
+            if self._run is not None:
+                self._run.dispose()
+            self._selector.close()
+            self._wake_reading.close()
+            self._wake_writing.close()
+
+    def _connect(self) -> socket.socket:
+        connection = socket.create_connection((self._address.host, self._address.port), CONNECT_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def _follow(self, connection: socket.socket) -> SessionEnd:
+        reader = RtmpReader(self._address)
+        connection.sendall(reader.outgoing())
+        connection.setblocking(False)
+        self._selector.register(connection, selectors.EVENT_READ)
+        self._selector.register(self._wake_reading, selectors.EVENT_READ)
+        heard_at = time.monotonic()
+        end: SessionEnd | None = None
+        while end is None:
+            for key, _ in self._selector.select(_TICK_SECONDS):
+                if key.fileobj is connection:
+                    heard_at = time.monotonic()
+                    end = self._receive(connection, reader) or end
+                elif isinstance(key.data, EpochRun):
+                    self._serve(key.data, key.fd)
+            if self._stop:
+                end = SessionEnd.STOPPED
+            elif time.monotonic() - heard_at > SILENCE_SECONDS:
+                end = SessionEnd.SOURCE_GONE
+            self._watch_run()
+        self._selector.unregister(connection)
+        self._finish_run()
+        return end
+
+    def _receive(self, connection: socket.socket, reader: RtmpReader) -> SessionEnd | None:
+        try:
+            data = connection.recv(_SOCKET_BYTES)
+            if not data:
+                return SessionEnd.SOURCE_GONE
+            for tag in reader.receive(data):
+                self._take(tag)
+            if answer := reader.outgoing():
+                connection.sendall(answer)  # a few bytes: they always fit
+        except BlockingIOError:
+            return None
+        except (SourceEnded, MalformedChunk, ConnectionError) as reason:
+            logger().info("source ended", extra={"session": self._serial, "reason": str(reason)})
+            return SessionEnd.SOURCE_GONE
+        return None
+
+    # --- frames ---
+
+    def _take(self, tag: Tag) -> None:
+        self._probe.feed(tag)
+        if self._probe.refusal:
+            raise SourceUnplayable(self._probe.refusal)
+        if tag.is_sequence_header:
+            self._take_header(tag)
+        elif tag.is_media:
+            self._take_frame(tag)
+
+    def _take_header(self, tag: Tag) -> None:
+        known = self._headers.get(tag.kind)
+        if known is not None and known.payload != tag.payload:
+            logger().info("the encoder changed its format", extra={"session": self._serial})
+            self._begin_anew()
+        self._headers[tag.kind] = tag
+
+    def _take_frame(self, tag: Tag) -> None:
+        if self._last_timestamp is None:
+            self._set_clock(tag)
+        elif not -BACKWARD_JUMP_MS <= tag.timestamp - self._last_timestamp <= FORWARD_JUMP_MS:
+            count("TimestampJumps")
+            logger().info("the encoder's clock jumped", extra={"session": self._serial})
+            self._begin_anew()
+            self._set_clock(tag)
+        self._last_timestamp = max(self._last_timestamp or 0, tag.timestamp)
+        if tag.is_audio:
+            self._last_sound = tag.timestamp
+        self._buffer.append(tag)
+        if self._run is None:
+            self._start_first_run()
+        elif not self._run.takes(tag):
+            self._restart("a track appeared")
+        else:
+            self._feed(self._run, tag)
+
+    def _set_clock(self, tag: Tag) -> None:
+        self._last_timestamp = self._last_sound = tag.timestamp
+        self._wall_offset_ms = time.time_ns() // 1_000_000 - tag.timestamp
+
+    def _feed(self, run: EpochRun, tag: Tag) -> None:
+        try:
+            run.feed(tag)
+        except KeyframesTooFarApart:
+            self._keyframes = Keyframes.FORCED
+            self._restart("keyframes too far apart")
+            return
+        self._collect(run)
+        if run.plan.audio and run.plan.rungs and tag.timestamp - self._last_sound > SOUND_LOST_MS:
+            self._probe.forget_audio()
+            self._restart("the sound stopped")
+
+    # --- runs of FFmpeg ---
+
+    def _start_first_run(self) -> None:
+        """As soon as it is known what there is, and there is something to begin with."""
+        if not self._probe.is_complete:
+            return
+        start = self._buffer.first_start(video=self._probe.has_video)
+        if start is not None:
+            self._start_run(start, start.shown_at)
+
+    def _start_run(self, start: Boundary, sound_from_ms: float) -> None:
+        source = self._probe.measure()
+        avc = self._probe.avc
+        try:
+            plan = plan_transcode(source, self._keyframes, deinterlace=avc is not None and avc.interlaced)
+        except ValueError as error:
+            raise SourceUnplayable(f"The encoder's stream cannot be played: it sends {error}.") from error
+        if self._keyframes is Keyframes.FORCED:
+            plan = replace(plan, shown_from_ms=start.shown_at)
+        try:
+            run = EpochRun(plan, start, sound_from_ms, self._headers.values(), self._selector)
+        except FfmpegUnavailable as error:
+            raise TranscodeFailed(error.detail) from error
+        self._run, self._epoch = run, None
+        logger().info(
+            "epoch begins",
+            extra={"session": self._serial, "rungs": [r.track_id for r in plan.rungs], "keyframes": plan.keyframes,
+                   "copies": [r.track_id for r in plan.rungs if r.copy], "from_ms": start.shown_at},
+        )  # fmt: skip
+        for tag in self._buffer.from_boundary(start):
+            if self._run is run:  # feeding can itself decide on another plan
+                self._feed(run, tag)
+
+    def _restart(self, reason: str) -> None:
+        """A new process from where the segments end that are whole."""
+        run = self._run
+        if run is None:
+            return
+        logger().warning(
+            "new transcoder", extra={"session": self._serial, "reason": reason, "ffmpeg": run.complaints[-3:]}
+        )
+        self._collect(run)
+        self._run = None
+        run.dispose()
+        self._start_run(run.packager.open_since, run.packager.sound_open_since_ms - _HALF_AUDIO_FRAME_MS)
+
+    def _restart_after_failure(self, reason: str) -> None:
+        now = time.monotonic()
+        self._restarts.append(now)
+        count("TranscoderFailures")
+        if len(self._restarts) == RESTARTS and now - self._restarts[0] < RESTARTS_WITHIN_SECONDS:
+            complaints = self._run.complaints if self._run else []
+            why = complaints[-1] if complaints else reason
+            raise TranscodeFailed(f"The transcoder keeps failing on this stream: {why}")
+        self._restart(reason)
+
+    def _serve(self, run: EpochRun, descriptor: int) -> None:
+        if run is not self._run:
+            return  # replaced by an event of the same round
+        try:
+            run.ready(descriptor)
+        except (MisalignedTracks, KeyframesTooFarApart):
+            self._keyframes = Keyframes.FORCED
+            self._restart_after_failure("renditions not aligned")
+            return
+        except MediaFormatError as error:
+            self._restart_after_failure(error.detail)
+            return
+        self._collect(run)
+
+    def _watch_run(self) -> None:
+        run = self._run
+        if run is None:
+            return
+        if run.is_over:
+            self._restart_after_failure(f"ffmpeg ended with status {run.finish()}")
+        elif run.is_hanging(time.monotonic()):
+            self._restart_after_failure("ffmpeg hangs")
+        elif run.backlog_bytes > BACKLOG_BYTES:
+            count("TranscoderTooSlow")
+            logger().warning("ffmpeg is too slow; catching up", extra={"session": self._serial})
+            self._run = None
+            run.dispose()
+            self._buffer.forget_all_but_last_keyframe()
+            self._start_first_run()
+
+    def _begin_anew(self) -> None:
+        """What follows is on another clock or of another format: hand on all there is, and wait for a keyframe."""
+        self._finish_run()
+        self._buffer.clear()
+        self._last_timestamp = None
+
+    def _finish_run(self) -> None:
+        run = self._run
+        if run is None:
+            return
+        run.end_input()
+        deadline = time.monotonic() + DRAIN_SECONDS
+        try:
+            while not run.is_over and time.monotonic() < deadline:
+                for key, _ in self._selector.select(_TICK_SECONDS):
+                    if key.data is run:
+                        run.ready(key.fd)
+            if run.is_over:
+                run.finish()
+        except (MediaFormatError, KeyframesTooFarApart):
+            count("TailsLost")
+        self._collect(run)
+        self._run = None
+        run.dispose()
+
+    def _collect(self, run: EpochRun) -> None:
+        segments, run.segments = run.segments, []
+        for segment in segments:
+            if self._epoch is None:
+                self._epoch = EpochMedia(
+                    session_serial=self._serial,
+                    media_start_ms=segment.start_ms,
+                    wall_start_ms=segment.start_ms + self._wall_offset_ms,
+                    tracks=run.packager.tracks,
+                    inits=dict(run.packager.inits),
+                )
+            self._sink.add_segment(self._epoch, segment)
+        if segments:
+            self._buffer.forget_before(run.packager.open_since)
+        thumbnails, run.thumbnails = run.thumbnails, []
+        for image in thumbnails:
+            self._sink.add_thumbnail(image)

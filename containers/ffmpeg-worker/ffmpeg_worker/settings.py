@@ -1,0 +1,16 @@
+"""Stage 4 · what the worker reads from its environment. Endpoints of AWS come from the SDK's own variables."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class Settings(EnvironmentSettings, frozen=True, kw_only=True, rename="upper"):
+    transcode_job: str  # contracts.TranscodeJob as JSON
+    stream_table: str
+    lease_table: str
+    segment_table: str
+    media_bucket: str
+    event_bus: str
+    pulse_queue_url: str
+    worker_linger_seconds: float = 120.0  # how long to wait for the encoder to come back, at most

@@ -1,0 +1,240 @@
+"""Stages 4–5 · makes segments part of the broadcast: stored in every track, then in the timeline, then in the playlists.
+
+In that order, so that no playlist ever names what a viewer cannot fetch. One thread commits, strictly in sequence; uploads
+run ahead of it. A segment that cannot be stored in time becomes a gap, and the broadcast goes on.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from ffmpeg_worker.epoch_run import EpochMedia
+from ffmpeg_worker.live_playlists import LivePlaylists
+from ffmpeg_worker.packager import PackagedSegment
+from ffmpeg_worker.uploader import Authority, Upload, Uploader
+from headwater.domain.lease import Fence
+from headwater.errors import Conflict, DependencyUnavailable, LeaseLost
+from headwater.media import object_keys
+from headwater.media.timeline import LIVE_WINDOW_SEGMENTS, Epoch, Segment, Timeline, TrackKind, TrackSegment
+from headwater.observability import count, flush_metrics, logger
+
+OVERTAKEN_SECONDS = 8.0  # a segment still missing when later ones are stored is given up after this
+AWAY_SECONDS = 75.0  # and when nothing can be stored at all, after this: S3 is away, but comes back
+PENDING_BYTES = 192 * 1024 * 1024  # whatever the times say, memory is bounded
+SLOW_SHARE = 0.9  # of a segment's duration
+REFRESH_ENTRANCES = frozenset({1, 2, 4, 8, 16})  # measured bitrates settle while the first segments come
+_RETRY_SECONDS = 0.5
+THUMBNAIL_SECONDS = 10
+
+
+class TimelineStore(Protocol):
+    def append(self, fence: Fence, segment: Segment, epoch: Epoch | None = None) -> None: ...
+
+
+@dataclass(slots=True)
+class _Pending:
+    segment: Segment
+    epoch: Epoch | None  # with an epoch's first segment
+    uploads: dict[str, Upload]  # by track id
+    inits: dict[str, Upload]
+    duration_seconds: float
+    arrived_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def all_uploads(self) -> list[Upload]:
+        return [*self.inits.values(), *self.uploads.values()]
+
+    @property
+    def is_stored(self) -> bool:
+        return all(upload.stored for upload in self.all_uploads)
+
+
+class TimelineWriter:
+    """A `publish_session.SegmentSink`. `on_segment` is told the publish session of every committed segment."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        fence: Fence,
+        timelines: TimelineStore,
+        uploader: Uploader,
+        playlists: LivePlaylists,
+        authority: Authority,
+        on_segment: Callable[[int], None],
+    ) -> None:
+        """`timeline` is what the broadcast has so far: its last segments, and every epoch."""
+        self._timeline = timeline
+        self._fence = fence
+        self._timelines = timelines
+        self._uploader = uploader
+        self._playlists = playlists
+        self._authority = authority
+        self._on_segment = on_segment
+        self._next_sequence = timeline.segments[-1].sequence + 1 if timeline.segments else 0
+        self._next_epoch = timeline.epochs[-1].number + 1 if timeline.epochs else 1
+        self._next_thumbnail = -(-self._next_sequence * 2 // THUMBNAIL_SECONDS)
+        self._current: tuple[EpochMedia, Epoch, dict[str, Upload]] | None = None
+        self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
+        self._waiting: list[_Pending] = []
+        self._waiting_lock = threading.Lock()
+        self._committed_here = 0
+        self._playlists_behind = False
+        self._entrances_behind = True
+        self._thread = threading.Thread(target=self._commit_all, name="timeline", daemon=True)
+        self._thread.start()
+
+    # --- the session's thread ---
+
+    def add_segment(self, media: EpochMedia, packaged: PackagedSegment) -> None:
+        first = self._current is None or self._current[0] is not media
+        if self._current is None or first:
+            self._current = self._begin_epoch(media)
+        _, epoch, inits = self._current
+        stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
+        shares: dict[str, TrackSegment] = {}
+        uploads: dict[str, Upload] = {}
+        for track in epoch.tracks:
+            share = packaged.tracks[track.track_id]
+            if not share.data:
+                start = packaged.start_ms * track.timescale // 1000
+                shares[track.track_id] = TrackSegment(
+                    start, packaged.duration_ms * track.timescale // 1000, 0, missing=True
+                )
+                continue
+            shares[track.track_id] = TrackSegment(share.decode_time, share.duration, len(share.data))
+            key = object_keys.media_segment(stream, broadcast, track.track_id, epoch.number, packaged.start_ms)
+            uploads[track.track_id] = self._upload(key, share.data, track.kind)
+        segment = Segment(self._next_sequence, epoch.number, packaged.start_ms, shares)
+        self._next_sequence += 1
+        pending = _Pending(segment, epoch if first else None, uploads, inits, packaged.duration_ms / 1000)
+        with self._waiting_lock:
+            self._waiting.append(pending)
+        self._queue.put(pending)
+
+    def add_thumbnail(self, image: bytes) -> None:
+        stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
+        number = self._next_thumbnail
+        self._next_thumbnail += 1
+        kind, lasting = object_keys.JPEG_TYPE, object_keys.IMMUTABLE
+        self._uploader.start(Upload(object_keys.thumbnail(stream, broadcast, number), image, kind, lasting))
+        poster = object_keys.poster(stream, broadcast)
+        self._uploader.start(Upload(poster, image, kind, object_keys.RECORDING_MANIFEST))
+
+    def close(self, seconds: float) -> bool:
+        """Commit what was added, then stop; whether all of it could be within `seconds`."""
+        self._queue.put(None)
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _begin_epoch(self, media: EpochMedia) -> tuple[EpochMedia, Epoch, dict[str, Upload]]:
+        number = self._next_epoch
+        self._next_epoch += 1
+        epoch = Epoch(number, media.session_serial, media.media_start_ms, media.wall_start_ms, media.tracks)
+        stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
+        inits = {
+            track.track_id: self._upload(
+                object_keys.init_segment(stream, broadcast, track.track_id, number),
+                media.inits[track.track_id],
+                track.kind,
+            )
+            for track in media.tracks
+        }
+        return media, epoch, inits
+
+    def _upload(self, key: str, body: bytes, kind: TrackKind) -> Upload:
+        content_type = object_keys.MP4_TYPE if kind is TrackKind.VIDEO else object_keys.AUDIO_MP4_TYPE
+        return self._uploader.start(Upload(key, body, content_type, object_keys.IMMUTABLE))
+
+    # --- the committing thread ---
+
+    def _commit_all(self) -> None:
+        try:
+            while True:
+                try:
+                    pending = self._queue.get(timeout=_RETRY_SECONDS if self._playlists_behind else None)
+                except queue.Empty:
+                    self._write_playlists()
+                    continue
+                if pending is None:
+                    return
+                self._settle_uploads(pending)
+                with self._waiting_lock:
+                    self._waiting.remove(pending)
+                self._commit(pending)
+        except LeaseLost:
+            logger().error("stopped writing: the lease is lost")
+        finally:
+            flush_metrics()
+
+    def _settle_uploads(self, pending: _Pending) -> None:
+        """Wait until the segment is stored in every track, or not worth waiting for."""
+        while not self._uploader.wait(pending.all_uploads, _RETRY_SECONDS):
+            self._authority.check()
+            age = time.monotonic() - pending.arrived_at
+            if (
+                (age > OVERTAKEN_SECONDS and self._is_overtaken(pending))
+                or age > AWAY_SECONDS
+                or self._uploader.pending_bytes > PENDING_BYTES
+            ):
+                self._uploader.abandon(list(pending.uploads.values()))  # the inits are needed by what comes after
+                break
+        self._authority.check()
+        took = max((u.ended_at or 0.0 for u in pending.all_uploads), default=0.0) - pending.arrived_at
+        if took > SLOW_SHARE * pending.duration_seconds:
+            count("SlowUploads")
+            logger().warning("slow upload", extra={"sequence": pending.segment.sequence, "seconds": round(took, 2)})
+
+    def _is_overtaken(self, pending: _Pending) -> bool:
+        with self._waiting_lock:
+            return any(later.is_stored for later in self._waiting if later is not pending)
+
+    def _commit(self, pending: _Pending) -> None:
+        segment = replace(
+            pending.segment,
+            tracks={
+                track_id: replace(share, missing=share.missing or not self._is_fetchable(pending, track_id))
+                for track_id, share in pending.segment.tracks.items()
+            },
+        )
+        lost = [track_id for track_id, share in segment.tracks.items() if share.missing]
+        if lost:
+            count("MissingSegments", len(lost))
+            logger().warning("segment missing", extra={"sequence": segment.sequence, "tracks": lost})
+        self._append(segment, pending.epoch)
+        epochs = self._timeline.epochs + ((pending.epoch,) if pending.epoch else ())
+        segments = (*self._timeline.segments, segment)[-LIVE_WINDOW_SEGMENTS:]
+        self._timeline = replace(self._timeline, epochs=epochs, segments=segments)
+        self._committed_here += 1
+        if pending.epoch is not None or self._committed_here in REFRESH_ENTRANCES:
+            self._entrances_behind = True
+        self._write_playlists()
+        self._on_segment(self._timeline.epoch(segment.epoch).session_serial)
+        flush_metrics()
+
+    @staticmethod
+    def _is_fetchable(pending: _Pending, track_id: str) -> bool:
+        return track_id in pending.uploads and pending.uploads[track_id].stored and pending.inits[track_id].stored
+
+    def _append(self, segment: Segment, epoch: Epoch | None) -> None:
+        while True:
+            self._authority.check()
+            try:
+                self._timelines.append(self._fence, segment, epoch)
+            except DependencyUnavailable:
+                time.sleep(_RETRY_SECONDS / 2)
+            except Conflict as error:
+                raise LeaseLost from error  # somebody else wrote this position: it cannot have been us
+            else:
+                return
+
+    def _write_playlists(self) -> None:
+        written = self._playlists.write_media(self._timeline)
+        if written:
+            written = self._playlists.write_entrances(self._timeline, multivariant=self._entrances_behind)
+            self._entrances_behind = self._entrances_behind and not written
+        self._playlists_behind = not written

@@ -1,0 +1,45 @@
+"""Stage 4 · what one FFmpeg process is asked to make of a source: the rungs, the sound, and who places the keyframes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from headwater.domain.ladder import AudioRung, Rung, Source, choose_audio, choose_ladder
+
+
+class Keyframes(StrEnum):
+    SOURCE = "source"  # encoded rungs follow the source's, so they can be cut where a copied rung is
+    FORCED = "forced"  # the source's are too far apart: every rung is encoded, with one at the start of each 2 s
+
+
+@dataclass(frozen=True, slots=True)
+class TranscodePlan:
+    rungs: tuple[Rung, ...]  # highest first; empty without video
+    audio: AudioRung | None
+    keyframes: Keyframes
+    frame_rate: float  # the source's
+    deinterlace: bool = False
+    shown_from_ms: int | None = None  # pictures before this are decoded, because later ones need them, but not shown
+
+    @property
+    def track_ids(self) -> tuple[str, ...]:
+        return tuple(rung.track_id for rung in self.rungs) + ((self.audio.track_id,) if self.audio else ())
+
+    @property
+    def encodes_video(self) -> bool:
+        return any(not rung.copy for rung in self.rungs)
+
+    def frame_rate_of(self, rung: Rung) -> float:
+        return min(self.frame_rate, rung.max_frame_rate or self.frame_rate)
+
+
+def plan_transcode(source: Source, keyframes: Keyframes, *, deinterlace: bool = False) -> TranscodePlan:
+    """Copies the top rung where that is allowed. Raises ValueError for a picture too small to encode."""
+    return TranscodePlan(
+        rungs=choose_ladder(source, copy_allowed=keyframes is Keyframes.SOURCE),
+        audio=choose_audio(source),
+        keyframes=keyframes,
+        frame_rate=source.frame_rate,
+        deinterlace=deinterlace,
+    )

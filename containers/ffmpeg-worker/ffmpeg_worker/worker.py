@@ -1,0 +1,240 @@
+"""Stage 4 · the worker of one broadcast: follows its publish sessions, one after the other, until the broadcast ends.
+
+It owns the broadcast, not a publish session: an encoder that drops and comes back is picked up from the hot state, with
+a new epoch. It goes when the broadcast has ended, when nobody publishes for long, when it is told to (SIGTERM), or when it
+is no longer the holder of the lease.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from ffmpeg_worker.publish_session import PublishSessionReader, SegmentSink, SessionEnd
+from ffmpeg_worker.rtmp_reader import RtmpAddress
+from headwater.contracts import TranscodeJob
+from headwater.domain.broadcast import Broadcast, EndReason, PublishSession, StreamControl
+from headwater.domain.broadcast_events import Event, MediaSeen, SourceRefused
+from headwater.domain.broadcast_rules import Decision
+from headwater.domain.ids import BroadcastId, StreamId
+from headwater.errors import (
+    DependencyUnavailable,
+    HeadwaterError,
+    NotFound,
+    SourceUnplayable,
+    StateContended,
+    TranscodeFailed,
+)
+from headwater.observability import logger
+
+POLL_SECONDS = 1.0
+FLUSH_SECONDS = 8.0  # a task has ten seconds between SIGTERM and SIGKILL
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
+TELL_SECONDS = 30.0
+
+
+class HotState(Protocol):
+    def read(self, stream_id: StreamId) -> StreamControl | None: ...
+    def apply(self, stream_id: StreamId, event: Event) -> Decision: ...
+
+
+class Pulses(Protocol):
+    def pulse(self, stream_id: StreamId, broadcast_id: BroadcastId) -> None: ...
+
+
+class Lease(Protocol):
+    @property
+    def may_write(self) -> bool: ...
+    def acquire(self) -> bool: ...
+    def release(self) -> bool: ...
+
+
+class Sink(SegmentSink, Protocol):
+    def close(self, seconds: float) -> bool: ...
+
+
+class WorkerEnd(StrEnum):
+    NOT_NEEDED = "not_needed"  # another worker has the lease, or nobody asked for this one
+    BROADCAST_OVER = "broadcast_over"
+    NOBODY_PUBLISHES = "nobody_publishes"
+    TOLD_TO_STOP = "told_to_stop"
+    LEASE_LOST = "lease_lost"
+
+
+@dataclass(slots=True)
+class _Following:
+    """A publish session being read in a thread of its own."""
+
+    serial: int
+    reader: PublishSessionReader
+    thread: threading.Thread
+
+
+class Worker:
+    def __init__(
+        self,
+        job: TranscodeJob,
+        hot_state: HotState,
+        pulses: Pulses,
+        lease: Lease,
+        open_sink: Callable[[Callable[[int], None]], Sink],
+        linger_seconds: float,
+    ) -> None:
+        """`open_sink` is called once the lease is held, with what to call when a segment of a session is committed."""
+        self._job = job
+        self._hot_state = hot_state
+        self._pulses = pulses
+        self._lease = lease
+        self._open_sink = open_sink
+        self._linger_seconds = linger_seconds
+        self._wake = threading.Event()
+        self._told_to_stop = False
+        self._following: _Following | None = None
+        self._retry_at = 0.0
+        self._retries = 0
+        self._idle_since: float | None = None
+        self._refused: set[int] = set()
+        self._announced: set[int] = set()
+        self._announcing: list[threading.Thread] = []
+
+    def stop(self) -> None:
+        """From a signal handler: end the open segment, store it, and go."""
+        self._told_to_stop = True
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look again now: something happened."""
+        self._wake.set()
+
+    def run(self) -> WorkerEnd:
+        if not self._lease.acquire():
+            logger().info("no lease for this worker")
+            return WorkerEnd.NOT_NEEDED
+        sink = self._open_sink(self._segment_committed)
+        end: WorkerEnd | None = None
+        try:
+            while end is None:
+                end = self._look(sink)
+                if end is None:
+                    self._wake.wait(POLL_SECONDS)
+                    self._wake.clear()
+        finally:
+            self._stop_following()
+        return self._leave(sink, end)
+
+    def _look(self, sink: Sink) -> WorkerEnd | None:
+        """Compare what is with what should be; the reason to go, if there is one."""
+        if not self._lease.may_write:
+            return WorkerEnd.LEASE_LOST
+        if self._told_to_stop:
+            return WorkerEnd.TOLD_TO_STOP
+        try:
+            broadcast = self._broadcast()
+        except DependencyUnavailable:
+            return None  # what is running goes on; the lease says when it may not
+        if broadcast is None or not broadcast.is_active:
+            return WorkerEnd.BROADCAST_OVER
+        session = broadcast.session
+        following = self._following
+        if following is not None and (session is None or session.serial != following.serial):
+            if following.thread.is_alive() and session is None:
+                # The hot state may be ahead of the stream itself, or behind: what still comes is taken.
+                return None
+            self._stop_following()
+        elif following is not None and not following.thread.is_alive():
+            self._following = None
+            self._back_off()
+        if session is None or session.serial in self._refused:
+            return self._linger()
+        self._idle_since = None
+        if self._following is None and time.monotonic() >= self._retry_at:
+            self._follow(session, sink)
+        return None
+
+    def _linger(self) -> WorkerEnd | None:
+        now = time.monotonic()
+        self._idle_since = self._idle_since or now
+        return WorkerEnd.NOBODY_PUBLISHES if now - self._idle_since > self._linger_seconds else None
+
+    def _broadcast(self) -> Broadcast | None:
+        control = self._hot_state.read(self._job.stream_id)
+        return control.find(self._job.broadcast_id) if control else None
+
+    # --- publish sessions ---
+
+    def _follow(self, session: PublishSession, sink: Sink) -> None:
+        reader = PublishSessionReader(RtmpAddress.parse(session.pull_url), session.serial, sink)
+        thread = threading.Thread(target=self._read, args=(reader, session.serial), name=f"session-{session.serial}")
+        self._following = _Following(session.serial, reader, thread)
+        logger().info("following a publish session", extra={"session": session.serial})
+        thread.start()
+
+    def _read(self, reader: PublishSessionReader, serial: int) -> None:
+        began_at = time.monotonic()
+        try:
+            end = reader.run()
+            logger().info("publish session over", extra={"session": serial, "end": end})
+            if end is SessionEnd.SOURCE_GONE and time.monotonic() - began_at > LONGEST_PAUSE_SECONDS:
+                self._retries = 0
+        except (SourceUnplayable, TranscodeFailed) as error:
+            logger().error("source refused", extra={"session": serial, "reason": error.detail})
+            self._refused.add(serial)
+            refused = isinstance(error, SourceUnplayable)
+            reason = EndReason.SOURCE_REFUSED if refused else EndReason.TRANSCODE_FAILED
+            self._tell(SourceRefused(self._job.broadcast_id, serial, reason, error.detail))
+        finally:
+            self._wake.set()
+
+    def _back_off(self) -> None:
+        """The session is still current, but cannot be pulled: try again, a little later each time."""
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._retries)
+        self._retries += 1
+        self._retry_at = time.monotonic() + pause
+
+    def _stop_following(self) -> None:
+        following, self._following = self._following, None
+        if following is not None:
+            following.reader.stop()
+            following.thread.join(FLUSH_SECONDS)
+            self._retries, self._retry_at = 0, 0.0
+
+    # --- telling others ---
+
+    def _segment_committed(self, serial: int) -> None:
+        if serial in self._announced:
+            return
+        self._announced.add(serial)
+        event = MediaSeen(self._job.broadcast_id, serial)
+        thread = threading.Thread(target=self._tell, args=(event,), name="media-seen", daemon=True)
+        self._announcing.append(thread)
+        thread.start()
+
+    def _tell(self, event: Event) -> None:
+        """Commit `event` to the hot state; persistent, because nobody else knows of it."""
+        give_up_at = time.monotonic() + TELL_SECONDS
+        while self._lease.may_write and time.monotonic() < give_up_at:
+            try:
+                self._hot_state.apply(self._job.stream_id, event)
+            except NotFound:
+                return
+            except (DependencyUnavailable, StateContended):
+                time.sleep(random.uniform(0.1, 0.5))  # noqa: S311 - no secret
+            else:
+                return
+
+    def _leave(self, sink: Sink, end: WorkerEnd) -> WorkerEnd:
+        flushed = sink.close(0.0 if end is WorkerEnd.LEASE_LOST else FLUSH_SECONDS)
+        for thread in self._announcing:
+            thread.join(1.0)
+        if self._lease.release():
+            try:
+                self._pulses.pulse(self._job.stream_id, self._job.broadcast_id)
+            except HeadwaterError:
+                logger().warning("no pulse sent; the next one is at most seconds away")
+        logger().info("worker ends", extra={"end": end, "flushed": flushed})
+        return end
