@@ -7,10 +7,9 @@ so a changed line costs no installation.
 
 from __future__ import annotations
 
-import compileall
+import fcntl
 import hashlib
 import os
-import py_compile
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -60,12 +60,9 @@ def bundle(function: str, runtime: FunctionRuntime, *, build: Path = ROOT / ".bu
     target = f"py{runtime.python.replace('.', '')}-{runtime.architecture}"
     recipe = Path(__file__).read_bytes()
     dependencies_hash = _digest([recipe, target.encode(), requirements.encode()])
-    sources = sorted(_sources(function))
+    sources = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _sources(function)}
     asset_hash = _digest(
-        [
-            dependencies_hash.encode(),
-            *(part for path in sources for part in (_name_of(path).encode(), path.read_bytes())),
-        ]
+        [dependencies_hash.encode(), *(part for name in sorted(sources) for part in (name.encode(), sources[name]))]
     )
     archive = build / f"{function}-{target}-{asset_hash[:16]}.zip"
     if not archive.is_file():
@@ -76,19 +73,27 @@ def bundle(function: str, runtime: FunctionRuntime, *, build: Path = ROOT / ".bu
         )
         with tempfile.TemporaryDirectory(dir=build) as scratch:
             staged = Path(scratch) / "staged"
-            for path in sources:
-                copy = staged / _name_of(path)
+            for name, content in sources.items():
+                copy = staged / name
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, copy)
+                copy.write_bytes(content)
             _compile(staged, runtime)
             unfinished = Path(scratch) / "bundle.zip"
             shutil.copyfile(dependencies, unfinished)
             _append(unfinished, staged)
             for outdated in build.glob(f"{function}-{target}-*.zip"):
-                outdated.unlink()
+                outdated.unlink(missing_ok=True)
             unfinished.replace(archive)
         _say(f"{function}: {archive.stat().st_size / 1e6:.1f} MB in {time.monotonic() - started:.1f} s")
     return Bundle(archive, asset_hash)
+
+
+def bundle_all(runtime: FunctionRuntime) -> None:
+    """Make the archives of every function, as many at a time as there are processors, for `bundle` to find."""
+    functions = sorted(handler.parent.name for handler in (ROOT / "functions").glob("*/handler.py"))
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+        for _ in threads.map(lambda function: bundle(function, runtime), functions):
+            pass
 
 
 def _locked_requirements(function: str) -> str:
@@ -105,14 +110,16 @@ def _sources(function: str) -> Iterator[Path]:
                 yield path
 
 
-def _name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
 def _dependencies(requirements: str, runtime: FunctionRuntime, archive: Path) -> Path:
     """The archive of compiled third-party packages; functions with the same requirements share one."""
-    if archive.is_file():
-        return archive
+    with archive.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other threads, and other processes: a deployment beside a test
+        if not archive.is_file():
+            _install(requirements, runtime, archive)
+    return archive
+
+
+def _install(requirements: str, runtime: FunctionRuntime, archive: Path) -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(dir=archive.parent) as scratch:
         listed = Path(scratch) / "requirements.txt"
@@ -133,7 +140,6 @@ def _dependencies(requirements: str, runtime: FunctionRuntime, archive: Path) ->
         _append(unfinished, packages)
         unfinished.replace(archive)
     _say(f"installed {count} packages in {time.monotonic() - started:.1f} s")
-    return archive
 
 
 def _strip(packages: Path) -> None:
@@ -154,34 +160,19 @@ def _strip(packages: Path) -> None:
 
 def _compile(folder: Path, runtime: FunctionRuntime) -> None:
     """Byte-compile with unchecked hashes: Lambda keeps no modification times, and the sources never change there."""
-    if runtime.wheel_platform is None:
-        compileall.compile_dir(
-            folder,
-            quiet=2,  # some packages carry templates that are no Python; they stay as they are
-            stripdir=str(folder),
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
-        return
-    interpreter = _run(
-        ["uv", "python", "find", "--no-project", runtime.python],
-        f"bundles for AWS are compiled by Python {runtime.python}; install it with `uv python install {runtime.python}`",
-    ).strip()
-    command = [
-        interpreter,
-        "-m",
-        "compileall",
-        "-qq",
-        "-s",
-        str(folder),
-        "--invalidation-mode",
-        "unchecked-hash",
-        str(folder),
-    ]
-    subprocess.run(command, check=False, capture_output=True)
+    interpreter = sys.executable
+    if runtime.wheel_platform is not None:
+        interpreter = _run(
+            ["uv", "python", "find", "--no-project", runtime.python],
+            f"bundles for AWS are compiled by Python {runtime.python}; get it with `uv python install {runtime.python}`",
+        ).strip()
+    command = [interpreter, "-m", "compileall", "-qq", "-s", str(folder), "--invalidation-mode", "unchecked-hash"]
+    # Not checked: some packages carry templates that are no Python, and they stay as they are.
+    subprocess.run([*command, str(folder)], check=False, capture_output=True)
 
 
 def _append(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=4) as opened:
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as opened:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)

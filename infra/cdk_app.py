@@ -14,9 +14,12 @@ from pathlib import Path
 if __name__ == "__main__" and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+# The CDK runs well on the Node.js that Debian 12 and Ubuntu 24.04 ship, and warns at length that it is old.
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20")
+
 from aws_cdk import App, Tags
 
-from infra.bundling import Bundler, bundle
+from infra.bundling import Bundler, bundle, bundle_all
 from infra.config import ConfigurationError, Stage, stage_named
 from infra.constructs.service_function import Deployment
 from infra.stacks.api import ApiStack
@@ -44,6 +47,7 @@ def main() -> None:
         stage = stage_named(
             app.node.try_get_context("stage") or "local", local_values_file=os.environ.get("HEADWATER_LOCAL")
         )
+        bundle_all(stage.function_runtime)
         add_stacks(app, stage=stage, bundle=bundle)
     except ConfigurationError as error:
         sys.exit(f"headwater: {error}")
