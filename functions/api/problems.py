@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from headwater import errors
 from headwater.errors import FieldError, HeadwaterError, InvalidInput
@@ -35,6 +36,7 @@ STATUS_OF: dict[type[HeadwaterError], HTTPStatus] = {
     errors.LeaseLost: HTTPStatus.CONFLICT,
     errors.ObjectChanged: HTTPStatus.CONFLICT,
     errors.MediaFormatError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.SourceUnplayable: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.BadFrame: HTTPStatus.BAD_REQUEST,
     errors.UnknownAction: HTTPStatus.BAD_REQUEST,
     errors.NotJoined: HTTPStatus.CONFLICT,
@@ -92,9 +94,13 @@ def _headers(error: HeadwaterError, status: HTTPStatus) -> dict[str, str]:
     return headers
 
 
-def unexpected(error: Exception) -> JSONResponse:
+def unexpected(error: Exception, scope: Scope) -> JSONResponse:
     """The answer to our own mistakes. The log gets the stack, the client learns nothing of it."""
-    logger().exception("unhandled error", exc_info=error)
+    route = getattr(scope.get("route"), "path", None)  # with its parameters' names, not what was sent for them
+    request_id = scope.get("aws.event", {}).get("requestContext", {}).get("requestId")
+    logger().error(
+        "unhandled error", exc_info=error, extra={"method": scope["method"], "route": route, "request_id": request_id}
+    )
     count("UnhandledError")
     return problem(HeadwaterError())
 

@@ -47,7 +47,7 @@ class RequestGuard:
         except Exception as error:
             if started:
                 raise
-            await unexpected(error)(scope, receive, guarded_send)
+            await unexpected(error, scope)(scope, receive, guarded_send)
 
 
 async def _body(receive: Receive) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from redis.cluster import RedisCluster
 from sqlalchemy import Connection
@@ -32,15 +32,37 @@ from headwater.domain.signing_keys import SigningKey
 
 
 class UnitOfWork:
-    """What one request reads and writes in PostgreSQL: one transaction, committed when the route has returned."""
+    """What one request reads and writes in PostgreSQL: one transaction, committed when the route has returned.
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.accounts = Accounts(connection)
-        self.sessions = SignInSessions(connection)
-        self.streams = StreamCatalogue(connection)
-        self.broadcasts = BroadcastArchive(connection)
-        self.chat = ChatHistory(connection)
+    It begins with the first look at the database: a request that is refused before never waits for it.
+    """
+
+    def __init__(self, begin: Callable[[], Connection]) -> None:
+        self._begin = begin
+
+    @functools.cached_property
+    def _connection(self) -> Connection:
+        return self._begin()
+
+    @property
+    def accounts(self) -> Accounts:
+        return Accounts(self._connection)
+
+    @property
+    def sessions(self) -> SignInSessions:
+        return SignInSessions(self._connection)
+
+    @property
+    def streams(self) -> StreamCatalogue:
+        return StreamCatalogue(self._connection)
+
+    @property
+    def broadcasts(self) -> BroadcastArchive:
+        return BroadcastArchive(self._connection)
+
+    @property
+    def chat(self) -> ChatHistory:
+        return ChatHistory(self._connection)
 
     def commit(self) -> None:
         """Let what was written stand, although the request is about to be refused."""
@@ -70,8 +92,8 @@ class Services:
 
     @contextmanager
     def unit_of_work(self) -> Iterator[UnitOfWork]:
-        with self.database.begin() as connection:
-            yield UnitOfWork(connection)
+        with ExitStack() as opened:
+            yield UnitOfWork(lambda: opened.enter_context(self.database.begin()))
 
     def check_database(self) -> None:
         with self.database.begin() as connection:

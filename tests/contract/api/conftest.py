@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from functions.api import handler as api_handler
+from tests.api_gateway import ApiClient
+
+# Nothing of this is ever reached: what these tests are about is decided before, or fails here on purpose.
+ENVIRONMENT = {
+    "DATABASE_SECRET": "database",
+    "STREAM_KEY_SECRET": "stream-key",
+    "TOKEN_KEYS_SECRET": "token-keys",
+    "TOKEN_ISSUER": "https://api.example.org",
+    "STREAM_TABLE": "streams",
+    "EVENT_BUS": "headwater",
+    "PULSE_QUEUE_URL": "http://127.0.0.1:9/pulse",
+    "CACHE_URL": "redis://127.0.0.1:9",
+    "CDN_URL": "https://cdn.example.org",
+    "WS_URL": "wss://chat.example.org",
+    "RTMP_URLS": "rtmp://ingest.example.org:1935/live",
+    "CORS_ORIGINS": "https://app.example.org",
+}
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[ApiClient]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        api_handler.gateway.cache_clear()
+        yield ApiClient(api_handler.handler)
+        api_handler.gateway.cache_clear()

@@ -1,0 +1,58 @@
+"""The API's OpenAPI description and the page made from it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.api_gateway import ApiClient
+
+
+@pytest.fixture
+def description(client: ApiClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/v1/openapi.json").json
+    return found
+
+
+def test_it_is_openapi_3_1(description: dict[str, Any]) -> None:
+    assert description["openapi"].startswith("3.1")
+    assert {"/v1/auth/register", "/v1/streams/{stream_id}/ingest/rotate", "/.well-known/jwks.json"} <= set(
+        description["paths"]
+    )
+
+
+def test_every_reference_leads_somewhere(description: dict[str, Any]) -> None:
+    names = set(re.findall(r"#/components/schemas/([\w-]+)", str(description)))
+    assert names <= set(description["components"]["schemas"])
+
+
+def test_every_operation_announces_the_one_error_shape(description: dict[str, Any]) -> None:
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+            assert "422" not in operation["responses"]
+            assert operation["description"]
+
+
+def test_operations_have_names_of_their_own(description: dict[str, Any]) -> None:
+    names = [op["operationId"] for operations in description["paths"].values() for op in operations.values()]
+    assert len(names) == len(set(names))
+
+
+def test_a_patch_does_not_pretend_that_null_is_a_default(description: dict[str, Any]) -> None:
+    for field in description["components"]["schemas"]["StreamPatch"]["properties"].values():
+        assert "default" not in field
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_shows_every_path(
+    client: ApiClient, description: dict[str, Any]
+) -> None:
+    answer = client.get("/v1/docs")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<script" not in answer.text
+    assert not re.search(r"(src|href)=\"?(https?:)?//", answer.text)
+    assert "style-src 'sha256-" in answer.headers["content-security-policy"]
+    for path in description["paths"]:
+        assert path in answer.text

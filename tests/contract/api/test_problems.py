@@ -1,0 +1,56 @@
+"""Every error has one place in the HTTP table, and every refusal one shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+
+from functions.api.problems import STATUS_OF, problem, status_of
+from headwater import errors
+from headwater.errors import FieldError, HeadwaterError, InvalidInput, RateLimited
+
+
+def kinds(base: type[HeadwaterError] = HeadwaterError) -> Iterator[type[HeadwaterError]]:
+    for kind in base.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+@pytest.mark.parametrize("kind", sorted(set(kinds()), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)
+def test_every_error_has_an_answer_of_its_own(kind: type[HeadwaterError]) -> None:
+    nearest = next(base for base in kind.__mro__ if base in STATUS_OF)
+    assert nearest is not HeadwaterError, f"{kind.__name__} is not in the table"
+    answer = problem(kind())
+    assert answer.media_type == "application/problem+json"
+    assert answer.status_code == status_of(kind())
+    assert answer.status_code >= 400
+
+
+def test_every_error_has_a_code_that_no_other_has() -> None:
+    codes = [kind.__dict__["code"] for kind in set(kinds()) if "code" in kind.__dict__]
+    assert len(codes) == len(set(codes))
+
+
+def test_a_problem_says_what_when_and_which_field() -> None:
+    answer = problem(InvalidInput(errors=(FieldError("tags.3", "Too long."),)))
+    assert answer.status_code == 422
+    assert json.loads(bytes(answer.body)) == {
+        "type": "urn:headwater:problem:invalid_input",
+        "title": HTTPStatus.UNPROCESSABLE_ENTITY.phrase,
+        "status": 422,
+        "detail": "The request is not valid. See `errors` for each field.",
+        "code": "invalid_input",
+        "errors": [{"field": "tags.3", "message": "Too long."}],
+    }
+
+
+def test_who_must_wait_is_told_how_long() -> None:
+    assert problem(RateLimited(retry_after_seconds=17)).headers["retry-after"] == "17"
+    assert problem(errors.DependencyUnavailable()).headers["retry-after"] == "5"
+
+
+def test_who_must_sign_in_is_told_how() -> None:
+    assert problem(errors.InvalidCredentials()).headers["www-authenticate"].startswith("Bearer")
