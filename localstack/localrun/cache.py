@@ -43,9 +43,9 @@ async def cache(plan: StackPlan, processes: Processes) -> AsyncIterator[str]:
                 state = await client.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
             except (redis.ConnectionError, redis.TimeoutError):
                 return False
-            if "cluster_state:ok" in str(state):
+            if state["cluster_state"] == "ok":
                 return True
-            if "cluster_slots_assigned:0" in str(state):
+            if state["cluster_slots_assigned"] == "0":
                 await client.execute_command("CLUSTER ADDSLOTSRANGE", *_ALL_SLOTS)  # type: ignore[no-untyped-call]
             return False
 

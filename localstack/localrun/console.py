@@ -7,6 +7,7 @@ import time
 from typing import TextIO
 
 _NAME_COLUMNS = 10
+_LOGGED_PROGRESS_SECONDS = 5.0
 
 
 class Console:
@@ -16,7 +17,7 @@ class Console:
         self._out = sys.stdout if out is None else out
         self._live = self._out.isatty()
         self._progress_shown = False
-        self._last_progress = ("", "")
+        self._last_progress = 0.0
         self._started = time.monotonic()
 
     def say(self, name: str, text: str) -> None:
@@ -26,12 +27,12 @@ class Console:
         self._write(f"{seconds:6.1f} s  {name:<{_NAME_COLUMNS}}  {text}\n")
 
     def progress(self, name: str, text: str) -> None:
-        """Where a long step has got to; the next line replaces it on a terminal. Repetitions are not written twice."""
-        if (name, text) == self._last_progress:
-            return
-        self._last_progress = (name, text)
+        """Where a long step has got to; on a terminal the next line replaces it, in a log few of many are kept."""
+        now = time.monotonic()
         if not self._live:
-            self.say(name, text)
+            if now - self._last_progress > _LOGGED_PROGRESS_SECONDS:
+                self._last_progress = now
+                self.say(name, text)
             return
         self._clear_progress()
         self._write(f"          {name:<{_NAME_COLUMNS}}  {text[:90]}")

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ _INPUT_FOLDERS = ("infra", "functions", "headwater", "migrations")
 _INPUT_FILES = ("cdk.json", "package-lock.json", "pyproject.toml", "uv.lock")
 _EVENT = re.compile(r"^(?P<stack>[\w-]+) \| +(?P<done>\d+)(?:/(?P<all>\d+))? ")
 _NAME = "deploy"
+_QUIET = ("--no-notices", "--no-version-reporting", "--ci")
 _TOOLKIT = "CDKToolkit"  # the stack of `cdk bootstrap`: where the CLI puts bundles
 
 
@@ -128,6 +129,13 @@ async def _run_cdk(
     cdk = REPOSITORY / "node_modules" / ".bin" / "cdk"
     if not cdk.exists():
         raise ServiceFailed("The CDK CLI is not installed: run `make setup`.")
+    env = _cdk_environment(plan, values_file)
+    if not await asyncio.to_thread(_is_complete, plan, "CDKToolkit"):
+        console.progress(_NAME, "bootstrapping the account")
+        # In a folder without a cdk.json: the CLI would synthesise the app first, for nothing.
+        bootstrap = [str(cdk), "bootstrap", f"aws://{ACCOUNT}/{REGION}", *_QUIET]
+        await _run(processes, "bootstrap", bootstrap, env=env, cwd=folder)
+    console.say(_NAME, "synthesising the stacks and bundling the functions")
     argv = [
         str(cdk),
         "deploy",
@@ -149,11 +157,23 @@ async def _run_cdk(
         if code := await processes.run(_NAME, bootstrap, env=environment, cwd=folder, on_line=_Progress(console).read):
             raise ServiceFailed(processes.account_of(_NAME, f"`cdk bootstrap` ended with exit code {code}"))
     console.say(_NAME, "synthesising the stacks and bundling the functions")
-    code = await processes.run(_NAME, argv, env=environment, cwd=REPOSITORY, on_line=_Progress(console).read)
-    if code != 0:
-        raise ServiceFailed(processes.account_of(_NAME, f"ended with exit code {code}"))
+    await _run(processes, _NAME, argv, env=env, cwd=REPOSITORY, on_line=_Progress(console).read)
     outputs: dict[str, dict[str, str]] = json.loads(outputs_file.read_text())
     return outputs
+
+
+async def _run(
+    processes: Processes,
+    name: str,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    on_line: Callable[[str], None] = lambda _: None,
+) -> None:
+    code = await processes.run(name, argv, env=env, cwd=cwd, on_line=on_line)
+    if code != 0:
+        raise ServiceFailed(processes.account_of(name, f"ended with exit code {code}"))
 
 
 def _cdk_environment(plan: StackPlan, values_file: Path) -> dict[str, str]:
@@ -170,7 +190,6 @@ def _cdk_environment(plan: StackPlan, values_file: Path) -> dict[str, str]:
         # The CLI remembers accounts by credentials in its home: shared, it would confuse two endpoints.
         "CDK_HOME": str(plan.run / "deploy" / "cdk-home"),
         "CDK_DOCKER": "true",
-        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
         "HEADWATER_LOCAL": str(values_file),
         "TMPDIR": str(plan.run / "deploy"),
         "UV_PYTHON_DOWNLOADS": "never",
@@ -189,6 +208,8 @@ class _Progress:
         elif event := _EVENT.match(line):
             of = f" of {event['all']}" if event["all"] else ""
             self._console.progress(_NAME, f"{event['stack']}: {event['done']}{of} resources")
+        elif line.lstrip().startswith("✅"):
+            self._console.say(_NAME, line.strip(" ✅"))
 
 
 def _invoke(plan: StackPlan, function: str) -> None:

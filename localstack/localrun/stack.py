@@ -29,6 +29,7 @@ from localrun.readiness import wait_until
 from localrun.run_lock import RunLock
 
 _STOPPING_RUN_SECONDS = 12.0
+_HEALTHY_WITHIN_SECONDS = 60.0
 _ABSENT_MEDIA = "0" * 22 + "/live.m3u8"
 
 
@@ -145,21 +146,28 @@ def check_ports(plan: StackPlan) -> None:
 async def _check_health(plan: StackPlan) -> None:
     """True readiness: every public address answers through the whole path behind it."""
     async with httpx.AsyncClient(timeout=20) as client:
+        expected = ((f"{plan.api_url}/v1/health", 200), (plan.cdn_url, 200), (f"{plan.cdn_url}/{_ABSENT_MEDIA}", 404))
+        seen: dict[str, str] = {}
 
         async def healthy() -> bool:
-            try:
-                api = await client.get(f"{plan.api_url}/v1/health")
-                page = await client.get(plan.cdn_url)
-                media = await client.get(f"{plan.cdn_url}/{_ABSENT_MEDIA}")
-            except httpx.TransportError:
-                return False
-            return (
-                api.status_code == page.status_code == 200 and media.status_code == 404 and await _accepts_sockets(plan)
-            )
+            seen.clear()
+            for url, status in expected:
+                try:
+                    answer = await client.get(url)
+                except httpx.TransportError as error:
+                    seen[url] = type(error).__name__
+                else:
+                    if answer.status_code != status:
+                        seen[url] = f"{answer.status_code} {answer.text[:200]}"
+            if not await _accepts_sockets(plan):
+                seen[plan.ws_url] = "no WebSocket"
+            return not seen
 
-        await wait_until(
-            healthy, within_seconds=60, every_seconds=0.2, what="the API, the pages, the media and the chat"
-        )
+        try:
+            await wait_until(healthy, within_seconds=_HEALTHY_WITHIN_SECONDS, every_seconds=0.2)
+        except ServiceFailed:
+            problems = "\n".join(f"  {url}: {problem}" for url, problem in seen.items())
+            raise ServiceFailed(f"The stack runs, but does not answer as it should:\n{problems}") from None
 
 
 async def _accepts_sockets(plan: StackPlan) -> bool:

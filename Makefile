@@ -1,0 +1,93 @@
+# Headwater's commands. Each does the set-up it needs: system packages, uv, Python and npm packages, once.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -ec
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/.venv-uv/bin:$(PATH)
+export UV_PYTHON_DOWNLOADS := never
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 18,20,22
+export PYTHONPATH := $(CURDIR):$(CURDIR)/localstack
+
+PYTHON := .venv/bin/python
+# Ends with make even when make is killed outright.
+LOCALRUN := exec setpriv --pdeathsig TERM -- $(PYTHON) -m localrun
+
+DONE := .build/setup
+SETUP := localstack/setup
+CHECKED := headwater functions containers infra localstack migrations bench tests
+
+# --- What a person runs ---
+
+.PHONY: help demo up down reset test check synth bench soak setup setup-tests
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+demo: setup ## set everything up, start the stack, publish a synthetic broadcast, print where to watch it
+	@$(LOCALRUN) demo
+
+up: setup ## the stack in the foreground; its data survives a restart
+	@$(LOCALRUN) up
+
+down: setup ## stop a stack that runs elsewhere
+	@$(LOCALRUN) down
+
+reset: setup ## stop it and wipe its data
+	@$(LOCALRUN) reset
+
+check: $(DONE)/python ## format, lint, types, layers, security: the fast, static half
+	@echo "check: format";       .venv/bin/ruff format --check --quiet .
+	@echo "check: lint";         .venv/bin/ruff check --quiet .
+	@echo "check: types";        .venv/bin/mypy $(wildcard $(CHECKED))
+	@echo "check: layers";       .venv/bin/lint-imports
+	@echo "check: security";     .venv/bin/bandit --quiet --recursive --configfile pyproject.toml headwater functions containers infra localstack migrations
+	@echo "check: scripts";      for file in $(SETUP)/system-packages $(SETUP)/uv $(SETUP)/browser .ci/run; do sh -n $$file; done
+	@echo "check: everything is fine"
+
+test: setup-tests ## every test: the quick tiers side by side, then end to end on one stack
+	@failed=; \
+	echo "test: unit, contract, infra, integration"; \
+	.venv/bin/pytest -n 2 --dist loadfile -q tests/unit tests/contract tests/infra tests/integration || failed=yes; \
+	echo "test: end to end, on a stack of its own"; \
+	.venv/bin/pytest -q tests/e2e || failed=yes; \
+	test -z "$$failed"
+
+synth: setup ## every stack's template into cdk.out/
+	@node_modules/.bin/cdk synth --quiet --no-notices --no-version-reporting --output cdk.out
+	@ls cdk.out/*.template.json
+
+# --- Set-up, each step once for each version of what it reads ---
+
+setup: $(DONE)/system $(DONE)/python $(DONE)/emulator $(DONE)/node
+
+setup-tests: setup $(DONE)/system-for-tests
+
+$(DONE)/system: $(SETUP)/system-packages $(SETUP)/packages.txt
+	@$(SETUP)/system-packages $(SETUP)/packages.txt
+	@mkdir -p $(DONE) && touch $@
+
+$(DONE)/system-for-tests: $(SETUP)/system-packages $(SETUP)/test-packages.txt $(SETUP)/browser $(DONE)/python
+	@$(SETUP)/system-packages $(SETUP)/test-packages.txt
+	@$(SETUP)/browser
+	@touch $@
+
+$(DONE)/python: $(DONE)/system pyproject.toml uv.lock $(SETUP)/uv
+	@$(SETUP)/uv
+	@echo "setup: Python packages into .venv"
+	@uv sync --frozen --quiet
+	@touch $@
+
+# MiniStack pins its own botocore; the functions it runs are bundled for the interpreter that both share.
+$(DONE)/emulator: $(DONE)/python
+	@echo "setup: MiniStack into .venv-emulator"
+	@UV_PROJECT_ENVIRONMENT=.venv-emulator uv sync --frozen --quiet --no-default-groups --only-group emulator --python $(PYTHON)
+	@touch $@
+
+$(DONE)/node: $(DONE)/system package.json package-lock.json
+	@echo "setup: npm packages into node_modules"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
