@@ -28,14 +28,14 @@ def handler(event: dict[str, Any], context: Any) -> Any:
 
 
 def _finalise(record: SQSRecord) -> None:
-    job = decode(record.body, FinaliseRecording)
-    p = parts()
     try:
+        job = decode(record.body, FinaliseRecording)
+        p = parts()
         result = finalise_recording(
             job, streams=p.streams, leases=p.leases, timelines=p.timelines, objects=p.objects, now_ms=unix_ms()
         )
     except Exception:
-        logger().exception("recording not finalised", extra={"broadcast_id": job.broadcast_id})
+        logger().exception("recording not finalised", extra={"message_id": record.message_id})
         raise
     count(f"Recording{result.title()}".replace("_", ""))
     logger().info("recording finalised", extra={"broadcast_id": job.broadcast_id, "result": result})
