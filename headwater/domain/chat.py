@@ -86,8 +86,8 @@ def clean_text(text: str) -> str:
     """
     if len(text) > FRAME_LIMIT_BYTES:
         raise TooLong
-    on_one_line = " ".join(text.split())
-    cleaned = unicodedata.normalize("NFC", "".join(filter(_may_be_said, on_one_line))).strip()
+    kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or _may_be_said(c))
+    cleaned = " ".join(unicodedata.normalize("NFC", kept).split())
     if not any(unicodedata.category(c) not in ("Cf", "Mn", "Zs") for c in cleaned):
         raise BadFrame("The message is empty.")
     if len(cleaned) > TEXT_LIMIT:
