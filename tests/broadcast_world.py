@@ -12,7 +12,15 @@ from functions.broadcast_sweep.sweep_broadcasts import SweepBroadcasts
 from functions.transcode_dispatch.look_at_broadcast import LookAtBroadcast
 from functions.transcode_dispatch.wire import Look
 from headwater.contracts import BroadcastPulse, FinaliseRecording
-from headwater.domain.broadcast import Broadcast, BroadcastState, EndReason, SessionRef, StreamControl, StreamSettings
+from headwater.domain.broadcast import (
+    Broadcast,
+    BroadcastState,
+    EndReason,
+    RecordingState,
+    SessionRef,
+    StreamControl,
+    StreamSettings,
+)
 from headwater.domain.broadcast_events import (
     Configure,
     Delete,
@@ -27,7 +35,7 @@ from headwater.domain.broadcast_events import (
     Stop,
     Update,
 )
-from headwater.domain.broadcast_rules import Decision, Outcome
+from headwater.domain.broadcast_rules import IDLE_LIMIT_MS, Decision, Outcome
 from headwater.domain.ids import BroadcastId, StreamId, UserId, WorkerId
 from headwater.domain.lease import Fence
 from headwater.errors import DependencyUnavailable
@@ -162,7 +170,7 @@ class World:
     def weather(self, what: int, how: int) -> None:
         """Something breaks, or mends."""
         broken = how < 3
-        match what % 5:
+        match what % 6:
             case 0:
                 self.outbox.broken = broken
             case 1:
@@ -173,6 +181,8 @@ class World:
                 self.finalise_queue.broken = broken
             case 4:
                 self.crash_next = broken
+            case 5:
+                self.controls.broken = broken
 
     def worker_comes(self, which: int, _: int) -> None:
         waiting = [task for task in self.tasks.running if task.task_id not in {w.task_id for w in self.workers}]
@@ -204,16 +214,20 @@ class World:
             message, _delay = self.finalise_queue.sent[0] if how == 7 else self.finalise_queue.sent.pop(0)
             assert isinstance(message, FinaliseRecording)
             found = self.control.find(message.broadcast_id)
-            if found is None or found.is_active or found.is_settled:
-                return
-            self.leases.close_whatever(message.broadcast_id)
-            self._apply(Finalised(message.broadcast_id, 4.0 if found.live_at else 0.0, ("720p",)))
+            if found is not None and not found.is_active:
+                self.leases.close_whatever(message.broadcast_id)
+                self._apply(Finalised(message.broadcast_id, 4.0 if found.live_at else 0.0, ("720p",)))
+
+    def finalise_too_early(self, _: int, __: int) -> None:
+        if self.broadcast is not None:
+            self._apply(Finalised(self.broadcast.broadcast_id, 4.0))
 
     # -- afterwards -----------------------------------------------------------------------------------------------
 
     def calm_down(self) -> None:
         """Everything is mended, encoders go, messages arrive: the stream must come to rest by itself."""
         self.outbox.broken = self.tasks.broken = self.tasks.mute = self.finalise_queue.broken = self.crash_next = False
+        self.controls.broken = False
         for _ in range(LONGEST_CALM_LOOKS):
             if not self.control.needs_attention:
                 break
@@ -244,19 +258,17 @@ class World:
         before = self.control
         try:
             decision = self.broadcasts.apply(STREAM, event)
-        except Crash:
+        except (Crash, DependencyUnavailable):
             pass
         else:
-            self.seen.answer(before, event, decision)
+            self.seen.answer(before, event, decision, self.clock.now)
         self._collect()
 
     def _look(self, look: Look) -> None:
         try:
             self.dispatch(look)
-        except Crash:
+        except (Crash, DependencyUnavailable):
             self.queue.append(Message(self.clock.now + 60_000, look))  # not deleted, so SQS hands it out again
-        except DependencyUnavailable:
-            self.queue.append(Message(self.clock.now + 60_000, look))
         self._collect()
 
     def _send(self, control: StreamControl) -> None:
@@ -313,10 +325,17 @@ class Sightings:
         first = self.generations.setdefault((fence.broadcast_id, fence.generation), fence.worker_id)
         assert first == fence.worker_id, "two workers of one generation"
 
-    def answer(self, before: StreamControl, event: Event, decision: Decision) -> None:
+    def answer(self, before: StreamControl, event: Event, decision: Decision, now: int) -> None:
         """An event of a session that does not hold the claim changes nothing, nor does a publish that is turned away."""
         if isinstance(event, Publish) and decision.outcome in (Outcome.BUSY, Outcome.REFUSED):
             assert _without_outbox(decision.control) == _without_outbox(before)
+        holder = before.broadcast.session if before.broadcast else None
+        if isinstance(event, Publish) and holder is not None and now - holder.last_seen_at <= IDLE_LIMIT_MS:
+            ours = (event.ref.node, event.ref.client_id)
+            after = decision.control.broadcast
+            if (holder.ref.node, holder.ref.client_id) != ours:
+                assert after is not None
+                assert after.session == holder, "a second publisher has moved the first"
         if isinstance(event, Update | Done):
             broadcast = before.broadcast
             known = (broadcast.session, broadcast.silent_session) if broadcast else ()
@@ -358,6 +377,7 @@ class Sightings:
             self.ended[key] = broadcast
         else:
             assert key not in self.ended, "ended is final"
+            assert broadcast.recording is RecordingState.PENDING
 
 
 def _without_outbox(control: StreamControl) -> StreamControl:
@@ -367,5 +387,5 @@ def _without_outbox(control: StreamControl) -> StreamControl:
 STEPS: tuple[Callable[[World, int, int], None], ...] = (
     World.publish, World.publish, World.update, World.update, World.done, World.late_hook, World.media, World.media,
     World.refuse_source, World.owner, World.time, World.time, World.pulse, World.due_pulse, World.due_pulse, World.sweep,
-    World.weather, World.worker_comes, World.worker_beats, World.worker_dies, World.finalise,
+    World.weather, World.worker_comes, World.worker_beats, World.worker_dies, World.finalise, World.finalise_too_early,
 )  # fmt: skip

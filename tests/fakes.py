@@ -28,14 +28,17 @@ class FakeClock:
 
 
 class MemoryControls:
-    """A ControlStore."""
+    """A ControlStore. `broken`: it does not answer."""
 
     def __init__(self, *controls: StreamControl) -> None:
+        self.broken = False
         self.items = {control.stream_id: control for control in controls}
         self.reads = 0
         self.writes = 0
 
     def load(self, stream_id: StreamId) -> StreamControl | None:
+        if self.broken:
+            raise DependencyUnavailable
         self.reads += 1
         return self.items.get(stream_id)
 
