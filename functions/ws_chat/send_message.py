@@ -33,7 +33,7 @@ class DeliveryQueue(Protocol):
 
 
 class ArchiveQueue(Protocol):
-    def archive(self, message: ChatMessageArchived) -> None: ...
+    def send(self, message: ChatMessageArchived) -> None: ...
 
 
 def unix_ms() -> int:
@@ -73,7 +73,7 @@ class SendMessage:
         message = message_event(MessageId(new_id()), member.chatter, member.role, text, frame.reply_to, created_at)
         accepted = self._rooms.accept(frame.stream_id, member.chatter.user_id, frame.nonce, message)
         self._delivery.hint(frame.stream_id, accepted.seq)
-        self._archive.archive(
+        self._archive.send(
             ChatMessageArchived(
                 stream_id=frame.stream_id,
                 seq=accepted.seq,

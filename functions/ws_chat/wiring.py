@@ -12,12 +12,13 @@ from functions.ws_chat.reply import Reply
 from functions.ws_chat.send_message import SendMessage
 from functions.ws_chat.settings import WsChatSettings
 from headwater.adapters.chat_connections import ChatConnections
-from headwater.adapters.chat_queues import ChatArchiveQueue, ChatDeliveryQueue
+from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
 from headwater.adapters.chat_rooms import ChatRooms, MessageRate
 from headwater.adapters.chat_streams import ChatStreams
 from headwater.adapters.chat_strikes import ChatStrikes
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.connection_posts import signed_posts
+from headwater.adapters.queues import MessageQueue
 from headwater.adapters.stream_controls import StreamControls
 from headwater.settings import load_settings
 
@@ -36,7 +37,7 @@ class Wiring:
                 rooms,
                 self.connections,
                 ChatDeliveryQueue(settings.chat_delivery_queue_url),
-                ChatArchiveQueue(settings.chat_archive_queue_url),
+                MessageQueue(settings.chat_archive_queue_url),
             ),
             self.connections,
             ChatStrikes(settings.cache_url),

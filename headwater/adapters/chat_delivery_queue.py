@@ -1,4 +1,4 @@
-"""Stage 7 · the queues of chat: hints that a room has something to deliver, and messages on their way to the archive."""
+"""Stage 7 · the queue `chat-delivery`: hints that a room has something to deliver, in order for each room."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headwater.adapters import aws
-from headwater.contracts import ChatDelivery, ChatMessageArchived, encode
+from headwater.contracts import ChatDelivery, encode
 from headwater.domain.ids import StreamId
 from headwater.errors import DependencyUnavailable
 
@@ -33,18 +33,5 @@ class ChatDeliveryQueue:
                 MessageGroupId=stream_id,
                 MessageDeduplicationId=f"{stream_id}-{seq}",
             )
-        except (BotoCoreError, ClientError) as error:
-            raise DependencyUnavailable from error
-
-
-class ChatArchiveQueue:
-    def __init__(self, queue_url: str) -> None:
-        self._queue_url = queue_url
-
-    def archive(self, message: ChatMessageArchived) -> None:
-        """Raises DependencyUnavailable."""
-        sqs: SQSClient = aws.client("sqs")
-        try:
-            sqs.send_message(QueueUrl=self._queue_url, MessageBody=encode(message))
         except (BotoCoreError, ClientError) as error:
             raise DependencyUnavailable from error
