@@ -1,0 +1,52 @@
+"""A function's bundle is all that it has on Lambda: whatever its handler imports must be inside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.bundling import bundle
+from infra.config import LocalValues, local
+from tests.templates import ROOT
+
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+RUNTIME = local(LocalValues()).function_runtime
+
+# No site-packages, no repository, no environment; a compiled module for every source, or the cold start pays for it.
+IN_A_FRESH_INTERPRETER = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+handler = importlib.import_module(sys.argv[2]).handler
+assert callable(handler)
+for module in list(sys.modules.values()):
+    source = getattr(module, "__file__", None) or ""
+    if source.startswith(sys.argv[1]) and source.endswith(".py"):
+        assert module.__spec__.cached and __import__("os").path.exists(module.__spec__.cached), source
+"""
+
+
+@pytest.mark.timeout(400)  # the first run installs every function's dependencies
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_handler_imports_from_its_own_bundle_alone(name: str, tmp_path: Path) -> None:
+    made = bundle(name, RUNTIME)
+    with zipfile.ZipFile(made.archive) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path)
+    others = {other.split("/")[1] for other in names if other.startswith("functions/") and other.count("/") > 1}
+    assert others <= {name}, "a function's bundle holds no other function"
+    command = [sys.executable, "-I", "-S", "-c", IN_A_FRESH_INTERPRETER, str(tmp_path), f"functions.{name}.handler"]
+    ended = subprocess.run(command, env={}, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.timeout(400)
+def test_an_unchanged_function_is_not_bundled_again() -> None:
+    name = "broadcast_sweep"
+    first = bundle(name, RUNTIME)
+    made_at = first.archive.stat().st_mtime_ns
+    assert bundle(name, RUNTIME) == first
+    assert first.archive.stat().st_mtime_ns == made_at

@@ -1,0 +1,96 @@
+"""Every folder under functions/ is deployed once, told exactly what its settings ask for, and fed without losing work."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from headwater.settings import EnvironmentSettings, load_settings
+from tests.templates import ROOT, Templates
+
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
+# Read by libraries, not by our settings.
+LIBRARY_VARIABLES = ("AWS_ENDPOINT_URL", "POWERTOOLS_")
+
+
+def settings_of(module: str) -> type[EnvironmentSettings]:
+    """The settings class that `module` declares."""
+    [declared] = [
+        value
+        for value in vars(importlib.import_module(module)).values()
+        if isinstance(value, type) and issubclass(value, EnvironmentSettings) and value.__module__ == module
+    ]
+    return declared
+
+
+def assert_settings_match(shape: type[EnvironmentSettings], variables: dict[str, object]) -> None:
+    given = {name for name in variables if not name.startswith(LIBRARY_VARIABLES)}
+    fields = msgspec.structs.fields(shape)
+    assert given <= {field.encode_name for field in fields}, "the template gives what nobody reads"
+    assert {field.encode_name for field in fields if field.required} <= given, (
+        "the template does not give what is needed"
+    )
+    plain = {name: value if isinstance(value, str) else "made-by-cloudformation" for name, value in variables.items()}
+    load_settings(shape, plain)
+
+
+def test_every_function_folder_is_deployed_once(synthesised: Templates) -> None:
+    handlers = sorted(each.properties["Handler"] for each in synthesised.resources("AWS::Lambda::Function"))
+    assert handlers == [f"functions.{name}.handler.handler" for name in FUNCTIONS]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_handler_that_is_named_can_be_imported_and_called(name: str) -> None:
+    assert callable(importlib.import_module(f"functions.{name}.handler").handler)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_settings_match_what_the_template_gives(synthesised: Templates, name: str) -> None:
+    variables = synthesised.function(name).properties["Environment"]["Variables"]
+    assert_settings_match(settings_of(f"functions.{name}.settings"), variables)
+
+
+def test_the_workers_settings_match_what_its_task_definition_and_job_give(synthesised: Templates) -> None:
+    [definition] = synthesised.resources("AWS::ECS::TaskDefinition")
+    [container] = definition.properties["ContainerDefinitions"]
+    variables = {each["Name"]: each["Value"] for each in container["Environment"]}
+    assert_settings_match(settings_of("ffmpeg_worker.settings"), {**variables, "TRANSCODE_JOB": "{}"})
+
+
+def test_the_task_definition_runs_the_worker_on_a_read_only_root(synthesised: Templates) -> None:
+    [definition] = synthesised.resources("AWS::ECS::TaskDefinition")
+    [container] = definition.properties["ContainerDefinitions"]
+    assert container["Name"] == "worker"
+    assert container["Command"] == ["python", "-m", "ffmpeg_worker"]
+    assert container["ReadonlyRootFilesystem"] is True
+    assert [each["ContainerPath"] for each in container["MountPoints"] if not each["ReadOnly"]] == ["/tmp"]
+    assert Path(ROOT, "containers/ffmpeg-worker/ffmpeg_worker/__main__.py").is_file()
+
+
+def test_every_log_is_deleted_after_a_while(synthesised: Templates) -> None:
+    for function in synthesised.resources("AWS::Lambda::Function"):
+        log = synthesised.referred(function.stack, function.properties["LoggingConfig"]["LogGroup"])
+        assert log.type == "AWS::Logs::LogGroup", function
+    for log in synthesised.resources("AWS::Logs::LogGroup"):
+        assert log.properties["RetentionInDays"] >= 1, log
+
+
+def test_a_batch_with_one_bad_message_does_not_come_back_whole(synthesised: Templates) -> None:
+    mappings = synthesised.resources("AWS::Lambda::EventSourceMapping")
+    assert len({str(mapping.properties["EventSourceArn"]) for mapping in mappings}) == len(mappings)
+    for mapping in mappings:
+        assert mapping.properties["FunctionResponseTypes"] == ["ReportBatchItemFailures"], mapping
+
+
+def test_a_message_stays_hidden_for_six_time_outs_of_its_function(synthesised: Templates) -> None:
+    for mapping in synthesised.resources("AWS::Lambda::EventSourceMapping"):
+        queue = synthesised.referred(mapping.stack, mapping.properties["EventSourceArn"])
+        function = synthesised.referred(mapping.stack, mapping.properties["FunctionName"])
+        assert queue.properties["VisibilityTimeout"] >= 6 * function.properties["Timeout"], queue
+
+
+def test_the_publish_hook_is_answered_before_nginx_gives_up(synthesised: Templates) -> None:
+    assert synthesised.function("ingest_hooks").properties["Timeout"] < 10
