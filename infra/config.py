@@ -61,10 +61,12 @@ class WorkerTask:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceLimits:
-    """Requests per minute and address before the API answers 429."""
+    """Requests per minute and address before the API answers 429; and what one user may say in one chat room."""
 
     registrations_per_minute: int = 5
     logins_per_minute: int = 10
+    chat_message_burst: int = 20
+    chat_messages_per_minute: int = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,9 @@ class Stage:
 
     Exactly one of `database_url` (becomes a secret) and `database_secret_arn` (an existing secret, `{"url": …}`) is set.
     `websocket_callback_url` is the base of `@connections`, with `{api_id}` and `{stage}` to be filled in; None means
-    API Gateway's own address. `function_environment` is given to every function on top of its own settings.
+    API Gateway's own address. `socket_route_responses`: a WebSocket route answers its sender only when it is told to; the
+    local emulator always does, and does not know the resource that says so. `function_environment` is given to every
+    function on top of its own settings.
     `keep_data` outlives the stacks; `require_tls` makes stores refuse plain HTTP, which one machine's loopback speaks.
     """
 
@@ -84,6 +88,7 @@ class Stage:
     database_url: str | None = None
     database_secret_arn: str | None = None
     websocket_callback_url: str | None = None
+    socket_route_responses: bool = True
     function_runtime: FunctionRuntime = LAMBDA
     function_environment: Mapping[str, str] = field(default_factory=dict)
     worker: WorkerTask
@@ -158,6 +163,7 @@ def local(values: LocalValues) -> Stage:
         cache_url=values.cache_url,
         database_url=values.database_url,
         websocket_callback_url=values.websocket_callback_url,
+        socket_route_responses=False,
         function_runtime=FunctionRuntime(
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
             architecture="arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64",
@@ -171,7 +177,12 @@ def local(values: LocalValues) -> Stage:
             public_ip=False,
             start_limit_seconds=15,
         ),
-        limits=ServiceLimits(registrations_per_minute=300, logins_per_minute=300),
+        limits=ServiceLimits(
+            registrations_per_minute=300,
+            logins_per_minute=300,
+            chat_message_burst=300,
+            chat_messages_per_minute=6000,
+        ),
         keep_data=False,
         require_tls=False,
         log_retention_days=1,

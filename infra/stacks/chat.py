@@ -51,6 +51,8 @@ class ChatStack(Stack):
                 "CHAT_CALLBACK_URL": callback_url,
                 "CACHE_URL": stage.cache_url,
                 "CORS_ORIGINS": ",".join(stage.cors_origins),
+                "CHAT_MESSAGE_BURST": str(stage.limits.chat_message_burst),
+                "CHAT_MESSAGES_PER_MINUTE": str(stage.limits.chat_messages_per_minute),
             },
             timeout_seconds=10,
         )
@@ -65,6 +67,7 @@ class ChatStack(Stack):
                 integration=integrations.WebSocketLambdaIntegration(
                     f"{route.strip('$').title()}Integration", self.sockets.function
                 ),
+                return_response=stage.socket_route_responses and route == "$default",
             )
 
         self.delivery = ServiceFunction(
@@ -104,11 +107,13 @@ class ChatStack(Stack):
         function.may("dynamodb:Query", f"{data.connections.table_arn}/index/{ROOMS_INDEX}")
 
     def _let_post(self, function: ServiceFunction) -> None:
-        function.may(
-            "execute-api:ManageConnections",
+        """Send frames, and close sockets that take none or that send nothing but nonsense."""
+        connections = (
             self.format_arn(
                 service="execute-api",
                 resource=self.socket_api.api_id,
-                resource_name=f"{SOCKET_STAGE}/POST/@connections/*",
-            ),
+                resource_name=f"{SOCKET_STAGE}/{method}/@connections/*",
+            )
+            for method in ("POST", "DELETE")
         )
+        function.may("execute-api:ManageConnections", *connections)
