@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rtmp_ingest.hooks_api import HooksApi, HooksUnreachable
 
 LANES = 8  # a node that loses all its publishers at once must tell so within seconds
 ATTEMPT_SECONDS = 5.0
+STOP_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
 _NEVER_ACCEPTED = frozenset({400, 403, 413})  # the hook itself is wrong; everything else may pass
@@ -87,12 +89,14 @@ class DoneSender:
             return self._count()
 
     def stop(self) -> None:
+        """An attempt under way is left to itself: if it succeeds unseen, the next run repeats it, which changes nothing."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
+        give_up_at = time.monotonic() + STOP_SECONDS
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(ATTEMPT_SECONDS)
+                thread.join(max(0.0, give_up_at - time.monotonic()))
 
     def _enqueue(self, done: SpooledDone) -> None:
         lane = self._lanes[int(done.hook.client_id or 0) % LANES]

@@ -9,7 +9,6 @@ from pathlib import Path
 from rtmp_ingest.settings import Settings
 
 TEMPLATE = Path(__file__).with_name("nginx.conf")
-CHUNK_SIZE = 16384  # bytes; measured: see docs/decisions/0004-rtmp-ingest.md
 
 _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
@@ -22,7 +21,6 @@ def render(settings: Settings, template: str) -> str:
         "RTMP_LISTEN": settings.rtmp_listen,
         "LOOPBACK_PORT": str(settings.loopback_port),
         "RELAY_PORT": str(settings.relay_port),
-        "CHUNK_SIZE": str(CHUNK_SIZE),
         "PLAY_RULES": _play_rules(settings.pull_allow),
     }
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)

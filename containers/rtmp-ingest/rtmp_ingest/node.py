@@ -21,7 +21,7 @@ from rtmp_ingest.settings import Settings
 from rtmp_ingest.task_address import pull_base
 
 READY_SECONDS = 10.0
-FLUSH_SECONDS = 3.0
+FLUSH_SECONDS = 2.0
 LOOK_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
