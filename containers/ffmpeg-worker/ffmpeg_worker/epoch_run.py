@@ -61,7 +61,7 @@ class EpochRun:
         self._jpeg = b""
         self._out_time = b""
         self._last_sign = time.monotonic()
-        self._fed_since_sign = False
+        self._last_fed = self._last_sign
         self._ended = False
         self._send(flv.file_header(video=bool(plan.rungs), audio=plan.audio is not None))
         for header in headers:
@@ -94,7 +94,7 @@ class EpochRun:
         if not self.takes(tag) or (tag.is_audio and tag.timestamp < self._sound_from_ms):
             return
         self._send(flv.tag_bytes(tag))
-        self._fed_since_sign = True
+        self._last_fed = time.monotonic()
         if tag.is_video and self.plan.keyframes is Keyframes.SOURCE:
             at = Boundary(tag.presentation_time, tag.timestamp)
             self._cut(self._cutter.keyframe(at) if tag.is_keyframe else self._cutter.reach(tag.timestamp))
@@ -140,8 +140,10 @@ class EpochRun:
             self.segments += self.packager.finish()
         return status
 
-    def is_hanging(self, now: float) -> bool:
-        return self._fed_since_sign and now - self._last_sign > HANG_SECONDS
+    @property
+    def is_hanging(self) -> bool:
+        """Whether frames went in for five seconds, and nothing came of it."""
+        return self._last_fed - self._last_sign > HANG_SECONDS
 
     def dispose(self) -> None:
         """Be rid of FFmpeg at once; what it still held is lost to this run."""
@@ -179,7 +181,6 @@ class EpochRun:
 
     def _sign_of_life(self) -> None:
         self._last_sign = time.monotonic()
-        self._fed_since_sign = False
 
     def _read_thumbnails(self, data: bytes) -> None:
         self._jpeg += data

@@ -66,6 +66,11 @@ class LeaseKeeper:
             raise LeaseLost
         self._valid_until = max(self._valid_until, asked_at + WORKER_SELF_FENCE_SECONDS)
 
+    def give_up(self, reason: str) -> None:
+        """This worker can no longer do its work: write nothing more, and let another take over."""
+        self._closing.set()
+        self._lose(reason)
+
     def release(self) -> bool:
         """Everything is flushed: let go. False when the lease was lost before."""
         self.stop()

@@ -115,12 +115,21 @@ class LivePlaylists:
             except DependencyUnavailable:
                 return False
             except ObjectChanged:
-                self._lease.confirm()
-                current = self._store.head(key, deadline_seconds=PLAYLIST_SECONDS)
-                if current is not None and current.metadata.get(_OWNER, "") > own_id:  # ids are ordered by time
-                    self._superseded.add(key)
-                    return True
-                self._etags[key] = current.etag if current else None
+                if not self._may_replace(key, own_id):
+                    return key in self._superseded
             else:
                 return True
         return False
+
+    def _may_replace(self, key: str, own_id: str) -> bool:
+        """Look who wrote it. Raises LeaseLost when that was a worker that has taken our place."""
+        try:
+            self._lease.confirm()
+            current = self._store.head(key, deadline_seconds=PLAYLIST_SECONDS)
+        except DependencyUnavailable:
+            return False
+        if current is not None and current.metadata.get(_OWNER, "") > own_id:  # ids are ordered by time
+            self._superseded.add(key)
+            return False
+        self._etags[key] = current.etag if current else None
+        return True

@@ -62,6 +62,7 @@ class PublishSessionReader:
         self._wake_reading, self._wake_writing = socket.socketpair()
         self._wake_reading.setblocking(False)
         self._stop = False
+        self._flush = True
 
         self._probe = SourceProbe()
         self._headers: dict[TagKind, Tag] = {}
@@ -74,8 +75,9 @@ class PublishSessionReader:
         self._last_sound = 0
         self._wall_offset_ms = 0
 
-    def stop(self) -> None:
-        """From any thread: end the open segment where it is, hand it on, and let `run` return."""
+    def stop(self, *, flush: bool = True) -> None:
+        """From any thread: let `run` return, after ending the open segment where it is and handing it on if `flush`."""
+        self._flush = flush
         self._stop = True
         with contextlib.suppress(OSError):
             self._wake_writing.send(b"\0")
@@ -121,7 +123,8 @@ class PublishSessionReader:
                 end = SessionEnd.SOURCE_GONE
             self._watch_run()
         self._selector.unregister(connection)
-        self._finish_run()
+        if self._flush:
+            self._finish_run()
         return end
 
     def _receive(self, connection: socket.socket, reader: RtmpReader) -> SessionEnd | None:
@@ -169,7 +172,8 @@ class PublishSessionReader:
         self._last_timestamp = max(self._last_timestamp or 0, tag.timestamp)
         if tag.is_audio:
             self._last_sound = tag.timestamp
-        self._buffer.append(tag)
+        if not self._buffer.append(tag):
+            return
         if self._run is None:
             self._start_first_run()
         elif not self._run.takes(tag):
@@ -269,7 +273,7 @@ class PublishSessionReader:
             return
         if run.is_over:
             self._restart_after_failure(f"ffmpeg ended with status {run.finish()}")
-        elif run.is_hanging(time.monotonic()):
+        elif run.is_hanging:
             self._restart_after_failure("ffmpeg hangs")
         elif run.backlog_bytes > BACKLOG_BYTES:
             count("TranscoderTooSlow")

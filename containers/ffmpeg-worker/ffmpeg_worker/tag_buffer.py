@@ -7,6 +7,7 @@ from collections import deque
 from ffmpeg_worker.flv import Tag
 from ffmpeg_worker.segment_cutter import Boundary
 
+_SOUND_KEPT_MS = 3000  # of sound alone; pictures may yet turn up beside it
 _INTERLEAVING_MS = 1000  # how far apart encoders send sound and picture of the same moment
 
 
@@ -16,14 +17,25 @@ class TagBuffer:
     def __init__(self) -> None:
         self._tags: deque[Tag] = deque()
         self.size = 0
+        self._has_keyframe = False
 
-    def append(self, tag: Tag) -> None:
+    def append(self, tag: Tag) -> bool:
+        """Keep `tag`, unless it is a picture that cannot be decoded because no keyframe came before it."""
+        if tag.is_keyframe:
+            self._has_keyframe = True
+        elif not self._has_keyframe:
+            if tag.is_video:
+                return False
+            while self._tags and self._tags[0].timestamp < tag.timestamp - _SOUND_KEPT_MS:
+                self.size -= len(self._tags.popleft().payload)
         self._tags.append(tag)
         self.size += len(tag.payload)
+        return True
 
     def clear(self) -> None:
         self._tags.clear()
         self.size = 0
+        self._has_keyframe = False
 
     def forget_before(self, boundary: Boundary) -> None:
         """Segments up to `boundary` are whole: a successor needs the keyframe that `boundary` is decoded from, and on."""

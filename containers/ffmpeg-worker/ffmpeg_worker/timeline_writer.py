@@ -6,6 +6,7 @@ run ahead of it. A segment that cannot be stored in time becomes a gap, and the 
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -14,13 +15,22 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ffmpeg_worker.epoch_run import EpochMedia
+from ffmpeg_worker.ffmpeg_command import THUMBNAIL_SECONDS
 from ffmpeg_worker.live_playlists import LivePlaylists
 from ffmpeg_worker.packager import PackagedSegment
 from ffmpeg_worker.uploader import Authority, Upload, Uploader
 from headwater.domain.lease import Fence
 from headwater.errors import Conflict, DependencyUnavailable, LeaseLost
 from headwater.media import object_keys
-from headwater.media.timeline import LIVE_WINDOW_SEGMENTS, Epoch, Segment, Timeline, TrackKind, TrackSegment
+from headwater.media.timeline import (
+    LIVE_WINDOW_SEGMENTS,
+    SEGMENT_SECONDS,
+    Epoch,
+    Segment,
+    Timeline,
+    TrackKind,
+    TrackSegment,
+)
 from headwater.observability import count, flush_metrics, logger
 
 OVERTAKEN_SECONDS = 8.0  # a segment still missing when later ones are stored is given up after this
@@ -29,7 +39,6 @@ PENDING_BYTES = 192 * 1024 * 1024  # whatever the times say, memory is bounded
 SLOW_SHARE = 0.9  # of a segment's duration
 REFRESH_ENTRANCES = frozenset({1, 2, 4, 8, 16})  # measured bitrates settle while the first segments come
 _RETRY_SECONDS = 0.5
-THUMBNAIL_SECONDS = 10
 
 
 class TimelineStore(Protocol):
@@ -77,7 +86,7 @@ class TimelineWriter:
         self._on_segment = on_segment
         self._next_sequence = timeline.segments[-1].sequence + 1 if timeline.segments else 0
         self._next_epoch = timeline.epochs[-1].number + 1 if timeline.epochs else 1
-        self._next_thumbnail = -(-self._next_sequence * 2 // THUMBNAIL_SECONDS)
+        self._next_thumbnail = math.ceil(self._next_sequence * SEGMENT_SECONDS / THUMBNAIL_SECONDS)
         self._current: tuple[EpochMedia, Epoch, dict[str, Upload]] | None = None
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._waiting: list[_Pending] = []
@@ -118,12 +127,13 @@ class TimelineWriter:
 
     def add_thumbnail(self, image: bytes) -> None:
         stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
-        number = self._next_thumbnail
-        self._next_thumbnail += 1
-        kind, lasting = object_keys.JPEG_TYPE, object_keys.IMMUTABLE
-        self._uploader.start(Upload(object_keys.thumbnail(stream, broadcast, number), image, kind, lasting))
         poster = object_keys.poster(stream, broadcast)
-        self._uploader.start(Upload(poster, image, kind, object_keys.RECORDING_MANIFEST))
+        self._uploader.start(Upload(poster, image, object_keys.JPEG_TYPE, object_keys.RECORDING_MANIFEST))
+        number = self._next_thumbnail
+        if number * THUMBNAIL_SECONDS <= (self._next_sequence + 1) * SEGMENT_SECONDS:  # each new FFmpeg begins with one
+            self._next_thumbnail += 1
+            key = object_keys.thumbnail(stream, broadcast, number)
+            self._uploader.start(Upload(key, image, object_keys.JPEG_TYPE, object_keys.IMMUTABLE))
 
     def close(self, seconds: float) -> bool:
         """Commit what was added, then stop; whether all of it could be within `seconds`."""
@@ -167,7 +177,10 @@ class TimelineWriter:
                     self._waiting.remove(pending)
                 self._commit(pending)
         except LeaseLost:
-            logger().error("stopped writing: the lease is lost")
+            self._authority.give_up("the timeline belongs to another worker")
+        except Exception:
+            logger().exception("the timeline cannot be written")
+            self._authority.give_up("the timeline cannot be written")
         finally:
             flush_metrics()
 

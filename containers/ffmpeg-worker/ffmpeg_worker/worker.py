@@ -33,7 +33,7 @@ from headwater.errors import (
 from headwater.observability import logger
 
 POLL_SECONDS = 1.0
-FLUSH_SECONDS = 8.0  # a task has ten seconds between SIGTERM and SIGKILL
+READER_SECONDS, FLUSH_SECONDS = 5.0, 8.0  # together less than ten: then SIGTERM becomes SIGKILL
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 TELL_SECONDS = 30.0
 
@@ -117,15 +117,17 @@ class Worker:
             return WorkerEnd.NOT_NEEDED
         sink = self._open_sink(self._segment_committed)
         end: WorkerEnd | None = None
+        leaving_at = time.monotonic()
         try:
             while end is None:
                 end = self._look(sink)
                 if end is None:
                     self._wake.wait(POLL_SECONDS)
                     self._wake.clear()
+            leaving_at = time.monotonic()
         finally:
             self._stop_following()
-        return self._leave(sink, end)
+        return self._leave(sink, end, leaving_at + FLUSH_SECONDS)
 
     def _look(self, sink: Sink) -> WorkerEnd | None:
         """Compare what is with what should be; the reason to go, if there is one."""
@@ -199,8 +201,8 @@ class Worker:
     def _stop_following(self) -> None:
         following, self._following = self._following, None
         if following is not None:
-            following.reader.stop()
-            following.thread.join(FLUSH_SECONDS)
+            following.reader.stop(flush=self._lease.may_write)
+            following.thread.join(READER_SECONDS)
             self._retries, self._retry_at = 0, 0.0
 
     # --- telling others ---
@@ -227,8 +229,8 @@ class Worker:
             else:
                 return
 
-    def _leave(self, sink: Sink, end: WorkerEnd) -> WorkerEnd:
-        flushed = sink.close(0.0 if end is WorkerEnd.LEASE_LOST else FLUSH_SECONDS)
+    def _leave(self, sink: Sink, end: WorkerEnd, flush_until: float) -> WorkerEnd:
+        flushed = sink.close(0.0 if end is WorkerEnd.LEASE_LOST else max(1.0, flush_until - time.monotonic()))
         for thread in self._announcing:
             thread.join(1.0)
         if self._lease.release():
