@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 MAX_BODY_BYTES = 16_384
@@ -14,7 +14,7 @@ _FIELD = re.compile(rb"(?:^|&)([a-z]+)=([^&]*)")
 class Hook:
     """`occurred_at` is when nginx fired it, Unix milliseconds of this machine. The body holds the stream key."""
 
-    body: bytes
+    body: bytes = field(repr=False)
     occurred_at: int
 
     @cached_property

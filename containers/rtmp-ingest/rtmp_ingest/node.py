@@ -48,9 +48,9 @@ def run(settings: Settings) -> int:
     try:
         if _is_ready(settings.loopback_port, nginx, stop):
             log.info("ready node=%s rtmp=%s pull=%s", node, settings.rtmp_listen, base)
-        while nginx.is_running and not stop.is_set():
-            stop.wait(LOOK_SECONDS)
-        log.info("stopping" if stop.is_set() else "nginx is gone, stopping")
+            while nginx.is_running and not stop.is_set():
+                stop.wait(LOOK_SECONDS)
+        log.info("stopping" if stop.is_set() else "nginx is gone or does not answer, stopping")
     finally:
         relay.drain()
         nginx.stop()

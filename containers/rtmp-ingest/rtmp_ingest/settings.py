@@ -32,3 +32,6 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
         "/usr/lib/nginx/modules/ngx_rtmp_module.so"
     )
     ecs_container_metadata_uri_v4: str | None = None  # set by ECS
+
+    def __repr__(self) -> str:
+        return f"Settings(rtmp_listen={self.rtmp_listen!r}, …)"  # never the signing key

@@ -34,6 +34,7 @@ def test_a_right_key_publishes_under_a_new_name_from_which_anybody_allowed_can_p
             second_kind_of_player.kill()
         assert url.rpartition("/")[2] in node.stat()
         assert stream.key not in node.stat()
+        assert pulled_packets(f"{node.base}/{stream.key}", 1) == []  # the key is no name to play
     assert eventually(lambda: stream.pull_url is None)
     assert stream.key not in node.log()
     assert url.rpartition("-")[2] not in node.log()  # the random part is what lets somebody pull

@@ -27,6 +27,10 @@ def test_nothing_is_left_to_fill_in_and_no_secret_is_in_it() -> None:
     assert ENVIRONMENT["HOOK_SIGNING_KEY"] not in text
 
 
+def test_settings_do_not_print_their_secret() -> None:
+    assert ENVIRONMENT["HOOK_SIGNING_KEY"] not in repr(load_settings(Settings, ENVIRONMENT))
+
+
 def test_only_the_named_networks_may_play() -> None:
     lines = [line.strip() for line in rendered().splitlines() if " play " in line]
     assert lines == ["allow play 10.0.0.0/16;", "allow play 127.0.0.1/32;", "deny play all;"]
