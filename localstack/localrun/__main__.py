@@ -69,7 +69,7 @@ def down(plan: StackPlan, console: Console) -> int:
     pid = holder(lock)
     if pid is None:
         if plan.run.exists():
-            leftovers.clear(plan.run, plan.data)
+            leftovers.clear(plan)
         console.plain("The stack is not running.")
         return 0
     os.kill(pid, signal.SIGTERM)

@@ -156,7 +156,6 @@ async def _run_cdk(
         bootstrap = [str(cdk), "bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices", "--ci"]
         if code := await processes.run(_NAME, bootstrap, env=environment, cwd=folder, on_line=_Progress(console).read):
             raise ServiceFailed(processes.account_of(_NAME, f"`cdk bootstrap` ended with exit code {code}"))
-    console.say(_NAME, "synthesising the stacks and bundling the functions")
     await _run(processes, _NAME, argv, env=env, cwd=REPOSITORY, on_line=_Progress(console).read)
     outputs: dict[str, dict[str, str]] = json.loads(outputs_file.read_text())
     return outputs

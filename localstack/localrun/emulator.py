@@ -32,8 +32,8 @@ async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]
         return
     if not _INTERPRETER.exists():
         raise ServiceFailed("MiniStack is not installed: run `make setup`.")
-    # Unpacked functions go where TMPDIR says, and are never taken away again: under the run folder they are ours to clear.
-    temporary = plan.run / "emulator"
+    # Unpacked functions go where TMPDIR says, and are never taken away again: in the scratch folder they are ours to clear.
+    temporary = plan.scratch / "emulator"
     temporary.mkdir(parents=True, exist_ok=True)
     state = plan.data / "emulator"
     state.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from localrun import sessions
+from localrun.plan import StackPlan
 
 LOCK_NAME = "lock"
 RECORDS_NAME = "sessions"
@@ -18,24 +19,26 @@ _ORDERLY_SECONDS = 8.0
 """The kernel has told them already (parent-death signal); the emulator needs some seconds to write its state down."""
 
 
-def clear(run: Path, data: Path) -> list[str]:
-    """Ends the recorded sessions of a dead run and empties `run`, except for the lock. Returns the names it had to end."""
-    records = list(_recorded(run / RECORDS_NAME))
-    alive = {name: session for name, session in records if _ours(session, (run, data))}
+def clear(plan: StackPlan) -> list[str]:
+    """Ends the recorded sessions of a dead run and empties its folders. Returns the names of what it had to end."""
+    folders = (plan.run, plan.data, plan.scratch)
+    records = list(_recorded(plan.run / RECORDS_NAME))
+    alive = {name: session for name, session in records if _ours(session, folders)}
     for session in alive.values():
-        _signal(session, (run, data), signal.SIGTERM)
+        _signal(session, folders, signal.SIGTERM)
     deadline = time.monotonic() + _ORDERLY_SECONDS
-    while time.monotonic() < deadline and any(_ours(session, (run, data)) for session in alive.values()):
+    while time.monotonic() < deadline and any(_ours(session, folders) for session in alive.values()):
         time.sleep(0.05)
     for session in alive.values():
-        _signal(session, (run, data), signal.SIGKILL)
-    empty(run)
+        _signal(session, folders, signal.SIGKILL)
+    empty(plan)
     return sorted(alive)
 
 
-def empty(run: Path) -> None:
-    """Removes everything in the run folder but the lock that its owner holds."""
-    for entry in run.iterdir():
+def empty(plan: StackPlan) -> None:
+    """Removes what exists only during a run: everything but the lock, which its holder still needs."""
+    shutil.rmtree(plan.scratch, ignore_errors=True)
+    for entry in plan.run.iterdir():
         if entry.name == LOCK_NAME:
             continue
         if entry.is_dir() and not entry.is_symlink():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the folder made below it carries the name of this stack
+_ROOM_BYTES = 4 << 30
 
 
 class PlanError(Exception):
@@ -50,10 +54,14 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """One stack. `run` holds what exists only while it runs; `data` survives a restart."""
+    """One stack. `run` holds what exists only while it runs; `data` survives a restart.
+
+    `scratch` is of the run too: for many short-lived files, in memory where there is room.
+    """
 
     run: Path
     data: Path
+    scratch: Path
     offset: int
     ports: Ports
     external_aws: str | None
@@ -122,5 +130,20 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
     folder = environ.get("HEADWATER_DATA", "").strip()
     data = Path(folder).expanduser().resolve() if folder else REPOSITORY / "localstack" / ".data"
     run = data / "run" if folder else REPOSITORY / "localstack" / ".run"
+    scratch = _SHARED_MEMORY / f"headwater-{_short_hash(run)}" if _has_room(_SHARED_MEMORY) else run / "scratch"
     external_aws = environ.get("AWS_ENDPOINT_URL", "").strip().rstrip("/") or None
-    return StackPlan(run=run, data=data, offset=offset, ports=ports, external_aws=external_aws)
+    return StackPlan(run=run, data=data, scratch=scratch, offset=offset, ports=ports, external_aws=external_aws)
+
+
+def _short_hash(path: Path) -> str:
+    """Tells the folders of different stacks apart, and is the same for every run of one."""
+    return hashlib.sha256(str(path).encode()).hexdigest()[:12]
+
+
+def _has_room(folder: Path) -> bool:
+    """Unpacked functions take about a gigabyte; deleting as much from a disk takes many seconds."""
+    try:
+        space = os.statvfs(folder)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK) and space.f_blocks * space.f_frsize >= _ROOM_BYTES

@@ -44,22 +44,23 @@ async def running_stack(plan: StackPlan, console: Console) -> AsyncIterator[Proc
     # A run without endpoints is just starting or just stopping; the latter is over in a moment.
     waits_seconds = 0.0 if plan.endpoints_file.exists() else _STOPPING_RUN_SECONDS
     with RunLock(plan.run / leftovers.LOCK_NAME, waits_seconds=waits_seconds):
-        if cleared := leftovers.clear(plan.run, plan.data):
+        if cleared := leftovers.clear(plan):
             console.say("stack", f"ended what an earlier run left behind: {', '.join(cleared)}")
         check_ports(plan)
         records = plan.run / leftovers.RECORDS_NAME
         records.mkdir()
+        plan.scratch.mkdir(mode=0o700)
         try:
             processes = Processes(records=records, logs=plan.logs, console=console)
             async with _cancelled_by_a_crash(processes), _services(plan, processes, console):
-                plan.endpoints_file.write_text(json.dumps(plan.endpoints()))
+                _publish_endpoints(plan)
                 try:
                     yield processes
                 finally:
                     plan.endpoints_file.unlink(missing_ok=True)
                     console.say("stack", "stopping")
         finally:
-            leftovers.empty(plan.run)
+            leftovers.empty(plan)
 
 
 @asynccontextmanager
@@ -117,6 +118,13 @@ async def _together(*services: AbstractAsyncContextManager[Any]) -> AsyncIterato
         yield values
     finally:
         await asyncio.gather(*(each.aclose() for each in exits))
+
+
+def _publish_endpoints(plan: StackPlan) -> None:
+    """Whoever waits for the file must never find half of it."""
+    draft = plan.endpoints_file.with_suffix(".new")
+    draft.write_text(json.dumps(plan.endpoints()))
+    draft.replace(plan.endpoints_file)
 
 
 def check_ports(plan: StackPlan) -> None:
