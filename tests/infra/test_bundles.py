@@ -47,7 +47,7 @@ while ours := {name for name in sys.modules if name.startswith(("functions.", "h
 
 for module in list(sys.modules.values()):
     source = getattr(module, "__file__", None) or ""
-    if module.__spec__ and source.startswith(bundle) and source.endswith(".py"):
+    if source.startswith(bundle) and source.endswith(".py") and module.__spec__:
         assert os.path.exists(module.__spec__.cached), source
 """
 
