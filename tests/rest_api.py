@@ -103,8 +103,8 @@ def write_history(bodies: list[str]) -> list[str]:
 def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str, **settings: str) -> Iterator[RestApi]:
     with fresh_account(monkeypatch) as account:
         manager = aws.client("secretsmanager")
-        for name, value in (("database", {"url": database_url}), ("stream-key", {"secret": STREAM_KEY_SECRET})):
-            manager.create_secret(Name=name, SecretString=json.dumps(value))
+        for name, held in (("database", {"url": database_url}), ("stream-key", {"secret": STREAM_KEY_SECRET})):
+            manager.create_secret(Name=name, SecretString=json.dumps(held))
         manager.create_secret(Name="token-keys", SecretString="not made yet")
         environment = {
             "DATABASE_SECRET": "database",

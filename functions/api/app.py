@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -73,7 +72,3 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                 operation["responses"]["default"] = refused
         app.openapi_schema = schema
     return app.openapi_schema
-
-
-def routes(app: FastAPI) -> list[APIRoute]:
-    return [route for route in app.routes if isinstance(route, APIRoute)]

@@ -49,7 +49,7 @@ class BroadcastArchive:
             set_={name: statement.excluded[name] for name in written},
             where=broadcasts.c.sequence < statement.excluded.sequence,
         )
-        if self._connection.execute(statement).rowcount:
+        if self._connection.execute(statement.returning(broadcasts.c.id)).first() is not None:
             return True
         exists: Select[Any] = select(literal_column("1")).where(streams.c.id == changed.stream_id)
         return self._connection.execute(exists).first() is not None

@@ -12,11 +12,13 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Text,
     and_,
     case,
     delete,
     func,
     insert,
+    literal,
     or_,
     select,
     tuple_,
@@ -77,8 +79,13 @@ class StreamCatalogue:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None:
-        self._connection.execute(insert(streams).values(id=stream_id, owner_id=owner_id, **_columns(profile)))
+    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> bool:
+        """False: there is no such user (any more)."""
+        columns = _columns(profile)
+        values = [literal(value, streams.c[name].type) for name, value in columns.items()]
+        of_owner = select(literal(stream_id, Text), users.c.id, *values).where(users.c.id == owner_id)
+        statement = insert(streams).from_select(["id", "owner_id", *columns], of_owner)
+        return self._connection.execute(statement.returning(streams.c.id)).first() is not None
 
     def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None:
         """The stream, unless it is private and somebody else's."""

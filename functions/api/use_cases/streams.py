@@ -22,12 +22,12 @@ from headwater.domain.broadcast_events import Configure, Delete, Event
 from headwater.domain.broadcast_rules import Decision
 from headwater.domain.ids import StreamId, UserId, new_id
 from headwater.domain.streams import OnAir, Stream, StreamProfile
-from headwater.errors import DependencyUnavailable, Forbidden, NotFound
+from headwater.errors import DependencyUnavailable, Forbidden, NotFound, Unauthenticated
 from headwater.observability import count
 
 
 class StreamStore(Protocol):
-    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
+    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> bool: ...
     def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None: ...
     def change(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
     def remove(self, stream_id: StreamId, owner_id: UserId) -> None: ...
@@ -63,7 +63,8 @@ def create_stream(
     streams: StreamStore, roles: RoleStore, hot_state: HotState, owner_id: UserId, profile: StreamProfile
 ) -> Stream:
     stream_id = StreamId(new_id())
-    streams.add(stream_id, owner_id, profile)
+    if not streams.add(stream_id, owner_id, profile):
+        raise Unauthenticated  # the account is gone; its last token is not yet
     roles.add_role(owner_id, Role.STREAMER)
     stream = visible_stream(streams, stream_id, owner_id)
     hot_state.create(StreamControl(stream_id=stream_id, owner_id=owner_id, settings=profile.ingest_settings))

@@ -19,7 +19,10 @@ def kinds(base: type[HeadwaterError] = HeadwaterError) -> Iterator[type[Headwate
         yield from kinds(kind)
 
 
-@pytest.mark.parametrize("kind", sorted(set(kinds()), key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)
+KINDS = sorted(set(kinds()), key=lambda kind: kind.code + kind.__qualname__)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
 def test_every_error_has_an_answer_of_its_own(kind: type[HeadwaterError]) -> None:
     nearest = next(base for base in kind.__mro__ if base in STATUS_OF)
     assert nearest is not HeadwaterError, f"{kind.__name__} is not in the table"

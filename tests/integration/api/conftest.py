@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from headwater.adapters.cache import cache_client
+from tests.aws import received
 from tests.postgres_server import PostgresServer, postgres_server
 from tests.redis_server import RedisServer, redis_server
 from tests.rest_api import RestApi, rest_api
@@ -22,9 +23,16 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
-    with rest_api(monkeypatch, postgres.url, redis.url) as made:
+@pytest.fixture(scope="module")
+def deployed(postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
+    with pytest.MonkeyPatch.context() as patch, rest_api(patch, postgres.url, redis.url) as made:
         yield made
+
+
+@pytest.fixture
+def api(deployed: RestApi, postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
+    """An API with empty stores; what earlier tests left in the hot state belongs to streams that nobody knows."""
+    yield deployed
+    received(deployed.news_queue)
     postgres.empty()
     cache_client(redis.url).flushall()
