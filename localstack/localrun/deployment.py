@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ async def deploy(plan: StackPlan, processes: Processes, console: Console, *, dat
     outputs = await _run_cdk(plan, processes, console, values)
     deployed = Deployed(outputs)
     await asyncio.to_thread(_repeat_cors, plan, deployed["HttpApiId"])
+    await asyncio.to_thread(shutil.rmtree, _folder(plan))  # it holds a copy of every bundle
     for function in ("SchemaMigrationFunction", "SigningKeysFunction"):
         console.progress(_NAME, f"running {deployed[function]}")
         await asyncio.to_thread(_invoke, plan, deployed[function])
@@ -108,6 +110,10 @@ def _still_deployed(plan: StackPlan, stamp: Path, fingerprint: str) -> Deployed 
     return Deployed(record["outputs"])
 
 
+def _folder(plan: StackPlan) -> Path:
+    return plan.scratch / "deploy"
+
+
 def _is_complete(plan: StackPlan, stack: str) -> bool:
     cloudformation: Any = clients(plan)("cloudformation")
     try:
@@ -120,7 +126,7 @@ def _is_complete(plan: StackPlan, stack: str) -> bool:
 async def _run_cdk(
     plan: StackPlan, processes: Processes, console: Console, values: Mapping[str, Any]
 ) -> dict[str, dict[str, str]]:
-    folder = plan.run / "deploy"
+    folder = _folder(plan)
     folder.mkdir(parents=True, exist_ok=True)
     values_file = folder / "local.json"
     values_file.touch(mode=0o600)
@@ -130,7 +136,7 @@ async def _run_cdk(
     if not cdk.exists():
         raise ServiceFailed("The CDK CLI is not installed: run `make setup`.")
     env = _cdk_environment(plan, values_file)
-    if not await asyncio.to_thread(_is_complete, plan, "CDKToolkit"):
+    if not await asyncio.to_thread(_is_complete, plan, _TOOLKIT):
         console.progress(_NAME, "bootstrapping the account")
         # In a folder without a cdk.json: the CLI would synthesise the app first, for nothing.
         bootstrap = [str(cdk), "bootstrap", f"aws://{ACCOUNT}/{REGION}", *_QUIET]
@@ -146,16 +152,8 @@ async def _run_cdk(
         "--context=stage=local",
         "--require-approval=never",
         "--progress=events",
-        "--no-notices",
-        "--no-version-reporting",
-        "--ci",
+        *_QUIET,
     ]
-    environment = _cdk_environment(plan, values_file)
-    if not await asyncio.to_thread(_is_complete, plan, _TOOLKIT):
-        console.say(_NAME, "preparing the account for the CDK")
-        bootstrap = [str(cdk), "bootstrap", f"aws://{ACCOUNT}/{REGION}", "--no-notices", "--ci"]
-        if code := await processes.run(_NAME, bootstrap, env=environment, cwd=folder, on_line=_Progress(console).read):
-            raise ServiceFailed(processes.account_of(_NAME, f"`cdk bootstrap` ended with exit code {code}"))
     await _run(processes, _NAME, argv, env=env, cwd=REPOSITORY, on_line=_Progress(console).read)
     outputs: dict[str, dict[str, str]] = json.loads(outputs_file.read_text())
     return outputs
@@ -187,10 +185,11 @@ def _cdk_environment(plan: StackPlan, values_file: Path) -> dict[str, str]:
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
         # The CLI remembers accounts by credentials in its home: shared, it would confuse two endpoints.
-        "CDK_HOME": str(plan.run / "deploy" / "cdk-home"),
+        "CDK_HOME": str(_folder(plan) / "cdk-home"),
         "CDK_DOCKER": "true",
+        "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20,22",
         "HEADWATER_LOCAL": str(values_file),
-        "TMPDIR": str(plan.run / "deploy"),
+        "TMPDIR": str(_folder(plan)),
         "UV_PYTHON_DOWNLOADS": "never",
     }
 
@@ -223,7 +222,7 @@ def _invoke(plan: StackPlan, function: str) -> None:
 
 def _repeat_cors(plan: StackPlan, api_id: str) -> None:
     """MiniStack keeps the CORS settings of a template in a form that its gateway does not read: say them once more."""
-    template = json.loads((plan.run / "deploy" / "cdk.out" / "headwater-local-api.template.json").read_text())
+    template = json.loads((_folder(plan) / "cdk.out" / "headwater-local-api.template.json").read_text())
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::ApiGatewayV2::Api":
             cors = resource["Properties"]["CorsConfiguration"]
