@@ -21,7 +21,6 @@ from rtmp_ingest.settings import Settings
 from rtmp_ingest.task_address import pull_base
 
 READY_SECONDS = 10.0
-FLUSH_SECONDS = 2.0
 LOOK_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ def run(settings: Settings) -> int:
         relay.drain()
         nginx.stop()
         relay.abandon_publishers()
-        left = dones.flush(FLUSH_SECONDS)
+        left = dones.flush(settings.flush_seconds)
         dones.stop()
         server.shutdown()
         server.server_close()

@@ -26,6 +26,9 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
     state_dir: Annotated[
         str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")
     ]  # spool, rendered configuration, temporary files
+    flush_seconds: Annotated[float, msgspec.Meta(ge=0, le=100)] = (
+        2.0  # for dones when stopping; more where the disk goes too
+    )
     node_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "node"
     nginx: str = "/usr/sbin/nginx"
     nginx_rtmp_module: Annotated[str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -117,6 +118,26 @@ def test_term_with_the_api_away_leaves_the_dones_on_disk(api: HooksApi, stream: 
         assert node.stop() == 0
         assert len(spooled(node)) == 1
         assert stream.key not in node.log()
+
+
+def test_term_does_not_wait_for_an_api_that_hangs(api: HooksApi, stream: Stream, tmp_path: Path) -> None:
+    hanging, function = threading.Event(), api.answer
+
+    def hang(event: dict[str, Any], context: object) -> dict[str, Any]:
+        hanging.wait(30)
+        return {"statusCode": 503}
+
+    with ingest_node(tmp_path / "node", api.url) as node, rtmp_connection(node.base, stream.key):
+        assert eventually(lambda: stream.pull_url), node.log()
+        api.answer = hang
+        with rtmp_connection(node.base, stream.key):  # whose publish is being decided
+            time.sleep(0.3)
+            assert node.stop() == 0
+        assert len(spooled(node)) == 2
+        hanging.set()
+    api.answer = function
+    with ingest_node(tmp_path / "node", api.url) as restarted:
+        assert eventually(lambda: stream.pull_url is None and not spooled(restarted)), restarted.log()
 
 
 def test_when_nginx_dies_the_node_tells_the_dones_it_could_not_send_and_ends(node: IngestNode, stream: Stream) -> None:
