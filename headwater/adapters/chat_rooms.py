@@ -2,7 +2,8 @@
 
 All keys of a room carry the hash tag `{stream_id}`, so that one script changes them together:
 
-- `room:{id}:state`, a hash: `seq` of the newest event, `delivered`, the newest that was sent to the connections
+- `room:{id}:state`, a hash: `seq` of the newest event; `delivered`, the newest that was sent to the connections;
+  `status` of the stream as last told, with its `status_version` and `status_seq`
 - `room:{id}:log`, a Redis stream whose entry ids are `<seq>-0`: the newest events, without a hole
 - `room:{id}:sent:<user>:<nonce>`: what a message sent under this nonce has become
 - `rate:{id}:chat:<user>`, a hash: the user's token bucket in this room
@@ -22,7 +23,7 @@ import msgspec
 
 from headwater.adapters.cache import CACHE_FAILURES, cache_client
 from headwater.domain.chat import HISTORY_EVENTS, MESSAGE_BURST, MESSAGES_PER_MINUTE, RoomEvent, RoomView
-from headwater.domain.chat_frames import MessageEvent
+from headwater.domain.chat_frames import MessageEvent, rfc3339
 from headwater.domain.ids import MessageId, StreamId, UserId
 from headwater.errors import DependencyUnavailable, RateLimited
 
@@ -59,6 +60,24 @@ end
 _COMMON = (STATE_SECONDS, LOG_EVENTS, LOG_SECONDS)
 
 _APPEND = _NUMBERING + "return append(ARGV[4])"
+
+# ARGV: common (3), event, version of the status (rises), status · the event's seq, or 0 when there is nothing to tell
+_SET_STATUS = (
+    _NUMBERING
+    + """
+newest()
+local was = redis.call('HMGET', KEYS[1], 'status_version', 'status', 'status_seq')
+local version, status = ARGV[5], ARGV[6]
+if was[1] and was[1] >= version then
+  return was[1] == version and was[3] or '0'
+end
+redis.call('HSET', KEYS[1], 'status_version', version, 'status', status)
+if status == (was[2] or 'offline') then return '0' end
+local seq = append(ARGV[4])
+redis.call('HSET', KEYS[1], 'status_seq', seq)
+return seq
+"""
+)
 
 # KEYS: state, log, nonce, bucket · ARGV: common (3), event, message id, burst, tokens per ms, seconds of the nonce
 _ACCEPT = (
@@ -170,6 +189,15 @@ class ChatRooms:
     def append(self, stream_id: StreamId, event: dict[str, Any]) -> int:
         """Number an event of any other `type` and append it to the log; its `seq`."""
         return int(self._run(_APPEND, stream_id, (), (msgspec.json.encode(event),)))
+
+    def set_status(self, stream_id: StreamId, status: str, version: str, at_ms: int) -> int | None:
+        """Append a `stream_status` event if the stream's status has changed; its `seq`, or None if there is no news.
+
+        `version` orders the changes: one that is older than what is known is dropped, and one that comes again is
+        answered as it was before, so that whoever could not finish can do so.
+        """
+        event = {"type": "stream_status", "status": status, "at": rfc3339(at_ms)}
+        return int(self._run(_SET_STATUS, stream_id, (), (msgspec.json.encode(event), version, status))) or None
 
     def newest_seq(self, stream_id: StreamId) -> int:
         return self.view(stream_id, after_seq=None, history=1).seq

@@ -5,8 +5,11 @@ from __future__ import annotations
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
+from headwater.contracts import EVENT_SOURCE
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
 from infra.stacks.data import ROOMS_INDEX, DataStack
@@ -15,7 +18,8 @@ SOCKET_STAGE = "chat"  # a WebSocket API has no $default stage
 
 
 class ChatStack(Stack):
-    """`ws_chat` answers frames, `chat_delivery` sends a room's events to its connections in order."""
+    """`ws_chat` answers frames, `chat_delivery` sends a room's events to its connections in order, `chat_status` tells a
+    room what becomes of its stream, `chat_archive` keeps what was said."""
 
     def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack) -> None:
         super().__init__(scope, construct_id)
@@ -87,6 +91,25 @@ class ChatStack(Stack):
         self.delivery.may("dynamodb:Query", data.connections.table_arn)
         self._let_close_connections(self.delivery, data)
         self._let_post(self.delivery)
+
+        self.status_queue = WorkQueue(self, "StatusQueue", stage=stage, visibility_seconds=60, attempts=10)
+        self.status = ServiceFunction(
+            self,
+            "Status",
+            deployment=deployment,
+            name="chat_status",
+            environment={"CACHE_URL": stage.cache_url, "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url},
+            timeout_seconds=10,
+        )
+        self.status.may("sqs:SendMessage", self.delivery_queue.arn)
+        self.status.consume(self.status_queue, batch_size=10)
+        events.Rule(
+            self,
+            "BroadcastChanged",
+            event_bus=data.control_plane.bus,
+            event_pattern=events.EventPattern(source=[EVENT_SOURCE]),
+            targets=[event_targets.SqsQueue(self.status_queue.queue, dead_letter_queue=self.status_queue.dead_letters)],
+        )
 
         self.archive = ServiceFunction(
             self,

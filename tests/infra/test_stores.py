@@ -108,8 +108,10 @@ def test_work_that_cannot_be_done_is_kept_for_a_fortnight(synthesised: Templates
 
 
 def test_history_outlasts_a_night_without_a_database(synthesised: Templates) -> None:
-    [rule] = [rule for rule in synthesised.resources("AWS::Events::Rule") if "EventBusName" in rule.properties]
-    assert rule.properties["EventPattern"] == {"source": ["headwater.broadcasts"]}
+    rules = [rule for rule in synthesised.resources("AWS::Events::Rule") if "EventBusName" in rule.properties]
+    assert all(rule.properties["EventPattern"] == {"source": ["headwater.broadcasts"]} for rule in rules)
+    stack = synthesised.function("broadcast_history").stack
+    [rule] = [rule for rule in rules if rule.stack == stack]
     [target] = rule.properties["Targets"]
     queue = synthesised.referred(rule.stack, target["Arn"])
     patience = queue.properties["VisibilityTimeout"] * queue.properties["RedrivePolicy"]["maxReceiveCount"]
