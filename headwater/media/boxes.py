@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headwater.errors import MediaFormatError
 from headwater.media.codecs import aac_configuration, avc_codec
@@ -53,8 +53,13 @@ class InitSegment:
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """One `moof` with its `mdat`. `presentation_time` is the earliest of its samples', which B-frames set apart from
-    `decode_time`; it is the time that compares across tracks. `duration` is the exact sum of the samples'."""
+    """One `moof` with its `mdat`. `duration` is the exact sum of the samples'.
+
+    `presentation_time` is the earliest of its samples', which B-frames set apart from `decode_time`; it is the time that
+    compares across tracks. `decode_shift` says how far apart the two are at the start of the track. Merging takes it out,
+    with negative composition offsets as in CMAF (ISO/IEC 23000-19, 7.5.17): players that place a segment by its `tfdt`
+    (hls.js does) would otherwise show every epoch late by the reordering delay and leave a hole before it.
+    """
 
     data: bytes
     decode_time: int
@@ -62,6 +67,7 @@ class Fragment:
     starts_with_sync: bool
     sample_count: int
     presentation_time: int
+    decode_shift: int = 0
 
 
 class FragmentReader:
@@ -71,6 +77,7 @@ class FragmentReader:
         self._pending = bytearray()
         self._ftyp = b""
         self._moof = b""
+        self._decode_shift: int | None = None
 
     def feed(self, chunk: bytes) -> list[InitSegment | Fragment]:
         """Everything that `chunk` completes, in order. Raises MediaFormatError, after which the reader is of no more use."""
@@ -81,17 +88,25 @@ class FragmentReader:
             if kind == b"ftyp":
                 self._ftyp = data
             elif kind == b"moov":
+                self._decode_shift = None
                 completed.append(read_init(self._ftyp, data))
             elif kind == b"moof":
                 self._moof = data
             elif kind == b"mdat":
                 if not self._moof:
                     raise MediaFormatError("mdat without a moof before it")
-                completed.append(_fragment(self._moof + data))
+                completed.append(self._fragment(self._moof + data))
                 self._moof = b""
             elif kind not in _PASSED_OVER:
                 raise MediaFormatError(f"unexpected box {kind!r}")
         return completed
+
+    def _fragment(self, data: bytes) -> Fragment:
+        moof = _parse(data)
+        fragment = _describe(data, moof.decode_time, moof.samples)
+        if self._decode_shift is None:
+            self._decode_shift = fragment.presentation_time - fragment.decode_time
+        return replace(fragment, decode_shift=self._decode_shift)
 
     def _next_box(self) -> tuple[bytes, bytes] | None:
         pending = self._pending
@@ -162,9 +177,10 @@ class _Moof:
 def merge_fragments(fragments: Sequence[Fragment], sequence_number: int) -> Fragment:
     """Successive fragments of one track as one: a single `moof` numbered `sequence_number` and a single `mdat`.
 
-    Durations, sizes, flags and composition offsets of all samples are kept. Where a fragment does not begin exactly where
+    Durations, sizes, flags and presentation times of all samples are kept. Where a fragment does not begin exactly where
     the one before it ended, the last sample before the break lasts until it does, since one `moof` has one time line.
-    Raises MediaFormatError when there are no fragments, or when they overlap by more than that sample.
+    Decode times are moved by the track's `decode_shift`, so that `tfdt` is when the segment's first picture is shown.
+    Raises MediaFormatError when there are no fragments, or when they overlap by more than one sample.
     """
     if not fragments:
         raise MediaFormatError("a segment of no fragments")
@@ -180,14 +196,12 @@ def merge_fragments(fragments: Sequence[Fragment], sequence_number: int) -> Frag
             samples[-1] = _Sample(stretched, last.size, last.flags, last.composition_offset)
         samples += moof.samples
         end = moof.decode_time + sum(sample.duration for sample in moof.samples)
-    decode_time = moofs[0].decode_time
+    shift = fragments[0].decode_shift
+    decode_time = moofs[0].decode_time + shift
+    if shift:
+        samples = [replace(sample, composition_offset=sample.composition_offset - shift) for sample in samples]
     data = _write(sequence_number, decode_time, samples, b"".join(moof.media for moof in moofs))
     return _describe(data, decode_time, samples)
-
-
-def _fragment(data: bytes) -> Fragment:
-    moof = _parse(data)
-    return _describe(data, moof.decode_time, moof.samples)
 
 
 def _describe(data: bytes, decode_time: int, samples: Sequence[_Sample]) -> Fragment:

@@ -44,7 +44,7 @@ def probe(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def frame_hashes(path: Path) -> str:
     text = run("-copyts", "-i", str(path), "-f", "framemd5", "-").decode()
-    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    return "\n".join(line.split()[-1] for line in text.splitlines() if not line.startswith("#"))
 
 
 @pytest.fixture(scope="module")
@@ -119,10 +119,15 @@ def test_merged_fragments_hold_the_same_samples_at_the_same_times(source: Path, 
     segments = [merge_fragments(fragments[:half], 1), merge_fragments(fragments[half:], 2)]
     merged.write_bytes(init.data + b"".join(segment.data for segment in segments))
 
-    keys = ("pts", "dts", "size", "flags")
-    samples = [[{key: packet[key] for key in keys} for packet in probe(path)[1]] for path in (apart, merged)]
-    assert samples[0] == samples[1]
+    samples = [probe(path)[1] for path in (apart, merged)]
+    for key in ("size", "flags"):
+        assert [sample[key] for sample in samples[0]] == [sample[key] for sample in samples[1]]
+    # FFmpeg's reader moves a whole track by its most negative composition offset; nobody else does.
+    moved = {after["pts"] - before["pts"] for before, after in zip(*samples, strict=True)}
+    assert len(moved) == 1
+    assert output == "copied" or moved == {0}
     assert frame_hashes(apart) == frame_hashes(merged)
+    assert segments[0].decode_time == segments[0].presentation_time == fragments[0].presentation_time
     assert segments[1].decode_time == segments[0].decode_time + segments[0].duration
     assert sum(segment.sample_count for segment in segments) == len(samples[0])
     assert len(merged.read_bytes()) < len(apart.read_bytes())

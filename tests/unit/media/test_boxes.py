@@ -100,6 +100,7 @@ def test_a_video_moof_is_read_field_by_field() -> None:
         starts_with_sync=True,
         sample_count=3,
         presentation_time=2**32 + 6000,
+        decode_shift=6000,
     )
 
 
@@ -157,18 +158,18 @@ def test_single_frames_merge_into_one_fragment_that_says_what_they_share_once() 
     assert (merged.decode_time, merged.duration, merged.sample_count) == (0, 3072, 3)
 
 
-def test_merging_keeps_flags_and_composition_offsets_of_every_sample() -> None:
+def test_merging_keeps_flags_and_presentation_times_of_every_sample() -> None:
     first = fragment(VIDEO_FRAGMENT)
     second_data = VIDEO_FRAGMENT.replace(struct.pack(">Q", 2**32), struct.pack(">Q", 2**32 + 9000))
     merged = merge_fragments([first, fragment(second_data)], 2)
+    assert merged.decode_time == merged.presentation_time == first.presentation_time
     trun = merged.data[merged.data.index(b"trun") + 4 :]
     assert struct.unpack_from(">II", trun) == (0x01000F01, 6), "durations, sizes, flags, offsets: none is shared"
     rows = list(struct.iter_unpack(">IIIi", trun[12 : 12 + 6 * 16]))
-    once = [(3000, 4, SYNC, 6000), (3001, 2, DELTA, 9000), (2999, 3, DELTA, 0)]
+    once = [(3000, 4, SYNC, 0), (3001, 2, DELTA, 3000), (2999, 3, DELTA, -6000)]
     assert rows == once * 2
     assert merged.data.endswith(bytes.fromhex("aaaaaaaa bbbb cccccc") * 2)
     assert merged.starts_with_sync
-    assert merged.presentation_time == first.presentation_time
 
 
 def test_where_a_fragment_begins_late_the_sample_before_it_lasts_until_then() -> None:
@@ -179,10 +180,21 @@ def test_where_a_fragment_begins_late_the_sample_before_it_lasts_until_then() ->
     assert struct.unpack_from(">II", rows) == (1030, 1024)
 
 
-def test_merging_one_fragment_changes_its_number_only() -> None:
+def test_all_segments_of_a_track_are_shifted_alike_so_that_they_join() -> None:
+    reordered = VIDEO_FRAGMENT.replace(struct.pack(">Q", 2**32), struct.pack(">Q", 2**32 + 9000))
+    reordered = reordered.replace(u32(3000, 4, 6000), u32(3000, 4, 6001))  # times in milliseconds waver like this
+    first, second = read(VIDEO_FRAGMENT, reordered)
+    assert isinstance(first, Fragment) and isinstance(second, Fragment)
+    segments = [merge_fragments([first], 1), merge_fragments([second], 2)]
+    assert segments[0].decode_time + segments[0].duration == segments[1].decode_time
+    assert segments[1].presentation_time == second.presentation_time == segments[1].decode_time + 1
+
+
+def test_merging_what_is_one_fragment_already_changes_nothing_more() -> None:
     item = fragment(VIDEO_FRAGMENT)
     merged = merge_fragments([item], 9)
-    assert replace(merged, data=b"") == replace(item, data=b"")
+    told = replace(merged, data=b"", decode_time=item.decode_time, decode_shift=item.decode_shift)
+    assert told == replace(item, data=b"")
     assert merge_fragments([merged], 9) == merged
 
 
