@@ -24,7 +24,7 @@ from headwater.domain.broadcast_rules import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from tests.api_gateway import Answer, ApiClient
 from tests.aws import EVENT_BUS, STREAM_TABLE, fresh_account, received
-from tests.factories import publish
+from tests.factories import publish, session_ref
 
 CDN = "https://cdn.example.org"
 PASSWORD = "grenoble-umbrella-47"
@@ -77,7 +77,7 @@ class RestApi:
 
     def go_live(self, stream: dict[str, Any]) -> BroadcastId:
         """An encoder publishes and its first segment is stored. History is not told yet."""
-        decision = self.happen(stream, publish())
+        decision = self.happen(stream, publish(session_ref(str(next(_numbers)))))
         broadcast = decision.control.broadcast
         assert broadcast is not None
         self.happen(stream, MediaSeen(broadcast.broadcast_id, broadcast.sessions))
@@ -118,7 +118,6 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
             "CDN_URL": CDN,
             "WS_URL": "wss://chat.example.org",
             "RTMP_URLS": "rtmp://ingest.example.org:1935/live, rtmp://backup.example.org:1935/live",
-            "CORS_ORIGINS": "https://app.example.org",
             "REGISTRATIONS_PER_MINUTE": "1000",
             "LOGINS_PER_MINUTE": "1000",
             **settings,

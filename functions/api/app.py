@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from functions.api.problems import PROBLEM_TYPE, Problem, answer_with_problems
 from functions.api.request_guard import RequestGuard
@@ -30,17 +29,7 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
-        middleware=[
-            Middleware(
-                CORSMiddleware,
-                allow_origins=services.settings.origins,
-                allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
-                expose_headers=["Retry-After"],
-                max_age=3600,
-            ),
-            Middleware(RequestGuard),
-        ],
+        middleware=[Middleware(RequestGuard)],  # CORS is API Gateway's: it ignores what a function says of it
         redirect_slashes=False,
     )
     app.state.services = services

@@ -17,18 +17,9 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     cdn_url: str
     ws_url: str
     rtmp_urls: str
-    cors_origins: str = ""
     registrations_per_minute: int = 5  # of one address
     logins_per_minute: int = 10  # of one address, and on one account
 
     @property
-    def origins(self) -> list[str]:
-        return _listed(self.cors_origins)
-
-    @property
     def rtmp_servers(self) -> list[str]:
-        return _listed(self.rtmp_urls)
-
-
-def _listed(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
+        return [url.strip() for url in self.rtmp_urls.split(",") if url.strip()]

@@ -41,7 +41,6 @@ class ApiStack(Stack):
                 "CDN_URL": stage.urls.cdn,
                 "WS_URL": stage.urls.ws,
                 "RTMP_URLS": ",".join(stage.urls.rtmp),
-                "CORS_ORIGINS": ",".join(stage.cors_origins),
                 "TOKEN_ISSUER": stage.urls.api,
                 "REGISTRATIONS_PER_MINUTE": str(stage.limits.registrations_per_minute),
                 "LOGINS_PER_MINUTE": str(stage.limits.logins_per_minute),

@@ -20,7 +20,6 @@ ENVIRONMENT = {
     "CDN_URL": "https://cdn.example.org",
     "WS_URL": "wss://chat.example.org",
     "RTMP_URLS": "rtmp://ingest.example.org:1935/live",
-    "CORS_ORIGINS": "https://app.example.org",
 }
 
 

@@ -34,7 +34,6 @@ def test_a_recorded_event_of_api_gateway_is_understood(client: ApiClient) -> Non
     event = json.loads((EVENTS / "api_gateway_http_create_stream.json").read_text())
     answer = decoded(api_handler.handler(event, None))
     assert (answer.status, answer.code) == (401, "unauthenticated")
-    assert answer.headers["access-control-allow-origin"] == "https://app.example.org"
 
 
 def test_problems_are_text_on_the_way_through_the_gateway(client: ApiClient) -> None:
@@ -213,7 +212,6 @@ def test_an_unexpected_error_says_nothing_but_is_logged(
     answer = client.call("GET", "/.well-known/jwks.json", headers={"origin": "https://app.example.org"})
     assert (answer.status, answer.code) == (500, "internal_error")
     assert "secret" not in answer.text
-    assert answer.headers["access-control-allow-origin"] == "https://app.example.org"
     told = capsys.readouterr().out
     assert "ZeroDivisionError" in told
     assert "UnhandledError" in told
@@ -225,15 +223,3 @@ def test_every_answer_carries_the_security_headers(client: ApiClient) -> None:
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "cache-control" in answer.headers
-
-
-def test_only_listed_origins_are_let_in_by_browsers(client: ApiClient) -> None:
-    def preflight(origin: str) -> Answer:
-        asked = {"access-control-request-method": "PATCH", "access-control-request-headers": "authorization"}
-        return client.call("OPTIONS", "/v1/me", headers={"origin": origin, **asked})
-
-    allowed = preflight("https://app.example.org")
-    assert allowed.status == 200
-    assert allowed.headers["access-control-allow-origin"] == "https://app.example.org"
-    for origin in ("https://app.example.org.evil.test", "https://evil.test", "null", "http://app.example.org"):
-        assert "access-control-allow-origin" not in preflight(origin).headers
