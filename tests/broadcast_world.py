@@ -185,12 +185,15 @@ class World:
                 self.controls.broken = broken
 
     def worker_comes(self, which: int, _: int) -> None:
-        waiting = [task for task in self.tasks.running if task.task_id not in {w.task_id for w in self.workers}]
+        taken = (
+            {worker.task_id for worker in self.workers} if which < 6 else set()
+        )  # else: a second one of the same task
+        waiting = [task for task in self.tasks.running if task.task_id not in taken]
         if waiting:
             task = waiting[which % len(waiting)]
             fence = Fence(task.job.broadcast_id, task.job.generation, WorkerId(f"w{which}-{task.task_id}"))
             if self.leases.acquire(fence.broadcast_id, fence.generation, fence.worker_id) is None:
-                task.running = False
+                task.running = task.task_id in taken
                 return
             self.workers.append(Worker(fence, task.task_id))
             self.seen.writer(fence)

@@ -44,6 +44,7 @@ class StreamItem(Model):
     stream_id = UnicodeAttribute(hash_key=True)
     control = UnicodeAttribute()
     version = NumberAttribute()
+    write_token = UnicodeAttribute(null=True)  # random, of the write that made this version
     unsettled = UnicodeAttribute(null=True)
     unsettled_index = UnsettledIndex()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import msgspec
@@ -46,7 +47,7 @@ class StreamControls:
         return decode_control(item.control)
 
     def create(self, control: StreamControl) -> bool:
-        """Store a stream that is not there yet; False when it is."""
+        """Store a stream that is not there yet; False when somebody else has."""
         return self._put(control, StreamItem.stream_id.does_not_exist())
 
     def commit(self, control: StreamControl, expected_version: int) -> bool:
@@ -54,9 +55,7 @@ class StreamControls:
 
         Our own write whose answer was lost, and that botocore sent again, is recognised and counts as committed.
         """
-        if self._put(control, StreamItem.version == expected_version):
-            return True
-        return self.load(control.stream_id) == control
+        return self._put(control, StreamItem.version == expected_version)
 
     def unsettled(self) -> Iterator[StreamId]:
         """Streams with a broadcast or an outbox that needs attention; up to some seconds out of date."""
@@ -65,17 +64,20 @@ class StreamControls:
                 yield StreamId(item.stream_id)
 
     def _put(self, control: StreamControl, condition: object) -> bool:
+        write_token = secrets.token_hex(8)
         item = self._items(
             stream_id=control.stream_id,
             control=encode_control(control),
             version=control.version,
+            write_token=write_token,
             unsettled=_UNSETTLED if control.needs_attention else None,
         )
         with unavailable_when_failing():
             try:
                 item.save(condition=condition)  # type: ignore[arg-type]
             except PutError as error:
-                if error.cause_response_code == CONDITION_FAILED:
-                    return False
-                raise
+                if error.cause_response_code != CONDITION_FAILED:
+                    raise
+                stored = self._items.get(control.stream_id, consistent_read=True)
+                return stored.write_token == write_token
         return True

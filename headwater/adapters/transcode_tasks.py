@@ -89,14 +89,13 @@ class TranscodeTasks:
             raise DependencyUnavailable from error
 
     def has_stopped(self, task_id: str) -> bool:
+        """Whether a task that ran once does so no more; ECS forgets stopped ones after an hour."""
         ecs: ECSClient = aws.client("ecs")
         try:
             answer = ecs.describe_tasks(cluster=self._cluster, tasks=[task_id])
         except (BotoCoreError, ClientError) as error:
             raise DependencyUnavailable from error
-        if any(failure.get("reason") == "MISSING" for failure in answer.get("failures", [])):
-            return True  # ECS forgets stopped tasks after an hour
-        return any(task.get("lastStatus") == "STOPPED" for task in answer["tasks"])
+        return all(task.get("lastStatus") == "STOPPED" for task in answer["tasks"])
 
     def of_broadcast(self, stream_id: StreamId, broadcast_id: BroadcastId) -> list[str]:
         """Every task of this broadcast that has not been told to stop."""

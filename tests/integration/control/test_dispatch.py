@@ -1,0 +1,192 @@
+"""The dispatcher as deployed, from the queue's event to ECS: wired by its own wiring, against AWS by moto."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from functions.broadcast_sweep import wiring as sweep_wiring
+from functions.broadcast_sweep.handler import handler as sweep
+from functions.transcode_dispatch import wiring
+from functions.transcode_dispatch.handler import handler
+from headwater.adapters import aws
+from headwater.adapters.leases import Leases
+from headwater.adapters.outbox import Outbox
+from headwater.adapters.stream_controls import StreamControls
+from headwater.adapters.transcode_tasks import TranscodeTasks
+from headwater.broadcasts import Broadcasts
+from headwater.contracts import BroadcastPulse, FinaliseRecording, TranscodeJob, decode, encode
+from headwater.domain.broadcast_events import Stop
+from headwater.domain.ids import BroadcastId, StreamId, WorkerId, new_id
+from headwater.domain.lease import Fence, LeaseState
+from headwater.errors import DependencyUnavailable
+from tests.aws import EVENT_BUS, LEASE_TABLE, STREAM_TABLE, Account, received
+from tests.factories import publish, stream_control
+from tests.lambda_events import sqs_event
+
+CLUSTER, FAMILY = "headwater", "headwater-worker"
+
+
+@pytest.fixture
+def cluster(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """A cluster with room for tasks, and the dispatcher's environment."""
+    ecs = aws.client("ecs")
+    ecs.create_cluster(
+        clusterName=CLUSTER,
+        capacityProviders=["FARGATE"],
+        defaultCapacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
+    )
+    ecs.register_task_definition(
+        family=FAMILY,
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="1024",
+        memory="2048",
+        containerDefinitions=[{"name": "worker", "image": "worker", "memory": 512}],
+    )
+    ec2 = aws.client("ec2")
+    # moto's default VPC: network interfaces in any other lack a name that its RunTask reads.
+    subnet = ec2.describe_subnets()["Subnets"][0]
+    group = ec2.create_security_group(GroupName="worker", Description="worker", VpcId=subnet["VpcId"])["GroupId"]
+    environment = {
+        "STREAM_TABLE": STREAM_TABLE,
+        "LEASE_TABLE": LEASE_TABLE,
+        "EVENT_BUS": EVENT_BUS,
+        "PULSE_QUEUE_URL": account.pulse_queue,
+        "FINALISE_QUEUE_URL": account.finalise_queue,
+        "ECS_CLUSTER": CLUSTER,
+        "TRANSCODE_TASK_DEFINITION": FAMILY,
+        "TRANSCODE_SUBNETS": subnet["SubnetId"],
+        "TRANSCODE_SECURITY_GROUPS": group,
+        "WORKER_START_LIMIT_SECONDS": "60",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    wiring.look_at_broadcast.cache_clear()
+    sweep_wiring.sweep_broadcasts.cache_clear()
+    return account
+
+
+def live_stream(account: Account) -> tuple[Broadcasts, StreamId, BroadcastId]:
+    broadcasts = Broadcasts(StreamControls(STREAM_TABLE), Outbox(EVENT_BUS, account.pulse_queue))
+    control, event = stream_control(), publish()
+    broadcasts.create(control)
+    broadcasts.apply(control.stream_id, event)
+    return broadcasts, control.stream_id, event.candidate_id
+
+
+def look(*bodies: str) -> dict[str, Any]:
+    return handler(sqs_event(*bodies), LambdaContext())
+
+
+def running_tasks() -> list[dict[str, Any]]:
+    ecs = aws.client("ecs")
+    arns = ecs.list_tasks(cluster=CLUSTER)["taskArns"]
+    found: list[dict[str, Any]] = ecs.describe_tasks(cluster=CLUSTER, tasks=arns)["tasks"] if arns else []
+    return [task for task in found if task["desiredStatus"] != "STOPPED"]
+
+
+def test_the_pulse_of_a_publish_starts_one_task_with_its_job(cluster: Account) -> None:
+    _, stream_id, broadcast_id = live_stream(cluster)
+    bodies = received(cluster.pulse_queue)
+    assert len(bodies) == 1
+    assert look(*bodies * 3) == {"batchItemFailures": []}
+    (task,) = running_tasks()
+    assert task["startedBy"] == f"{stream_id}/{broadcast_id}"
+    (override,) = task["overrides"]["containerOverrides"]
+    assert override["name"] == "worker"
+    (variable,) = override["environment"]
+    assert variable["name"] == "TRANSCODE_JOB"
+    assert decode(variable["value"], TranscodeJob) == TranscodeJob(
+        stream_id=stream_id, broadcast_id=broadcast_id, generation=1
+    )
+    assert Leases(LEASE_TABLE).load(broadcast_id).task_id == task["taskArn"]
+
+
+def test_dispatchers_that_look_at_the_same_moment_request_one_generation(cluster: Account) -> None:
+    _, stream_id, broadcast_id = live_stream(cluster)
+    pulse = encode(BroadcastPulse(stream_id=stream_id, broadcast_id=broadcast_id))
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: look(pulse), range(6)))
+    assert all(answer == {"batchItemFailures": []} for answer in answers)
+    assert Leases(LEASE_TABLE).load(broadcast_id).generation == 1
+    # moto knows no client tokens; ECS starts one task per token, and here all tokens are the same.
+    jobs = {task["overrides"]["containerOverrides"][0]["environment"][0]["value"] for task in running_tasks()}
+    assert len(jobs) == 1
+
+
+def test_a_stopped_task_is_replaced_and_the_older_one_is_told_to_stop(cluster: Account) -> None:
+    _, stream_id, broadcast_id = live_stream(cluster)
+    look(*received(cluster.pulse_queue))
+    leases = Leases(LEASE_TABLE)
+    first = leases.load(broadcast_id)
+    assert leases.acquire(broadcast_id, 1, WorkerId("w")) is not None
+    event = {
+        "detail-type": "ECS Task State Change",
+        "source": "aws.ecs",
+        "detail": {
+            "taskArn": first.task_id,
+            "lastStatus": "STOPPED",
+            "startedBy": f"{stream_id}/{broadcast_id}",
+        },
+    }
+    look(json.dumps(event))
+    second = leases.load(broadcast_id)
+    assert (second.generation, second.state) == (2, LeaseState.REQUESTED)
+    assert [task["taskArn"] for task in running_tasks()] == [second.task_id]
+    assert not leases.beat(Fence(broadcast_id, 1, WorkerId("w")))
+
+
+def test_an_ended_broadcast_is_handed_to_the_finaliser_with_its_lease_closed(cluster: Account) -> None:
+    broadcasts, stream_id, broadcast_id = live_stream(cluster)
+    look(*received(cluster.pulse_queue))
+    leases = Leases(LEASE_TABLE)
+    fence = Fence(broadcast_id, 1, WorkerId("w"))
+    assert leases.acquire(broadcast_id, 1, fence.worker_id) is not None
+    broadcasts.apply(stream_id, Stop())
+    pulse = encode(BroadcastPulse(stream_id=stream_id, broadcast_id=broadcast_id))
+    look(pulse)
+    assert received(cluster.finalise_queue) == []
+    assert leases.release(fence)
+    look(pulse, pulse)
+    assert [decode(body, FinaliseRecording) for body in received(cluster.finalise_queue)] == [
+        FinaliseRecording(stream_id=stream_id, broadcast_id=broadcast_id)
+    ]
+    assert leases.load(broadcast_id).state is LeaseState.CLOSED
+
+
+def test_a_pulse_for_a_stream_that_is_gone_is_dropped(cluster: Account) -> None:
+    pulse = encode(BroadcastPulse(stream_id=StreamId(new_id()), broadcast_id=BroadcastId(new_id())))
+    assert look(pulse, "not json") == {"batchItemFailures": []}
+    assert running_tasks() == []
+
+
+def test_the_sweep_revives_a_chain_that_was_lost(cluster: Account) -> None:
+    broadcasts, stream_id, broadcast_id = live_stream(cluster)
+    received(cluster.pulse_queue)  # lost
+    controls = StreamControls(STREAM_TABLE)
+    control = controls.load(stream_id)
+    assert control is not None
+    assert control.broadcast is not None
+    sweep({}, None)
+    assert received(cluster.pulse_queue) == [], "not overdue yet"
+    sweep_wiring.sweep_broadcasts()._clock = lambda: control.broadcast.next_pulse_at + 60_000  # type: ignore[union-attr]
+    sweep({}, None)
+    (body,) = received(cluster.pulse_queue)
+    assert decode(body, BroadcastPulse) == BroadcastPulse(stream_id=stream_id, broadcast_id=broadcast_id)
+    assert broadcasts.read(stream_id) is not None
+
+
+def test_what_ecs_refuses_is_a_transient_failure_and_a_task_that_is_unknown_has_stopped(cluster: Account) -> None:
+    tasks = TranscodeTasks("elsewhere", FAMILY)
+    job = TranscodeJob(stream_id=StreamId(new_id()), broadcast_id=BroadcastId(new_id()), generation=1)
+    with pytest.raises(DependencyUnavailable):
+        tasks.start(job, "token")
+    with pytest.raises(DependencyUnavailable):
+        tasks.of_broadcast(job.stream_id, job.broadcast_id)
+    unknown = f"arn:aws:ecs:eu-west-1:123456789012:task/{CLUSTER}/0123456789abcdef0123456789abcdef"
+    assert TranscodeTasks(CLUSTER, FAMILY).has_stopped(unknown)

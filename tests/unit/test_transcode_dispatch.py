@@ -1,0 +1,271 @@
+"""What the dispatcher does for a broadcast: one worker while somebody publishes, one finaliser afterwards, whatever is lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from functions.transcode_dispatch.look_at_broadcast import PUT_OFF_SECONDS, LookAtBroadcast
+from functions.transcode_dispatch.next_step import FINALISE_PATIENCE_MS
+from functions.transcode_dispatch.wire import Look
+from headwater.contracts import FinaliseRecording
+from headwater.domain.broadcast import Broadcast, EndReason
+from headwater.domain.broadcast_events import Event, Finalised, MediaSeen, Stop
+from headwater.domain.ids import WorkerId
+from headwater.domain.lease import DEATHS_LIMIT, LEASE_MS, SUSPECT_MS, Fence, Lease, LeaseState
+from headwater.errors import DependencyUnavailable
+from tests.factories import NOW, done, publish, session_ref, stream_control, update
+from tests.fakes import MemoryLeases, MemoryQueue, MemoryTasks, memory_broadcasts
+
+START_LIMIT_MS = 60_000
+ENCODER = session_ref("1")
+
+
+class Stage:
+    """A stream to which an encoder publishes, and the dispatcher over memory."""
+
+    def __init__(self) -> None:
+        control = stream_control()
+        self.stream_id = control.stream_id
+        self.broadcasts, self.controls, self.outbox, self.clock = memory_broadcasts(control)
+        self.leases, self.tasks = MemoryLeases(), MemoryTasks()
+        self.pulses, self.finaliser = MemoryQueue(), MemoryQueue()
+        self.dispatch = LookAtBroadcast(
+            self.broadcasts, self.leases, self.tasks, self.pulses, self.finaliser, self.clock, START_LIMIT_MS
+        )
+        self.apply(publish(ENCODER))
+
+    def apply(self, event: Event) -> None:
+        self.broadcasts.apply(self.stream_id, event)
+
+    @property
+    def broadcast(self) -> Broadcast:
+        broadcast = self.controls.items[self.stream_id].broadcast
+        assert broadcast is not None
+        return broadcast
+
+    @property
+    def lease(self) -> Lease:
+        return self.leases.load(self.broadcast.broadcast_id)
+
+    def look(self, **what: object) -> None:
+        self.dispatch(replace(Look(self.stream_id, self.broadcast.broadcast_id), **what))  # type: ignore[arg-type]
+
+    def after(self, milliseconds: int) -> None:
+        self.clock.advance(milliseconds)
+        self.look()
+
+    def worker_comes(self) -> Fence:
+        generation = self.lease.generation
+        fence = Fence(self.broadcast.broadcast_id, generation, WorkerId(f"worker-{generation}"))
+        assert self.leases.acquire(fence.broadcast_id, generation, fence.worker_id) is not None
+        return fence
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_a_publish_starts_one_worker_however_often_the_dispatcher_looks(stage: Stage) -> None:
+    for _ in range(5):
+        stage.look()
+    assert [task.job.generation for task in stage.tasks.running] == [1]
+    assert stage.lease.state is LeaseState.REQUESTED
+    assert stage.lease.task_id == stage.tasks.running[0].task_id
+
+
+def test_a_lost_answer_of_runtask_leads_to_no_second_task(stage: Stage) -> None:
+    stage.tasks.mute = True
+    stage.look()
+    assert stage.lease.task_id is None
+    stage.tasks.mute = False
+    stage.after(2_000)
+    assert len(stage.tasks.started) == 1
+    assert stage.lease.task_id is not None
+
+
+def test_an_ecs_that_does_not_answer_is_asked_again_by_the_next_pulse(stage: Stage) -> None:
+    stage.tasks.broken = True
+    stage.look()
+    assert stage.outbox.pulses[-1].delay_ms == 2_000
+    stage.tasks.broken = False
+    stage.after(2_000)
+    assert len(stage.tasks.running) == 1
+
+
+def test_a_worker_that_beats_is_left_alone(stage: Stage) -> None:
+    stage.look()
+    fence = stage.worker_comes()
+    for _ in range(20):
+        assert stage.leases.beat(fence)
+        stage.after(2_000)
+    assert stage.lease.generation == 1
+
+
+def test_a_worker_that_does_not_beat_is_replaced_and_its_task_stopped(stage: Stage) -> None:
+    stage.look()
+    stage.worker_comes()
+    stage.look()  # sees the first beat
+    stage.after(LEASE_MS - 1)
+    assert stage.lease.generation == 1
+    stage.after(1)
+    assert stage.lease.generation == 2
+    assert [task.job.generation for task in stage.tasks.running] == [2]
+
+
+def test_a_worker_whose_task_ecs_reports_as_stopped_is_replaced_at_once(stage: Stage) -> None:
+    stage.look()
+    stage.worker_comes()
+    stage.look(stopped_task=stage.lease.task_id)
+    assert stage.lease.generation == 2
+
+
+def test_a_stopped_task_of_the_current_generation_counts_even_when_its_id_was_never_learnt(stage: Stage) -> None:
+    stage.tasks.mute = True
+    stage.look()
+    stage.tasks.mute = False
+    stage.look(stopped_task="unknown", stopped_generation=1)
+    assert stage.lease.generation == 2
+
+
+def test_news_of_a_task_of_an_older_generation_changes_nothing(stage: Stage) -> None:
+    stage.look()
+    first = stage.lease.task_id
+    stage.look(stopped_task=first, stopped_generation=1)
+    stage.worker_comes()
+    stage.look(stopped_task=first, stopped_generation=1)
+    assert stage.lease.generation == 2
+    assert stage.lease.state is LeaseState.HELD
+
+
+def test_a_late_worker_whose_task_has_stopped_unseen_is_replaced_before_its_lease_runs_out(stage: Stage) -> None:
+    stage.look()
+    stage.worker_comes()
+    stage.look()
+    stage.tasks.running[0].running = False
+    stage.after(SUSPECT_MS)
+    assert stage.lease.generation == 2
+
+
+def test_a_task_that_does_not_come_in_time_is_replaced_and_can_no_longer_take_the_lease(stage: Stage) -> None:
+    stage.look()
+    for second in range(2, START_LIMIT_MS // 1_000, 2):
+        stage.apply(MediaSeen(stage.broadcast.broadcast_id, 1))  # or it would end for want of media
+        stage.apply(update(ENCODER, NOW + 1_000 * second))
+        stage.after(2_000)
+    assert stage.lease.generation == 1
+    stage.after(2_000)
+    assert stage.lease.generation == 2
+    assert stage.leases.acquire(stage.broadcast.broadcast_id, 1, WorkerId("late")) is None
+
+
+def test_while_nobody_publishes_a_dead_worker_is_not_replaced(stage: Stage) -> None:
+    stage.look()
+    stage.worker_comes()
+    stage.apply(done(ENCODER, NOW + 1_000))
+    stage.look(stopped_task=stage.lease.task_id)
+    assert stage.lease.generation == 1
+    stage.apply(publish(session_ref("2", NOW + 2_000)))
+    stage.look(stopped_task=stage.lease.task_id)
+    assert stage.lease.generation == 2
+
+
+def test_a_worker_that_released_its_lease_is_followed_by_another_when_somebody_publishes_again(stage: Stage) -> None:
+    stage.look()
+    fence = stage.worker_comes()
+    stage.apply(done(ENCODER, NOW + 1_000))
+    assert stage.leases.release(fence)
+    stage.look()
+    assert stage.lease.generation == 1
+    stage.apply(publish(session_ref("2", NOW + 2_000)))
+    stage.look()
+    assert stage.lease.generation == 2
+    assert stage.lease.deaths == 0
+
+
+def test_workers_that_keep_dying_end_the_broadcast_with_a_reason(stage: Stage) -> None:
+    stage.look()
+    for _ in range(DEATHS_LIMIT + 1):
+        stage.worker_comes()
+        stage.tasks.running[-1].running = False
+        stage.look(stopped_task=stage.lease.task_id)
+    assert stage.broadcast.end_reason is EndReason.TRANSCODE_FAILED
+    assert stage.broadcast.end_detail
+    stage.look()
+    stage.after(SUSPECT_MS)
+    assert len(stage.finaliser.messages) == 1
+
+
+def test_the_finaliser_is_asked_once_the_worker_has_flushed_and_not_again_with_every_pulse(stage: Stage) -> None:
+    stage.look()
+    fence = stage.worker_comes()
+    stage.apply(Stop())
+    stage.look()
+    assert stage.finaliser.messages == []
+    assert stage.leases.release(fence)
+    for _ in range(5):
+        stage.after(1_000)
+    assert stage.finaliser.messages == [
+        FinaliseRecording(stream_id=stage.stream_id, broadcast_id=stage.broadcast.broadcast_id)
+    ]
+    stage.after(FINALISE_PATIENCE_MS)
+    assert len(stage.finaliser.messages) == 2, "the first one may be lost"
+
+
+def test_a_request_to_the_finaliser_that_could_not_be_sent_is_sent_by_the_next_pulse(stage: Stage) -> None:
+    stage.apply(Stop())
+    stage.finaliser.broken = True
+    stage.look()
+    stage.finaliser.broken = False
+    stage.after(1_000)
+    assert len(stage.finaliser.messages) == 1
+
+
+def test_nobody_waits_for_a_worker_that_has_not_come_when_the_broadcast_is_over(stage: Stage) -> None:
+    stage.look()
+    stage.apply(Stop())
+    stage.look()
+    assert len(stage.finaliser.messages) == 1
+    assert stage.tasks.running == []
+    assert stage.leases.acquire(stage.broadcast.broadcast_id, 1, WorkerId("late")) is None
+
+
+def test_an_earlier_broadcast_is_finalised_while_the_next_one_is_live(stage: Stage) -> None:
+    first = stage.broadcast.broadcast_id
+    stage.apply(Stop())
+    stage.apply(publish(session_ref("2", NOW + 1)))
+    stage.dispatch(Look(stage.stream_id, first))
+    stage.look()
+    assert [m.broadcast_id for m in stage.finaliser.messages if isinstance(m, FinaliseRecording)] == [first]
+    assert [task.job.broadcast_id for task in stage.tasks.running] == [stage.broadcast.broadcast_id]
+
+
+def test_a_settled_broadcast_and_an_unknown_stream_need_nothing(stage: Stage) -> None:
+    stage.apply(Stop())
+    stage.apply(Finalised(stage.broadcast.broadcast_id, 0.0))
+    stage.outbox.pulses.clear()
+    stage.look()
+    stage.look(stream_id=stream_control().stream_id)
+    assert (stage.outbox.pulses, stage.finaliser.messages, stage.tasks.started) == ([], [], {})
+
+
+def test_a_pulse_that_cannot_be_followed_is_put_off_and_stays_the_one_that_is_due(stage: Stage) -> None:
+    due = stage.broadcast.next_pulse_at
+    stage.controls.broken = True
+    look = Look(stage.stream_id, next(iter(stage.outbox.pulses)).broadcast_id, due)
+    stage.dispatch(look)
+    message, delay = stage.pulses.sent[0]
+    assert delay == PUT_OFF_SECONDS
+    assert getattr(message, "due", None) == due
+
+
+def test_a_pulse_whose_successor_could_not_be_sent_is_handed_back_to_the_queue(stage: Stage) -> None:
+    stage.outbox.broken = True
+    with pytest.raises(DependencyUnavailable):
+        stage.look()
+    stage.outbox.broken = False
+    stage.look()
+    assert stage.outbox.pulses[-1].delay_ms == 2_000
+    assert stage.controls.items[stage.stream_id].pulses == ()
