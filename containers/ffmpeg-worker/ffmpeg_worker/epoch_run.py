@@ -63,6 +63,7 @@ class EpochRun:
         self._last_sign = time.monotonic()
         self._last_fed = self._last_sign
         self._ended = False
+        self._begun = False
         self._send(flv.file_header(video=bool(plan.rungs), audio=plan.audio is not None))
         for header in headers:
             if self.takes(header):
@@ -124,8 +125,7 @@ class EpochRun:
             self._sign_of_life()
             self.segments += self.packager.feed(name, data)
             if self.plan.keyframes is Keyframes.FORCED and self.plan.rungs:
-                for keyframe in self.packager.take_keyframes():
-                    self._cut(self._cutter.keyframe(keyframe))
+                self._cut_at_own_keyframes()
 
     def end_input(self) -> None:
         """The source has ended: FFmpeg shall write out what it holds, and then close its pipes."""
@@ -141,6 +141,11 @@ class EpochRun:
         return status
 
     @property
+    def quiet_seconds(self) -> float:
+        """How long FFmpeg has written nothing."""
+        return time.monotonic() - self._last_sign
+
+    @property
     def is_hanging(self) -> bool:
         """Whether frames went in for five seconds, and nothing came of it."""
         return self._last_fed - self._last_sign > HANG_SECONDS
@@ -153,6 +158,14 @@ class EpochRun:
             self._selector.unregister(self._process.stdin)
             self._watching_stdin = False
         self._process.dispose()
+
+    def _cut_at_own_keyframes(self) -> None:
+        for keyframe in self.packager.take_keyframes():
+            if not self._begun:
+                self._begun = True
+                self._cutter = SegmentCutter(keyframe)
+                self.packager.begin_at(keyframe)
+            self._cut(self._cutter.keyframe(keyframe))
 
     def _cut(self, boundaries: list[Boundary]) -> None:
         for boundary in boundaries:

@@ -51,7 +51,8 @@ def ffmpeg_command(plan: TranscodePlan, pipes: OutputPipes, *, executable: str =
 
 def _input(plan: TranscodePlan) -> Iterator[str]:
     # stdin is the only thing it may read, whatever the stream may say.
-    yield from ("-protocol_whitelist", "pipe", "-copyts")
+    # A minute before 32 bits of milliseconds wrap, FFmpeg would make them negative; for us a wrap is a new epoch.
+    yield from ("-protocol_whitelist", "pipe", "-copyts", "-correct_ts_overflow", "0")
     # The header names the tracks and their configurations come first, so one frame of each is all that must be seen.
     yield from ("-analyzeduration", "1", "-probesize", "5000000", "-fpsprobesize", "0")
     if plan.rungs:

@@ -62,7 +62,9 @@ class FfmpegProcess:
         return not self._stdin_file.closed and (self.pending_bytes > 0 or self._no_more_input)
 
     def send(self, data: bytes) -> None:
-        """Queue `data` for stdin."""
+        """Queue `data` for stdin, if FFmpeg still reads it."""
+        if self._stdin_file.closed:
+            return
         self._pending.append(data)
         self.pending_bytes += len(data)
 
@@ -73,6 +75,8 @@ class FfmpegProcess:
     def write(self) -> bool:
         """Write what the pipe takes; whether it took anything. False for good once FFmpeg no longer reads."""
         took = False
+        if self._stdin_file.closed:
+            return took
         try:
             while self._pending:
                 written = os.write(self.stdin, self._pending[0])

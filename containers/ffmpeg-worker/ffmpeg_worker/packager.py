@@ -158,6 +158,10 @@ class Packager:
                     self._keyframes.append(Boundary(at, at))
         return self._whole_segments()
 
+    def begin_at(self, start: Boundary) -> None:
+        """The encoder's first picture is not quite where the source's was."""
+        self._start = start
+
     def take_keyframes(self) -> list[Boundary]:
         """Keyframes that the first rendition had since the last call: for an encoder that places them itself."""
         keyframes, self._keyframes = self._keyframes, []

@@ -85,11 +85,13 @@ class PublishSessionReader:
     def run(self) -> SessionEnd:
         """Until the source has ended or `stop`. Raises SourceUnplayable, TranscodeFailed."""
         try:
-            with self._connect() as connection:
+            try:
+                connection = self._connect()
+            except OSError as error:
+                logger().warning("ingest node not reachable", extra={"session": self._serial, "error": str(error)})
+                return SessionEnd.SOURCE_GONE
+            with connection:
                 return self._follow(connection)
-        except OSError as error:
-            logger().warning("ingest node not reachable", extra={"session": self._serial, "error": str(error)})
-            return SessionEnd.SOURCE_GONE
         finally:
             if self._run is not None:
                 self._run.dispose()
@@ -294,19 +296,25 @@ class PublishSessionReader:
         if run is None:
             return
         run.end_input()
-        deadline = time.monotonic() + DRAIN_SECONDS
+        began_at = time.monotonic()
         try:
-            while not run.is_over and time.monotonic() < deadline:
+            while not (run.is_over or self._has_drained_long_enough(run, began_at)):
                 for key, _ in self._selector.select(_TICK_SECONDS):
                     if key.data is run:
                         run.ready(key.fd)
             if run.is_over:
                 run.finish()
-        except (MediaFormatError, KeyframesTooFarApart):
+        except (MediaFormatError, KeyframesTooFarApart) as error:
             count("TailsLost")
+            logger().warning("the end of an epoch is lost", extra={"session": self._serial, "reason": repr(error)})
         self._collect(run)
         self._run = None
         run.dispose()
+
+    def _has_drained_long_enough(self, run: EpochRun, began_at: float) -> bool:
+        """Whoever waits for us to stop cannot wait long; otherwise FFmpeg has as long as it goes on writing."""
+        waited = time.monotonic() - began_at
+        return waited > DRAIN_SECONDS and (self._stop or run.quiet_seconds > DRAIN_SECONDS)
 
     def _collect(self, run: EpochRun) -> None:
         segments, run.segments = run.segments, []

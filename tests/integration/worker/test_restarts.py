@@ -1,0 +1,158 @@
+"""What the reading side does when FFmpeg dies, hangs or is missing, and when the encoder's clock or format changes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ffmpeg_worker import epoch_run
+from ffmpeg_worker.flv import Tag, TagKind
+from ffmpeg_worker.publish_session import PublishSessionReader, SessionEnd
+from headwater.errors import SourceUnplayable, TranscodeFailed
+from tests.rtmp_node import CollectingSink, playing_node, read_session, recorded
+from tests.worker_stage import decoded_frames, picture, picture_and_sound
+
+
+@pytest.fixture(scope="module")
+def twelve_seconds(tmp_path_factory: pytest.TempPathFactory) -> list[Tag]:
+    """Two renditions' worth of picture, one of them copied, and sound; keyframes every second."""
+    return recorded(tmp_path_factory.mktemp("source"), *picture_and_sound("480x384", 30, 30), "-t", "12")
+
+
+def _frames(sink: CollectingSink, track: str) -> list[int]:
+    """When each frame of a track is shown, over all epochs, in ms."""
+    return [round(at * 1000) for e in range(len(sink.epochs)) for at, _ in decoded_frames(sink.media(e, track))]
+
+
+def _signal_ffmpeg(number: int) -> None:
+    for task in Path("/proc/self/task").glob("*/children"):
+        for pid in task.read_text().split():
+            if "ffmpeg" in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(int(pid), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_a_crash_of_ffmpeg_loses_nothing(number: int, twelve_seconds: list[Tag]) -> None:
+    hold = threading.Event()
+    sink = CollectingSink(lambda count: _signal_ffmpeg(number) if count == 2 else None)
+    with playing_node(twelve_seconds, hold=hold) as address:
+        threading.Timer(4.0, hold.set).start()
+        PublishSessionReader(address, 1, sink).run()
+
+    assert len(sink.epochs) == 2
+    for track in ("384p", "360p"):
+        shown = _frames(sink, track)
+        assert len(shown) == len(set(shown)) == 360, "every picture exactly once"
+    ends = [s.start_ms + s.duration_ms for _, segments in sink.epochs for s in segments]
+    starts = [s.start_ms for _, segments in sink.epochs for s in segments]
+    assert starts[1:] == ends[:-1]
+
+
+def test_a_hanging_ffmpeg_is_replaced_and_nothing_is_lost(
+    twelve_seconds: list[Tag], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epoch_run, "HANG_SECONDS", 0.5)
+    hold = threading.Event()
+    sink = CollectingSink(lambda count: _signal_ffmpeg(signal.SIGSTOP) if count == 2 else None)
+    with playing_node(twelve_seconds, hold=hold, seconds=6) as address:
+        threading.Timer(8.0, hold.set).start()
+        PublishSessionReader(address, 1, sink).run()
+
+    assert len(sink.epochs) >= 2
+    assert len(set(_frames(sink, "384p"))) == 360
+
+
+def test_an_ffmpeg_that_keeps_dying_is_given_up_with_a_reason(
+    twelve_seconds: list[Tag], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/bin/sh\necho '[error] no such encoder' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    with playing_node(twelve_seconds, hold=threading.Event()) as address, pytest.raises(TranscodeFailed) as failure:
+        PublishSessionReader(address, 1, CollectingSink()).run()
+    assert "no such encoder" in failure.value.detail
+
+
+def test_a_missing_ffmpeg_is_named(twelve_seconds: list[Tag], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with playing_node(twelve_seconds) as address, pytest.raises(TranscodeFailed, match="ffmpeg"):
+        PublishSessionReader(address, 1, CollectingSink()).run()
+
+
+@pytest.mark.parametrize(
+    ("first_byte", "name"), [(0x90, "HEVC"), (0x1C, "HEVC"), (0x12, "Sorenson")], ids=["enhanced", "legacy", "old"]
+)
+def test_video_that_is_not_h264_is_refused_with_its_name(first_byte: int, name: str) -> None:
+    tag = Tag(TagKind.VIDEO, 0, bytes([first_byte]) + b"hvc1" + bytes(64))
+    with playing_node([tag]) as address, pytest.raises(SourceUnplayable, match=name):
+        PublishSessionReader(address, 1, CollectingSink()).run()
+
+
+@pytest.mark.parametrize("jump_ms", [-5_000, 60_000, 3_000_000_000], ids=["back", "forward", "far"])
+def test_a_jump_of_the_clock_begins_a_new_epoch_and_loses_no_whole_segment(
+    jump_ms: int, twelve_seconds: list[Tag]
+) -> None:
+    jumped = [replace(tag, timestamp=tag.timestamp + jump_ms * (tag.timestamp >= 6000)) for tag in twelve_seconds]
+    sink = read_session(jumped)
+    assert len(sink.epochs) == 2
+    assert sink.epochs[1][0].media_start_ms >= 6000 + jump_ms
+    assert len(_frames(sink, "384p")) == 360
+
+
+def test_timestamps_wrap_at_32_bits_with_nothing_but_a_new_epoch(twelve_seconds: list[Tag]) -> None:
+    offset = (1 << 32) - 6000
+    wrapped = [replace(tag, timestamp=(tag.timestamp + offset) & 0xFFFFFFFF) for tag in twelve_seconds]
+    sink = read_session(wrapped)
+    assert [media.media_start_ms < 100 for media, _ in sink.epochs] == [False, True]
+    assert len(_frames(sink, "384p")) >= 330
+
+
+def test_an_encoder_that_changes_its_picture_goes_on_in_a_new_epoch(tmp_path: Path) -> None:
+    wide = recorded(tmp_path, *picture_and_sound("320x180", 30, 30), "-t", "5")
+    tall = recorded(tmp_path, *picture_and_sound("240x320", 30, 30), "-t", "5")
+    shifted = [replace(tag, timestamp=tag.timestamp + 5000) for tag in tall]
+    sink = read_session([*wide, *shifted])
+    assert [media.tracks[0].track_id for media, _ in sink.epochs] == ["180p", "240p"]
+
+
+def test_sound_that_stops_and_comes_back_never_stops_the_picture(twelve_seconds: list[Tag]) -> None:
+    gap = [tag for tag in twelve_seconds if not (tag.is_audio and tag.is_media and 3000 < tag.timestamp < 8000)]
+    sink = read_session(gap, seconds=4)
+    shown = _frames(sink, "384p")
+    assert len(shown) == len(set(shown)) == 360
+    assert len(sink.epochs) >= 2
+    assert [len(sink.epochs[index][0].tracks) for index in (0, -1)] == [3, 3]
+
+
+def test_a_keyframe_that_stays_away_later_on_turns_copying_into_encoding(tmp_path: Path) -> None:
+    regular = recorded(tmp_path, *picture("320x180", 30, 30), "-t", "5")
+    sparse = recorded(tmp_path, *picture("320x180", 30, 300), "-t", "7")
+    media = [replace(tag, timestamp=tag.timestamp + 5000) for tag in sparse if tag.is_media]
+    sink = read_session([*regular, *media], seconds=3)
+    assert len(sink.epochs) == 2
+    durations = [segment.duration_ms for _, segments in sink.epochs for segment in segments]
+    assert max(durations) < 2500
+    assert sum(durations) >= 11_900
+
+
+def test_stopping_ends_the_open_segment_at_once(twelve_seconds: list[Tag]) -> None:
+    hold = threading.Event()
+    sink = CollectingSink()
+    with playing_node(twelve_seconds, hold=hold) as address:
+        reader = PublishSessionReader(address, 1, sink)
+        threading.Timer(1.5, reader.stop).start()
+        assert reader.run() is SessionEnd.STOPPED
+    assert all(share.data for _, segments in sink.epochs for s in segments for share in s.tracks.values())
+    assert sum(s.duration_ms for _, segments in sink.epochs for s in segments) >= 11_500
+
+
+def test_nobody_there_is_no_failure() -> None:
+    with playing_node([]) as address:
+        pass
+    assert PublishSessionReader(address, 1, CollectingSink()).run() is SessionEnd.SOURCE_GONE

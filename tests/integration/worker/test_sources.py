@@ -1,0 +1,73 @@
+"""Every kind of source becomes aligned, decodable segments of at most 2.5 s, with real FFmpeg on both sides."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from tests.rtmp_node import CollectingSink, read_session, recorded
+from tests.worker_stage import decoded_frames
+
+_X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-sc_threshold", "0", "-b:v", "400k"]
+_TONE = ["-f", "lavfi", "-i", "sine=sample_rate=48000:duration=7"]
+_AAC = ["-c:a", "aac", "-ac", "2"]
+
+
+def _picture(size: str, rate: int = 30, more: str = "") -> list[str]:
+    return ["-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}:duration=7{more}"]
+
+
+SOURCES = {
+    "1080p60": ([*_picture("1920x1080", 60), "-t", "3", *_X264, "-g", "120"], ["1080p", "720p", "480p", "360p"]),
+    "720p30": ([*_picture("1280x720"), *_TONE, *_X264, *_AAC, "-g", "60"], ["720p", "480p", "360p", "audio"]),
+    "360p": ([*_picture("640x360"), *_TONE, *_X264, *_AAC, "-g", "30"], ["360p", "audio"]),
+    "321x181 in 4:4:4": (
+        [*_picture("321x181"), *_TONE, *_X264, "-pix_fmt", "yuv444p", *_AAC, "-g", "60"], ["180p", "audio"]),
+    "4:3 at 60 fps": ([*_picture("640x480", 60), *_TONE, *_X264, *_AAC, "-g", "111"], ["480p", "360p", "audio"]),
+    "vertical": ([*_picture("608x1080", 25), *_X264, "-g", "50"], ["608p", "480p", "360p"]),
+    "variable frame rate": (
+        [*_picture("640x360", 30, r",select=lt(mod(n\,40)\,25)"), *_TONE, "-fps_mode", "vfr", *_X264, *_AAC, "-g", "20"],
+        ["360p", "audio"],
+    ),
+    "keyframes every 10 s": ([*_picture("640x360"), *_TONE, *_X264, *_AAC, "-g", "300"], ["360p", "audio"]),
+    "keyframes every 10 s at 60 fps": ([*_picture("854x480", 60), *_X264, "-g", "600"], ["480p", "360p"]),
+    "keyframes every 1.5 s": ([*_picture("640x360"), *_TONE, *_X264, *_AAC, "-g", "45"], ["360p", "audio"]),
+    "B-frames": ([*_picture("854x480"), *_TONE, *_X264, "-bf", "3", *_AAC, "-g", "60"], ["480p", "360p", "audio"]),
+    "mono at 44.1 kHz": (
+        [*_picture("320x180"), *_TONE, *_X264, "-c:a", "aac", "-ac", "1", "-ar", "44100", "-g", "60"], ["180p", "audio"]),
+    "MP3": ([*_picture("320x180"), *_TONE, *_X264, "-c:a", "libmp3lame", "-ar", "44100", "-g", "60"], ["180p", "audio"]),
+    "video only": ([*_picture("320x180"), *_X264, "-g", "60"], ["180p"]),
+    "audio only": ([*_TONE, *_AAC], ["audio"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_becomes_aligned_segments_that_decode(name: str, tmp_path: Path) -> None:
+    arguments, tracks = SOURCES[name]
+    sink = read_session(recorded(tmp_path, *arguments))
+
+    assert len(sink.epochs) == 1, "nothing was stored before the right plan was found"
+    media, segments = sink.epochs[0]
+    assert [track.track_id for track in media.tracks] == tracks
+    seconds = 3 if "-t" in arguments else 7
+    assert seconds - 0.2 <= sum(segment.duration_ms for segment in segments) / 1000 <= seconds + 0.3
+    for before, after in itertools.pairwise(segments):
+        assert after.start_ms == before.start_ms + before.duration_ms
+    for track in media.tracks:
+        for segment in segments:
+            share = segment.tracks[track.track_id]
+            assert share.data
+            assert share.duration / track.timescale < 2.5, "TARGETDURATION is 2"
+        _check_decoding(sink, track.track_id, starts=[segment.start_ms for segment in segments])
+    assert bool(sink.thumbnails) == (tracks != ["audio"])
+
+
+def _check_decoding(sink: CollectingSink, track_id: str, starts: list[int]) -> None:
+    frames = decoded_frames(sink.media(0, track_id))
+    assert frames
+    if track_id != "audio":
+        keyframes = {round(at * 1000) for at, kind in frames if kind == "I"}
+        late = [start for start in starts if not keyframes & {start - 1, start, start + 1}]
+        assert not late, "every segment begins with a keyframe, at the same time in every rung"
