@@ -19,7 +19,6 @@ ATTEMPT_SECONDS = 5.0
 STOP_SECONDS = 0.5
 FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 10.0
-_NEVER_ACCEPTED = frozenset({400, 403, 413})  # the hook itself is wrong; everything else may pass
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class DoneSender:
         self._api = api
         self._changed = threading.Condition()
         self._lanes = [Lane() for _ in range(LANES)]
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}  # client id → when its publish, under way now, was fired
         self._nudges = 0
         self._stopping = False
         self._threads = [threading.Thread(target=self._work, args=(lane,), daemon=True) for lane in self._lanes]
@@ -53,22 +52,22 @@ class DoneSender:
         self._enqueue(done)
 
     @contextmanager
-    def held_back(self, client_id: str) -> Iterator[None]:
-        """A publish of this connection is on its way: a done that comes meanwhile must not overtake it."""
+    def held_back(self, publish: Hook) -> Iterator[None]:
+        """`publish` is on its way: a later done of its connection must not overtake it."""
         with self._changed:
-            self._held.add(client_id)
+            self._held[publish.client_id] = publish.occurred_at
         try:
             yield
         finally:
             with self._changed:
-                self._held.discard(client_id)
+                self._held.pop(publish.client_id, None)
                 self._changed.notify_all()
 
     def settle(self, publish: Hook, timeout_seconds: float) -> None:
         """Give earlier dones of the same connection or the same key the chance to arrive before `publish`."""
 
         def settled() -> bool:
-            return not any(publish.concerns_the_publisher_of(done.hook) for lane in self._lanes for done in lane)
+            return not any(publish.follows(done.hook) for lane in self._lanes for done in lane)
 
         with self._changed:
             if settled():
@@ -118,11 +117,15 @@ class DoneSender:
 
     def _next(self, lane: Lane) -> SpooledDone | None:
         def ready() -> bool:
-            return self._stopping or (bool(lane) and lane[0].hook.client_id not in self._held)
+            return self._stopping or (bool(lane) and not self._is_held(lane[0].hook))
 
         with self._changed:
             self._changed.wait_for(ready)
             return None if self._stopping else lane[0]
+
+    def _is_held(self, done: Hook) -> bool:
+        publish_at = self._held.get(done.client_id)
+        return publish_at is not None and done.occurred_at > publish_at
 
     def _is_accepted(self, done: SpooledDone) -> bool:
         try:
@@ -130,7 +133,7 @@ class DoneSender:
         except HooksUnreachable:
             log.warning("done of client %s not delivered, the API does not answer; trying again", done.hook.client_id)
             return False
-        if answer.status in _NEVER_ACCEPTED:
+        if 400 <= answer.status < 500 and answer.status != 401 and answer.deliberate:  # our own function's last word
             log.error("done of client %s dropped, the API answered %d", done.hook.client_id, answer.status)
             return True
         if not 200 <= answer.status < 300:

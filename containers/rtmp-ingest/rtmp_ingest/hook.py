@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
-MAX_BODY_BYTES = 16_384
+MAX_BODY_BYTES = 8_192  # nginx-rtmp cuts each field; the API takes no more
 _FIELD = re.compile(rb"(?:^|&)([a-z]+)=([^&]*)")
 
 
@@ -45,9 +45,10 @@ class Hook:
     def is_of_a_player(self) -> bool:
         return self._fields.get(b"call") == b"update_play"
 
-    def concerns_the_publisher_of(self, other: Hook) -> bool:
-        """Whether both are of one connection, or of one stream key."""
-        return self.client_id == other.client_id or self._fields.get(b"name") == other._fields.get(b"name")
+    def follows(self, earlier: Hook) -> bool:
+        """Whether `earlier` is of the same connection, or the same stream key, and was fired before."""
+        related = self.client_id == earlier.client_id or self._fields.get(b"name") == earlier._fields.get(b"name")
+        return related and earlier.occurred_at < self.occurred_at
 
     def as_done(self, now: int) -> Hook:
         """The publish_done of this publish, for when nginx will send none: it refused the publisher, or is gone."""

@@ -68,10 +68,10 @@ class HookRelay:
         if not hook.is_clean:
             log.info("publish refused client=%s addr=%s answer=malformed", hook.client_id, hook.address)
             return REFUSE
-        self._dones.settle(hook, SETTLE_SECONDS)
         with self._lock:
             self._publishers[hook.client_id] = hook
-        with self._dones.held_back(hook.client_id):
+        with self._dones.held_back(hook):
+            self._dones.settle(hook, SETTLE_SECONDS)
             answer = self._ask_until(give_up_at, hook)
             accepted = answer is not None and answer.status == 302 and _STREAM_NAME.fullmatch(answer.location or "")
             if answer is not None and accepted:
@@ -105,6 +105,8 @@ class HookRelay:
 
     def on_done(self, hook: Hook) -> Reply:
         """Answered as soon as it is on disk."""
+        if not hook.is_clean:  # its publish was refused for that, so there is nothing to end
+            return GO_ON
         self._forget(hook)
         self._spool(hook)
         log.info("done client=%s", hook.client_id)
@@ -129,7 +131,7 @@ class HookRelay:
             try:
                 answer = self._api.post(self._origin(hook), hook.body, left)
                 if answer.status < 500 and answer.status != 429:
-                    return answer
+                    return answer if time.monotonic() < give_up_at else None  # nginx may have given up on a late one
             except HooksUnreachable:
                 pass
             time.sleep(min(random.uniform(pause / 2, pause), max(0.0, give_up_at - time.monotonic())))  # noqa: S311

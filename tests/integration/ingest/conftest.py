@@ -14,7 +14,7 @@ from headwater.domain.ids import StreamId, UserId, new_id
 from headwater.domain.stream_key import derive_stream_key
 from tests.aws import EVENT_BUS, STREAM_TABLE, fresh_account
 from tests.hooks_api import HooksApi, hooks_api
-from tests.nginx_rtmp import SIGNING_KEY, IngestNode, ingest_node
+from tests.nginx_rtmp import SIGNING_KEY, IngestNode, eventually, ingest_node
 
 KEY_SECRET = "a stream key secret for integration tests"
 
@@ -67,6 +67,17 @@ class Stream:
         """Of the publish session that holds the claim."""
         broadcast = self.control.broadcast
         return broadcast.session.pull_url if broadcast and broadcast.session else None
+
+
+def is_live(node: IngestNode, stream: Stream) -> bool:
+    """Whether the stream's name has reached the node. The claim is written a moment before the node hears of it, so
+    whoever pulls at once must be ready to ask again."""
+
+    def named() -> bool:
+        url = stream.pull_url
+        return url is not None and url.rpartition("/")[2] in node.stat()
+
+    return eventually(named)
 
 
 @pytest.fixture

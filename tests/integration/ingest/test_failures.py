@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.hooks_api import HooksApi
-from tests.integration.ingest.conftest import Stream
+from tests.integration.ingest.conftest import Stream, is_live
 from tests.nginx_rtmp import IngestNode, encoder, eventually, ingest_node, rtmp_connection
 
 
@@ -26,7 +26,7 @@ def test_with_the_api_away_the_publisher_stays_newcomers_are_refused_and_the_don
 ) -> None:
     with ingest_node(tmp_path / "node", api.url) as node:
         with encoder(f"{node.base}/{stream.key}") as publishing:
-            assert eventually(lambda: stream.pull_url), node.log()
+            assert is_live(node, stream), node.log()
             api.down = True
             with rtmp_connection(node.base, other_stream.key) as newcomer:
                 assert newcomer.is_refused(12), node.log()  # meanwhile several heartbeats went unanswered
@@ -52,7 +52,7 @@ def test_an_answer_that_is_not_our_function_s_never_drops_a_publisher(
         return any(hook.status == status for hook in api.calls("update_publish"))
 
     with encoder(f"{node.base}/{stream.key}") as publishing:
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         for status in (403, 500):
             api.forced_status = status
             assert eventually(partial(answered, status))
@@ -75,7 +75,7 @@ def test_a_redirect_that_is_no_stream_name_lets_nobody_in(node: IngestNode, api:
 
 def test_a_done_is_tried_until_it_is_accepted(node: IngestNode, api: HooksApi, stream: Stream) -> None:
     with encoder(f"{node.base}/{stream.key}"):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         api.forced_status = 503
     assert eventually(lambda: len(api.calls("publish_done")) >= 3)
     api.forced_status = None
@@ -86,7 +86,7 @@ def test_a_reconnecting_encoder_s_done_goes_ahead_of_its_publish(
     node: IngestNode, api: HooksApi, stream: Stream
 ) -> None:
     with rtmp_connection(node.base, stream.key):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         api.down = True
     assert eventually(lambda: spooled(node))
     time.sleep(2)  # the sender has lost its patience by now, and pauses
@@ -113,7 +113,7 @@ def test_term_drops_the_publishers_and_tells_their_dones(
 
 def test_term_with_the_api_away_leaves_the_dones_on_disk(api: HooksApi, stream: Stream, tmp_path: Path) -> None:
     with ingest_node(tmp_path / "node", api.url) as node, rtmp_connection(node.base, stream.key):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         api.down = True
         assert node.stop() == 0
         assert len(spooled(node)) == 1
@@ -128,7 +128,7 @@ def test_term_does_not_wait_for_an_api_that_hangs(api: HooksApi, stream: Stream,
         return {"statusCode": 503}
 
     with ingest_node(tmp_path / "node", api.url) as node, rtmp_connection(node.base, stream.key):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         api.answer = hang
         with rtmp_connection(node.base, stream.key):  # whose publish is being decided
             time.sleep(0.3)
@@ -142,7 +142,7 @@ def test_term_does_not_wait_for_an_api_that_hangs(api: HooksApi, stream: Stream,
 
 def test_when_nginx_dies_the_node_tells_the_dones_it_could_not_send_and_ends(node: IngestNode, stream: Stream) -> None:
     with encoder(f"{node.base}/{stream.key}"):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         os.kill(node.nginx_pid(), signal.SIGKILL)
         assert eventually(lambda: node.process.poll() is not None)
     assert node.process.returncode == 1

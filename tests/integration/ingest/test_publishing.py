@@ -13,7 +13,7 @@ import pytest
 
 from headwater.domain.broadcast_events import RotateKey, Stop
 from tests.hooks_api import HooksApi
-from tests.integration.ingest.conftest import Stream
+from tests.integration.ingest.conftest import Stream, is_live
 from tests.nginx_rtmp import IngestNode, encoder, eventually, ingest_node, pulled_packets, rtmp_connection
 
 
@@ -21,7 +21,7 @@ def test_a_right_key_publishes_under_a_new_name_from_which_anybody_allowed_can_p
     node: IngestNode, stream: Stream, tmp_path: Path
 ) -> None:
     with encoder(f"{node.base}/{stream.key}"):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         url = stream.pull_url or ""
         broadcast = stream.control.broadcast
         assert broadcast is not None
@@ -79,11 +79,11 @@ def test_a_query_that_repeats_nginx_s_fields_only_touches_the_publisher_s_own_st
     node: IngestNode, stream: Stream, other_stream: Stream
 ) -> None:
     with encoder(f"{node.base}/{other_stream.key}"):
-        assert eventually(lambda: other_stream.pull_url), node.log()
+        assert is_live(node, other_stream), node.log()
         victim_url = other_stream.pull_url
         query = f"name={other_stream.key}&clientid=1&addr=10.9.9.9&call=publish_done"
         with rtmp_connection(node.base, f"{stream.key}?{query}"):
-            assert eventually(lambda: stream.pull_url), node.log()
+            assert is_live(node, stream), node.log()
         assert eventually(lambda: stream.pull_url is None)
         assert other_stream.pull_url == victim_url
 
@@ -92,7 +92,7 @@ def test_a_second_publisher_is_refused_and_the_first_one_s_packets_stay_continuo
     node: IngestNode, stream: Stream
 ) -> None:
     with encoder(f"{node.base}/{stream.key}") as first:
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         url = stream.pull_url or ""
         packets: list[tuple[str, float]] = []
         pulling = threading.Thread(target=lambda: packets.extend(pulled_packets(url, 4)))
@@ -113,7 +113,7 @@ def test_a_second_publisher_is_refused_and_the_first_one_s_packets_stay_continuo
 @pytest.mark.parametrize("event", [RotateKey(), Stop()])
 def test_the_owner_can_have_the_encoder_dropped(node: IngestNode, stream: Stream, event: RotateKey | Stop) -> None:
     with encoder(f"{node.base}/{stream.key}") as publishing:
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         stream.broadcasts.apply(stream.id, event)
         assert eventually(lambda: not publishing.is_publishing), node.log()
         assert "update kicked" in node.log()
@@ -121,7 +121,7 @@ def test_the_owner_can_have_the_encoder_dropped(node: IngestNode, stream: Stream
 
 def test_after_a_stop_the_same_key_publishes_again_at_once(node: IngestNode, stream: Stream) -> None:
     with encoder(f"{node.base}/{stream.key}") as publishing:
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         first_url = stream.pull_url
         stream.broadcasts.apply(stream.id, Stop())
         assert eventually(lambda: not publishing.is_publishing), node.log()
@@ -131,7 +131,7 @@ def test_after_a_stop_the_same_key_publishes_again_at_once(node: IngestNode, str
 
 def test_an_encoder_that_freezes_gives_its_claim_back(node: IngestNode, stream: Stream) -> None:
     with encoder(f"{node.base}/{stream.key}") as publishing:
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         time.sleep(1)
         publishing.freeze()
         assert eventually(lambda: stream.pull_url is None, 20), node.log()
@@ -143,12 +143,12 @@ def test_an_encoder_that_connects_and_leaves_at_once_leaves_no_claim(node: Inges
             pass
     assert eventually(lambda: stream.pull_url is None and '"publishers": 0' in node.get("/health"))
     with encoder(f"{node.base}/{stream.key}"):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
 
 
 def test_a_publish_with_an_empty_name_on_a_live_connection_is_refused(node: IngestNode, stream: Stream) -> None:
     with rtmp_connection(node.base, stream.key) as connection:
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         connection.publish("")
         assert connection.is_refused()
 
@@ -157,7 +157,7 @@ def test_a_connection_that_stops_and_publishes_again_is_a_new_session_of_the_sam
     node: IngestNode, stream: Stream
 ) -> None:
     with rtmp_connection(node.base, stream.key) as connection:
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         for _ in range(3):
             connection.close_stream()
             connection.publish(stream.key)  # in the same packet, nearly
@@ -168,19 +168,19 @@ def test_a_connection_that_stops_and_publishes_again_is_a_new_session_of_the_sam
 
 def test_a_source_without_video_can_be_pulled(node: IngestNode, stream: Stream) -> None:
     with encoder(f"{node.base}/{stream.key}", video=False):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         assert {kind for kind, _ in pulled_packets(stream.pull_url or "", 2)} == {"audio"}
 
 
 def test_a_source_without_audio_can_be_pulled(node: IngestNode, stream: Stream) -> None:
     with encoder(f"{node.base}/{stream.key}", audio=False):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         assert {kind for kind, _ in pulled_packets(stream.pull_url or "", 2)} == {"video"}
 
 
 def test_a_player_leaves_with_its_publisher(node: IngestNode, stream: Stream) -> None:
     with encoder(f"{node.base}/{stream.key}") as publishing:
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         with subprocess.Popen(
             ["ffmpeg", "-v", "error", "-nostdin", "-i", stream.pull_url or "", "-c", "copy", "-f", "null", "-"]
         ) as player:
@@ -194,14 +194,14 @@ def test_only_allowed_networks_may_play(api: HooksApi, stream: Stream, tmp_path:
         ingest_node(tmp_path / "closed", api.url, pull_allow="10.0.0.0/8") as node,
         encoder(f"{node.base}/{stream.key}") as publishing,
     ):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         assert pulled_packets(stream.pull_url or "", 1) == []
         assert publishing.is_publishing
 
 
 def test_players_are_no_business_of_the_api(node: IngestNode, api: HooksApi, stream: Stream) -> None:
     with encoder(f"{node.base}/{stream.key}"):
-        assert eventually(lambda: stream.pull_url), node.log()
+        assert is_live(node, stream), node.log()
         assert pulled_packets(stream.pull_url or "", 3)
     assert {hook.field("call") for hook in api.received} <= {"publish", "update_publish", "publish_done"}
 

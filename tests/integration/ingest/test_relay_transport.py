@@ -103,19 +103,32 @@ def test_dones_of_one_connection_arrive_in_order(api: HooksApi, sender: DoneSend
 
 def test_a_done_does_not_overtake_the_publish_that_is_on_its_way(api: HooksApi, sender: DoneSender) -> None:
     sender.start()
-    with sender.held_back("3"):
-        sender.put(done(3, 1))
-        sender.put(done(4, 2))
-        assert eventually(lambda: len(api.received) == 1)
+    publish = Hook(b"app=live&clientid=3&call=publish&name=key3", 20)
+    with sender.held_back(publish):
+        sender.put(done(3, 10))  # of an earlier publish on the same connection
+        sender.settle(publish, 5)
+        sender.put(done(3, 30))
+        sender.put(done(4, 40))
+        assert eventually(lambda: len(api.received) == 2)
         time.sleep(0.2)
-        assert [hook.field("clientid") for hook in api.received] == ["4"]
+        assert [hook.field("clientid") for hook in api.received] == ["3", "4"]
     assert sender.flush(5) == 0
 
 
 def test_a_done_that_can_never_be_accepted_does_not_stay_in_the_way(api: HooksApi, sender: DoneSender) -> None:
-    api.forced_status = 400
+    api.answer = lambda event, context: {"statusCode": 400, "headers": {"X-Headwater-Decision": "400"}}
     sender.start()
     sender.put(done(3, 1))
+    assert sender.flush(5) == 0
+
+
+def test_a_refusal_by_something_on_the_way_does_not_lose_a_done(api: HooksApi, sender: DoneSender) -> None:
+    api.forced_status = 403
+    sender.start()
+    sender.put(done(3, 1))
+    assert eventually(lambda: len(api.received) >= 2)
+    assert sender.waiting == 1
+    api.forced_status = None
     assert sender.flush(5) == 0
 
 
