@@ -93,16 +93,21 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_LIMIT)]
 Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")]
 
 
-async def _client_address(request: Request) -> Address:
+def client_address_of(host: str) -> Address:
     """Whom a limit per address counts: an IPv4 address, or the /64 that one IPv6 customer has all to himself."""
-    host = request.client.host if request.client else ""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return Address(host)
-    if address.version == 6:
-        return Address(str(ipaddress.ip_network(f"{address}/64", strict=False)))
-    return Address(str(address))
+    if address.version == 4:
+        return Address(str(address))
+    if address.ipv4_mapped is not None:
+        return Address(str(address.ipv4_mapped))
+    return Address(str(ipaddress.ip_network((address, 64), strict=False)))
+
+
+async def _client_address(request: Request) -> Address:
+    return client_address_of(request.client.host if request.client else "")
 
 
 ClientAddress = Annotated[Address, Depends(_client_address)]

@@ -37,6 +37,7 @@ STATUS_OF: dict[type[HeadwaterError], HTTPStatus] = {
     errors.ObjectChanged: HTTPStatus.CONFLICT,
     errors.MediaFormatError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.SourceUnplayable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TranscodeFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.BadFrame: HTTPStatus.BAD_REQUEST,
     errors.UnknownAction: HTTPStatus.BAD_REQUEST,
     errors.NotJoined: HTTPStatus.CONFLICT,

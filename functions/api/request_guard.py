@@ -74,7 +74,8 @@ def _replay(body: bytes) -> Receive:
 
 
 def _check(scope: Scope, body: bytes) -> None:
-    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+    query = scope["query_string"]
+    if "\x00" in scope["path"] or b"%00" in query or b"\x00" in query:
         raise InvalidInput(errors=(FieldError("url", "NUL is not allowed."),))
     if body:
         media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()

@@ -70,11 +70,13 @@ class UnitOfWork:
 
 
 class Services:
+    """Made once per process. Nothing in it connects to anything before it is used."""
+
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
         self.database = Database(lambda: str(secret(settings.database_secret)["url"]))
         self.passwords = Passwords()
-        self.tokens = AccessTokens(self._signing_keys, settings.token_issuer, time.time)
+        self.tokens = AccessTokens(self.signing_keys, settings.token_issuer, time.time)
         self.limits = RateLimits(self.cache)
         self.presence = Presence(self.cache)
         self.tickets = ChatTickets(settings.cache_url)
@@ -105,5 +107,5 @@ class Services:
     def stream_key_secret(self) -> bytes:
         return str(secret(self.settings.stream_key_secret)["secret"]).encode()
 
-    def _signing_keys(self) -> tuple[SigningKey, ...]:
+    def signing_keys(self) -> tuple[SigningKey, ...]:
         return decode_keys(secret(self.settings.token_keys_secret))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -25,6 +24,7 @@ from functions.api.use_cases.going_live import rotate_key, show_ingest, start_br
 from functions.api.use_cases.streams import change_stream, create_stream, delete_stream, look_at_stream
 from functions.api.wiring import Services
 from headwater.adapters.stream_catalogue import StreamFilter, StreamOrder
+from headwater.broadcasts import unix_ms
 from headwater.domain.ids import UserId
 from headwater.domain.streams import Stream
 
@@ -34,7 +34,7 @@ Words = Annotated[str | None, Query(min_length=1, max_length=140)]
 
 
 def _shown(stream: Stream, viewer: UserId | None, services: Services) -> AnyStreamOut:
-    counts = services.presence.viewers([stream.stream_id], time.time_ns() // 1_000_000)
+    counts = services.presence.viewers([stream.stream_id], unix_ms())
     return services.representations.stream(stream, viewer, counts.get(stream.stream_id, 0))
 
 
@@ -64,9 +64,7 @@ def list_streams(
     wanted = StreamFilter(live=live, category=category, tag=tag, q=q, owner=owner)
     found = unit.streams.page(wanted, sort, viewer, position_after(cursor), limit + 1)
     shown = found[:limit]
-    counts = services.presence.viewers(
-        [stream.stream_id for stream in shown if stream.on_air], time.time_ns() // 1_000_000
-    )
+    counts = services.presence.viewers([stream.stream_id for stream in shown if stream.on_air], unix_ms())
     return Page(
         items=[services.representations.stream(item, viewer, counts.get(item.stream_id, 0)) for item in shown],
         next_cursor=stream_cursor(shown[-1]) if len(found) > limit else None,

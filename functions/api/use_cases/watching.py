@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Protocol
 
 from functions.api.use_cases.streams import StreamStore, visible_stream
 from headwater.adapters.presence import Sample
+from headwater.broadcasts import unix_ms
 from headwater.domain.ids import StreamId, UserId
 from headwater.domain.playback_session import PRESENCE_SECONDS, new_playback_session, stream_of_session
 from headwater.errors import DependencyUnavailable, NotFound
@@ -49,7 +49,7 @@ def open_playback_session(
     """Somebody begins to watch a stream that they may see."""
     visible_stream(streams, stream_id, viewer)
     session_id = new_playback_session(secret(), stream_id)
-    now_ms = _unix_ms()
+    now_ms = unix_ms()
     sample = audience.arrive(stream_id, session_id, now_ms)
     if sample is not None:
         try:
@@ -73,7 +73,7 @@ def keep_watching(
     stream_id = stream_of_session(secret(), session_id)
     if stream_id is None:
         raise NotFound
-    now_ms = _unix_ms()
+    now_ms = unix_ms()
     sample = audience.beat(stream_id, session_id, now_ms)
     if sample is not None:
         try:
@@ -83,10 +83,6 @@ def keep_watching(
             audience.give_back(stream_id, sample)
             count("AudienceNotWritten")
     return PlaybackSession(session_id, _expiry(now_ms))
-
-
-def _unix_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _expiry(now_ms: int) -> datetime:

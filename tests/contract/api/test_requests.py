@@ -41,7 +41,11 @@ def test_problems_are_text_on_the_way_through_the_gateway(client: ApiClient) -> 
     assert api_handler.handler(event, None)["isBase64Encoded"] is False
 
 
-@pytest.mark.parametrize("body", [b"{", b"[1,", b'{"a": \xff}', b"nonsense"])
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[1,", b'{"a": \xff}', b"nonsense", b"[" * 60_000, b"9" * 6000, b"\x00", b"\x1f\x8b\x08\x00"],
+    ids=["cut short", "cut in a list", "not UTF-8", "word", "nested without end", "huge number", "NUL", "gzip"],
+)
 def test_a_body_that_is_no_json_is_refused(client: ApiClient, body: bytes) -> None:
     answer = client.call("POST", "/v1/auth/login", raw=body, headers={"content-type": "application/json"})
     assert (answer.status, answer.code) == (400, "malformed_body")
@@ -149,6 +153,8 @@ def test_a_stream_with_a_bad_field_names_it(member: ApiClient, method: str, chan
         "/v1/streams/{longest}",
         "/v1/streams/0000000000000000000000/../x",
         "/v1/users/a%20b",
+        "/v1/users/%ff%fe",
+        "/v1/users/é€🔑",
         "/v1/broadcasts/$(id)",
         "/v1/nothing",
         "/",
@@ -194,7 +200,9 @@ def test_a_bad_query_parameter_is_named(client: ApiClient, parameters: dict[str,
     assert (answer.status, answer.code, fields(answer)) == (422, "invalid_input", {field})
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Basic YTpi", "Bearer  ", "nonsense", "bearer x y"])
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Basic YTpi", "Bearer  ", "nonsense", "bearer x y", "Bearer é€🔑", "Bearer a.b.c", ""]
+)
 def test_a_malformed_authorization_is_refused_also_where_none_is_needed(client: ApiClient, header: str) -> None:
     answer = client.call("GET", "/v1/streams", headers={"authorization": header})
     assert (answer.status, answer.code) == (401, "unauthenticated")
