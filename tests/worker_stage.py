@@ -211,12 +211,11 @@ class Stage:
                 "expires_at": {"N": "9999999999"},
             },
         )
-        job = TranscodeJob(stream_id=self.stream_id, broadcast_id=self.broadcast_id, generation=self.generation)
         variables = {
             "PATH": path if path is not None else os.environ["PATH"],
             "PYTHONPATH": f"{ROOT}:{ROOT / 'containers/ffmpeg-worker'}",
             **self.cloud.environment,
-            "TRANSCODE_JOB": encode(job),
+            "TRANSCODE_JOB": self.job(self.generation),
             "STREAM_TABLE": STREAMS,
             "LEASE_TABLE": LEASES,
             "SEGMENT_TABLE": TIMELINE,
@@ -231,6 +230,9 @@ class Stage:
             )
         self.workers.append(worker)
         return worker
+
+    def job(self, generation: int) -> str:
+        return encode(TranscodeJob(stream_id=self.stream_id, broadcast_id=self.broadcast_id, generation=generation))
 
     # --- what a test looks at ---
 

@@ -1,7 +1,8 @@
-"""Stage 4 · keeps the worker's lease alive, and says at any moment whether the worker may write.
+"""Stage 4 · keeps the worker's lease alive, and lets nothing be written without a recent proof that it is ours.
 
-A worker that could not prove for three seconds that it lives stops by itself, before anyone replaces it. Time is
-monotonic, so one that was stopped (SIGSTOP, a frozen host) finds that out before its next write.
+A proof is a heartbeat that the store accepted; it is good for three seconds, less than it takes to be replaced. Without
+one, writes wait for the next: the store accepts it only if nobody has taken over. Time is monotonic, so a worker that was
+stopped (SIGSTOP, a frozen host) finds out before its next write.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from headwater.domain.ids import BroadcastId, WorkerId
 from headwater.domain.lease import BEAT_INTERVAL_SECONDS, WORKER_SELF_FENCE_SECONDS, Fence, Lease
 from headwater.errors import DependencyUnavailable, LeaseLost
 from headwater.observability import logger
+
+UNPROVEN_SECONDS = 10.0  # this long without a proof: another worker is at work by now
+RETRY_SECONDS = 0.2
 
 
 class LeaseStore(Protocol):
@@ -32,6 +36,7 @@ class LeaseKeeper:
         self._on_lost = on_lost
         self._clock = clock
         self._valid_until = 0.0
+        self._proving = threading.Lock()
         self._lost = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_closed, name="lease", daemon=True)
@@ -48,18 +53,25 @@ class LeaseKeeper:
 
     @property
     def may_write(self) -> bool:
-        if not self._lost.is_set() and self._clock() >= self._valid_until:
-            self._lose("no heartbeat got through")
+        """Whether this worker has not lost the broadcast, as far as it knows."""
         return not self._lost.is_set()
 
     def check(self) -> None:
-        """Raises LeaseLost unless the worker may write now."""
-        if not self.may_write:
-            raise LeaseLost
+        """Returns with a fresh enough proof that the lease is ours. Raises LeaseLost."""
+        while self._clock() >= self._valid_until or self._lost.is_set():
+            if self._lost.is_set():
+                raise LeaseLost
+            try:
+                with self._proving:
+                    if self._clock() >= self._valid_until:
+                        self.confirm()
+            except DependencyUnavailable:
+                self._note_failure()
 
     def confirm(self) -> None:
-        """Ask the store whether the lease is still ours. Raises LeaseLost, DependencyUnavailable."""
-        self.check()
+        """Ask the store now whether the lease is still ours. Raises LeaseLost, DependencyUnavailable."""
+        if self._lost.is_set():
+            raise LeaseLost
         asked_at = self._clock()
         if not self._leases.beat(self.fence):
             self._lose("another worker holds it")
@@ -93,9 +105,13 @@ class LeaseKeeper:
             except LeaseLost:
                 return
             except DependencyUnavailable:
-                logger().warning("heartbeat failed")
-                if not self.may_write:
-                    return
+                self._note_failure()
+
+    def _note_failure(self) -> None:
+        logger().warning("heartbeat failed")
+        if self._clock() - self._valid_until > UNPROVEN_SECONDS:
+            self._lose("no heartbeat got through")
+        self._lost.wait(RETRY_SECONDS)
 
     def _lose(self, reason: str) -> None:
         if not self._lost.is_set():

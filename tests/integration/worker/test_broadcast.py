@@ -2,36 +2,166 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from headwater.domain.broadcast import BroadcastState, EndReason
+from tests.nginx_rtmp import eventually
 from tests.rfc8216 import check_media_playlist, check_multivariant
-from tests.worker_stage import (
-    Cloud,
-    Stage,
-    bare_nginx_rtmp,
-    decoded_frames,
-    picture_and_sound,
-    published,
-)
+from tests.rtmp_publisher import enhanced_hevc_publisher
+from tests.worker_stage import Cloud, Stage, bare_nginx_rtmp, decoded_frames, picture_and_sound, published
 
 
-def test_a_published_stream_becomes_playable_and_ends_with_everything_flushed(cloud: Cloud, tmp_path: Path) -> None:
-    with bare_nginx_rtmp(tmp_path) as base, Stage(cloud, tmp_path).running() as stage:
-        with published(f"{base}/one", *picture_and_sound(gop=30)):
-            stage.publish(f"{base}/one")
-            worker = stage.start_worker()
-            stage.wait_for_segments(3)
-        stage.interrupt()
-        time.sleep(1.0)
-        stage.end()
-        assert worker.wait(15) == 0, stage.log()
+@pytest.fixture
+def stage(cloud: Cloud, tmp_path: Path) -> Iterator[Stage]:
+    with Stage(cloud, tmp_path).running() as made:
+        yield made
 
-        assert stage.lease_state() == "released"
-        assert stage.broadcast().live_at is not None
-        segments = stage.segments()
-        assert [segment.sequence for segment in segments] == list(range(len(segments)))
-        assert check_multivariant(stage.entrance()) == []
-        for track in ("180p", "audio"):
-            assert check_media_playlist(stage.playlist(track)) == []
-            assert decoded_frames(stage.media(track, epoch=1))
+
+@pytest.fixture
+def base(tmp_path: Path) -> Iterator[str]:
+    with bare_nginx_rtmp(tmp_path) as url:
+        yield url
+
+
+def _check_timeline(stage: Stage) -> None:
+    """Segments in sequence, epochs without gaps, nothing named that is not there, nothing overlapping."""
+    segments, epochs = stage.segments(), stage.epochs()
+    assert [segment.sequence for segment in segments] == list(range(len(segments)))
+    assert [epoch.number for epoch in epochs] == list(range(1, len(epochs) + 1))
+    assert {segment.epoch for segment in segments} == {epoch.number for epoch in epochs}
+    for epoch in epochs:
+        for track in epoch.tracks:
+            assert decoded_frames(stage.media(track.track_id, epoch=epoch.number))
+    for before, after in itertools.pairwise(segments):
+        assert after.epoch >= before.epoch
+        if after.epoch == before.epoch:
+            for track_id, share in before.tracks.items():
+                assert after.tracks[track_id].decode_time == share.decode_time + share.duration
+
+
+def _check_playlists(stage: Stage) -> None:
+    assert check_multivariant(stage.entrance()) == []
+    for track in ("180p", "audio"):
+        playlist = stage.playlist(track)
+        assert check_media_playlist(playlist) == []
+        for uri in re.findall(r'^[^#\n].*|(?<=URI=")[^"]+', playlist, re.MULTILINE):
+            assert stage.cloud.object(f"{stage.stream_id}/{stage.broadcast_id}/{uri}"), uri
+
+
+def test_a_published_stream_becomes_playable_and_ends_with_everything_flushed(stage: Stage, base: str) -> None:
+    with published(f"{base}/one", *picture_and_sound()):
+        stage.publish(f"{base}/one")
+        worker = stage.start_worker()
+        stage.wait_for_segments(2)
+        assert eventually(lambda: stage.broadcast().state is BroadcastState.LIVE)
+    stage.interrupt()
+    stage.end()
+    assert worker.wait(20) == 0, stage.log()
+
+    assert stage.lease_state() == "released"
+    _check_timeline(stage)
+    _check_playlists(stage)
+    names = [key.rpartition("/")[2] for key in stage.cloud.keys(f"{stage.stream_id}/")]
+    assert {"live.m3u8", "live.mpd", "poster.jpg", "0.jpg"} <= set(names)
+    assert base.rpartition("/")[2] + "/one" not in stage.log(), "who knows a pull URL can read the stream"
+
+
+def test_an_encoder_that_comes_back_continues_the_broadcast_with_a_discontinuity(stage: Stage, base: str) -> None:
+    with published(f"{base}/one", *picture_and_sound()):
+        stage.publish(f"{base}/one")
+        stage.start_worker()
+        stage.wait_for_segments(2)
+    stage.interrupt()
+    with published(f"{base}/two", *picture_and_sound()):
+        stage.publish(f"{base}/two")
+        assert eventually(lambda: len(stage.epochs()) == 2 and stage.playlist("180p").count("DISCONTINUITY\n"), 30)
+        stage.wait_for_segments(len(stage.segments()) + 1)
+    stage.stop()
+    _check_timeline(stage)
+    _check_playlists(stage)
+    assert [epoch.session_serial for epoch in stage.epochs()] == [1, 2]
+
+
+def test_sigterm_stores_the_open_segment_and_releases_the_lease(stage: Stage, base: str) -> None:
+    with published(f"{base}/one", *picture_and_sound()):
+        stage.publish(f"{base}/one")
+        worker = stage.start_worker()
+        before = len(stage.wait_for_segments(2))
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(20) == 0
+    assert stage.lease_state() == "released"
+    assert len(stage.segments()) > before
+    assert stage.cloud.sqs.receive_message(QueueUrl=stage.cloud.pulse_queue).get("Messages")
+    _check_timeline(stage)
+    _check_playlists(stage)
+
+
+def test_a_killed_worker_is_continued_by_the_next_generation(stage: Stage, base: str) -> None:
+    with published(f"{base}/one", *picture_and_sound()):
+        stage.publish(f"{base}/one")
+        first = stage.start_worker()
+        stage.wait_for_segments(2)
+        first.kill()
+        first.wait()
+        stage.start_worker()
+        assert eventually(lambda: len(stage.epochs()) == 2, 30), stage.log()
+        assert eventually(lambda: stage.playlist("180p").count("DISCONTINUITY\n") == 1)
+    stage.stop()
+    _check_timeline(stage)
+    _check_playlists(stage)
+
+
+def test_a_worker_that_wakes_up_after_its_lease_went_to_another_writes_nothing(stage: Stage, base: str) -> None:
+    with published(f"{base}/one", *picture_and_sound()):
+        stage.publish(f"{base}/one")
+        sleeper = stage.start_worker()
+        stage.wait_for_segments(2)
+        sleeper.send_signal(signal.SIGSTOP)
+        stage.start_worker()
+        assert eventually(lambda: len(stage.epochs()) == 2, 30), stage.log()
+        sleeper.send_signal(signal.SIGCONT)
+        assert sleeper.wait(15) == 0
+        stage.wait_for_segments(len(stage.segments()) + 1)
+    assert len(stage.epochs()) == 2
+    stage.stop()
+    _check_timeline(stage)
+    _check_playlists(stage)
+
+
+def test_hevc_is_refused_with_a_reason_for_the_broadcaster(stage: Stage, base: str) -> None:
+    with enhanced_hevc_publisher(f"{base}/one"):
+        stage.publish(f"{base}/one")
+        worker = stage.start_worker()
+        assert eventually(lambda: stage.broadcast().state is BroadcastState.ENDED, 30), stage.log()
+        assert stage.broadcast().end_reason is EndReason.SOURCE_REFUSED
+        assert "HEVC" in (stage.broadcast().end_detail or "")
+        assert worker.wait(20) == 0
+    assert stage.segments() == []
+
+
+def test_a_worker_whose_generation_is_over_leaves_at_once(stage: Stage, base: str) -> None:
+    stage.publish(f"{base}/one")
+    stage.generation = 4
+    stage.start_worker()
+    late = stage.start_worker(environment={"TRANSCODE_JOB": stage.job(generation=5)})
+    assert late.wait(20) == 0
+    assert stage.segments() == []
+
+
+def test_an_encoder_that_never_sends_is_waited_for_and_the_worker_lingers_no_longer_than_told(
+    stage: Stage, base: str
+) -> None:
+    stage.publish(f"{base}/one")
+    stage.interrupt()
+    began_at = time.monotonic()
+    worker = stage.start_worker(environment={"WORKER_LINGER_SECONDS": "1"})
+    assert worker.wait(20) == 0
+    assert time.monotonic() - began_at >= 1
+    assert stage.lease_state() == "released"
