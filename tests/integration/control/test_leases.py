@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from headwater.adapters.leases import Leases
 from headwater.adapters.timelines import Timelines
@@ -102,4 +105,44 @@ def test_appending_the_same_rows_again_changes_nothing_and_a_different_row_is_re
     timelines.append(fence, segment(0), EPOCH)
     with pytest.raises(Conflict):
         timelines.append(fence, replace(segment(0), start_ms=1))
+    assert timelines.load(STREAM, BROADCAST).segments == (segment(0),)
+
+
+def answers_once(operation: str, error: dict[str, object]) -> Callable[..., object]:
+    """DynamoDB as it answers while another transaction holds the item: once `error`, then as ever. moto knows none."""
+    call = BaseClient._make_api_call  # type: ignore[attr-defined]
+    pending = [operation]
+
+    def make_api_call(client: BaseClient, name: str, arguments: dict[str, object]) -> object:
+        if pending and name == operation:
+            pending.clear()
+            raise ClientError(error, name)  # type: ignore[arg-type]
+        return call(client, name, arguments)
+
+    return make_api_call
+
+
+def test_a_beat_during_the_write_of_a_segment_is_written_after_it(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases = Leases(LEASE_TABLE)
+    fence = held_by(ALICE, leases)
+    conflict: dict[str, object] = {"Error": {"Code": "TransactionConflictException", "Message": ""}}
+    monkeypatch.setattr(BaseClient, "_make_api_call", answers_once("UpdateItem", conflict))
+    beats = leases.load(BROADCAST).beats
+    assert leases.beat(fence)
+    assert leases.load(BROADCAST).beats == beats + 1
+
+
+def test_a_segment_during_the_write_of_a_beat_is_written_after_it(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases, timelines = Leases(LEASE_TABLE), Timelines(SEGMENT_TABLE, LEASE_TABLE)
+    fence = held_by(ALICE, leases)
+    conflict: dict[str, object] = {
+        "Error": {"Code": "TransactionCanceledException", "Message": ""},
+        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}, {"Code": "None"}],
+    }
+    monkeypatch.setattr(BaseClient, "_make_api_call", answers_once("TransactWriteItems", conflict))
+    timelines.append(fence, segment(0), EPOCH)
     assert timelines.load(STREAM, BROADCAST).segments == (segment(0),)
