@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -17,14 +16,11 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 
-@functools.cache
-def _processor() -> BatchProcessor:
-    return BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-
-
 @emits_metrics
 def handler(event: dict[str, Any], context: Any) -> Any:
-    return process_partial_response(event, _finalise, _processor(), context)
+    """Answers with the records to deliver again (`report_batch_item_failures`)."""
+    processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+    return process_partial_response(event, _finalise, processor, context)
 
 
 def _finalise(record: SQSRecord) -> None:
