@@ -28,6 +28,10 @@ from infra.stacks.data import DataStack
 from infra.stacks.ingest import IngestStack
 from infra.stacks.transcode import TranscodeStack
 
+# Behaviour of the CDK itself, the same however the app is run. Strong references: CloudFormation refuses to take away what
+# another stack still uses.
+CDK_CONTEXT = {"@aws-cdk/core:defaultCrossStackReferences": "strong"}
+
 
 def add_stacks(app: App, *, stage: Stage, bundle: Bundler) -> None:
     """Every stack of one stage, in the order of the path of the video."""
@@ -42,7 +46,7 @@ def add_stacks(app: App, *, stage: Stage, bundle: Bundler) -> None:
 
 
 def main() -> None:
-    app = App()
+    app = App(context=CDK_CONTEXT)
     try:
         stage = stage_named(
             app.node.try_get_context("stage") or "local", local_values_file=os.environ.get("HEADWATER_LOCAL")

@@ -100,7 +100,7 @@ def _synthesise() -> None:
     from aws_cdk import App
 
     from infra.bundling import Bundle
-    from infra.cdk_app import add_stacks
+    from infra.cdk_app import CDK_CONTEXT, add_stacks
     from infra.config import FunctionRuntime, LocalValues, local
 
     def empty_bundle(function: str, runtime: FunctionRuntime) -> Bundle:
@@ -109,7 +109,7 @@ def _synthesise() -> None:
             opened.writestr("functions/__init__.py", "")
         return Bundle(archive, function)
 
-    app = App()
+    app = App(context=CDK_CONTEXT)
     add_stacks(app, stage=local(LocalValues()), bundle=empty_bundle)
     app.synth()
 
