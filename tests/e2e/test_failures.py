@@ -11,11 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.rfc8216 import check_media_playlist, check_succession
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
 from tests.e2e.local_stack import LocalStack, Stream, eventually
 from tests.e2e.playlist_recorder import PlaylistRecorder
+from tests.rfc8216 import check_media_playlist, check_succession
 
 
 def workers_of(stream: Stream) -> list[int]:

@@ -9,11 +9,11 @@ from itertools import pairwise
 
 import httpx
 import pytest
-from tests.rfc8216 import check_media_playlist, check_multivariant, check_succession
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
 from tests.e2e.local_stack import LocalStack, eventually
 from tests.e2e.playlist_recorder import PlaylistRecorder
+from tests.rfc8216 import check_media_playlist, check_multivariant, check_succession
 
 
 def decoded_frames(url: str) -> dict[str, int]:
