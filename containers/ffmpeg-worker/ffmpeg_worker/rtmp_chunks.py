@@ -10,7 +10,7 @@ _EXTENDED = 0xFFFFFF  # a 24-bit timestamp with this value is followed by 32 bit
 _HEADER_SIZES = (11, 7, 3, 0)
 SET_CHUNK_SIZE = 1
 ABORT = 2
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024  # one video frame; more than any encoder sends, less than would hurt
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024  # one video frame; more than any encoder sends, less than would hurt
 
 
 class MalformedChunk(ValueError):

@@ -1,0 +1,76 @@
+"""The FFmpeg command, word for word: what an epoch is asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ffmpeg_worker.ffmpeg_command import OutputPipes, ffmpeg_command
+from ffmpeg_worker.transcode_plan import Keyframes, plan_transcode
+from headwater.domain.ladder import Source
+
+_SOURCE = Source(
+    width=854, height=480, frame_rate=60.0, video_codec="h264", h264_profile_ok=True, video_bits_per_second=900_000,
+    audio_codec="aac_lc", audio_sample_rate=48_000, audio_channels=2, audio_bits_per_second=128_000,
+)  # fmt: skip
+_INPUT = (
+    "ffmpeg -hide_banner -nostdin -loglevel level+error -progress pipe:3 -stats_period 0.5 -protocol_whitelist pipe -copyts"
+    " -correct_ts_overflow 0 -analyzeduration 1 -probesize 5000000 -fpsprobesize 0"
+)
+_X264 = "-x264-params rc-lookahead=0:sync-lookahead=0:sliced-threads=1:mbtree=0:scenecut=0"
+_FLAGS = "+frag_keyframe+empty_moov+default_base_moof+frag_discont"
+_TAIL = "-use_editlist 0 -avoid_negative_ts disabled -flush_packets 1 -f mp4"
+_THUMBNAILS = (
+    "-map [thumbnails] -fps_mode passthrough -c:v mjpeg -q:v 4 -threads 1 -flush_packets 1 -f image2pipe pipe:4"
+)
+_THUMBNAIL_FILTERS = r"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,10),scale=min(640\,iw):-2,setsar=1,format=yuvj420p[thumbnails]"
+
+
+def _command(source: Source, keyframes: Keyframes) -> str:
+    plan = plan_transcode(source, keyframes)
+    tracks = {track_id: 5 + index for index, track_id in enumerate(plan.track_ids)}
+    return " ".join(ffmpeg_command(plan, OutputPipes(tracks, 3, 4 if plan.rungs else None)))
+
+
+def test_a_source_with_good_keyframes_is_copied_and_its_lower_rungs_follow_it() -> None:
+    source = replace(_SOURCE, frame_rate=30.0)
+    assert _command(source, Keyframes.SOURCE) == (
+        f"{_INPUT} -thread_type:v slice -f flv -i pipe:0"
+        " -filter_complex [0:v:0]split=2[in0][in1];[in0]scale=640:360:flags=bicubic,setsar=1,format=yuv420p[360p];"
+        f"[in1]{_THUMBNAIL_FILTERS}"
+        " -map 0:v:0 -c:v copy -video_track_timescale 90000"
+        f" -frag_duration 500000 -movflags {_FLAGS} {_TAIL} pipe:5"
+        " -map [360p] -c:v libx264 -preset veryfast -profile:v high -bf 0 -g 9999"
+        f" {_X264} -b:v 800000 -maxrate:v 880000 -bufsize:v 800000 -force_key_frames source"
+        " -fps_mode passthrough -enc_time_base -1 -video_track_timescale 90000"
+        f" -frag_duration 500000 -movflags {_FLAGS} {_TAIL} pipe:6"
+        f" -map 0:a:0 -c:a copy -movflags {_FLAGS}+frag_every_frame {_TAIL} pipe:7"
+        f" {_THUMBNAILS}"
+    )
+
+
+def test_half_the_pictures_of_60_fps_are_kept_and_every_keyframe() -> None:
+    assert r"select=isnan(prev_selected_pts)+gte(pts-prev_selected_pts\,25)+key," in _command(_SOURCE, Keyframes.SOURCE)
+
+
+def test_keyframes_of_our_own_come_every_two_seconds_of_steady_pictures() -> None:
+    command = _command(_SOURCE, Keyframes.FORCED)
+    assert "-c:v copy" not in command
+    assert command.count("-force_key_frames expr:gte(t,n_forced*2-0.001)") == 2
+    assert "[0:v:0]fps=60,split=3" in command
+    assert command.count(r"select=not(mod(n\,2)),scale=") == 2
+
+
+def test_sound_that_not_everyone_plays_is_encoded() -> None:
+    command = _command(replace(_SOURCE, audio_codec="mp3"), Keyframes.SOURCE)
+    assert "-map 0:a:0 -af aresample=async=1 -c:a aac -b:a 128000 -ar 48000 -ac 2" in command
+
+
+def test_sound_alone_has_neither_pictures_nor_thumbnails() -> None:
+    command = _command(replace(_SOURCE, video_codec=None, width=0, height=0), Keyframes.SOURCE)
+    assert "-filter_complex" not in command
+    assert ":v" not in command
+
+
+def test_a_copied_picture_is_decoded_for_thumbnails_only_at_its_keyframes() -> None:
+    source = replace(_SOURCE, width=640, height=360, frame_rate=30.0)
+    assert "-skip_frame:v nokey" in _command(source, Keyframes.SOURCE)
