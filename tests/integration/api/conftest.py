@@ -27,6 +27,8 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 def deployed(postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
     with pytest.MonkeyPatch.context() as patch, rest_api(patch, postgres.url, redis.url) as made:
         yield made
+    postgres.empty()
+    cache_client(redis.url).flushall()
 
 
 @pytest.fixture

@@ -117,6 +117,7 @@ def test_news_of_the_broadcast_do_not_undo_its_counts(api: RestApi) -> None:
         "é" * 60,
         "%00",
     ],
+    ids=["word", "zeros", "guessed tag", "other secret", "cut short", "not ASCII", "NUL"],
 )
 def test_a_session_that_was_not_issued_counts_for_nobody(api: RestApi, session: str) -> None:
     assert beat(api, session) in (404, 422)
