@@ -199,13 +199,19 @@ async def _end(process: asyncio.subprocess.Process, stop_signal: signal.Signals,
             process.send_signal(stop_signal)
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(process.wait(), stop_seconds)
-    give_up = asyncio.get_running_loop().time() + _SESSION_GRACE_SECONDS
-    while process.returncode is not None and sessions.members(process.pid):
-        if asyncio.get_running_loop().time() > give_up:
-            break
-        await asyncio.sleep(0.02)
+    if process.returncode is not None:
+        await _until_empty(process.pid, _SESSION_GRACE_SECONDS)
     sessions.signal_session(process.pid, signal.SIGKILL)
     await process.wait()
+    # A kill is carried out a moment after it was sent.
+    await _until_empty(process.pid, _SESSION_GRACE_SECONDS)
+
+
+async def _until_empty(session: int, within_seconds: float) -> None:
+    """Returns when nothing of the session runs, or when the time is over."""
+    give_up = asyncio.get_running_loop().time() + within_seconds
+    while sessions.members(session) and asyncio.get_running_loop().time() < give_up:
+        await asyncio.sleep(0.02)
 
 
 def base_environment() -> dict[str, str]:

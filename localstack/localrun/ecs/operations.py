@@ -131,7 +131,7 @@ class Operations:
         self._processes[task.arn] = process
         task.has_started()
         _LOG.info("task %s runs %s", task.id, container.image)
-        if task.desired_status == STOPPED:  # asked for while the process was being made
+        if task.desired_status == STOPPED or self._closing:  # asked for while the process was being made
             self._end(task, process)
         return process
 
@@ -174,10 +174,12 @@ class Operations:
         """Stops every process; the tasks are reported as stopped at the next start."""
         self._closing = True
         await asyncio.gather(*(process.stop(within_seconds) for process in self._processes.values()))
-        await asyncio.gather(*self._background, return_exceptions=True)
+        while self._background:
+            await asyncio.gather(*self._background, return_exceptions=True)
 
     def _end(self, task: Task, process: TaskProcess) -> None:
-        self._in_background(process.stop(task.stop_timeout_seconds))
+        within_seconds = 0.0 if self._closing else task.stop_timeout_seconds
+        self._in_background(process.stop(within_seconds))
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         running = asyncio.create_task(work)

@@ -1,0 +1,47 @@
+"""Where a stack lives follows from two variables, and two stacks never share a port, a folder or a scratch folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from localrun.plan import REPOSITORY, PlanError, plan_from
+
+
+def test_the_default_stack_has_the_addresses_of_the_public_contract() -> None:
+    plan = plan_from({})
+    assert plan.endpoints() == {
+        "api": "http://127.0.0.1:8000",
+        "ws": "ws://127.0.0.1:8001",
+        "cdn": "http://127.0.0.1:8080",
+        "web": "http://127.0.0.1:8080",
+        "rtmp": "rtmp://127.0.0.1:1935/live",
+    }
+    assert plan.endpoints_file == REPOSITORY / "localstack" / ".run" / "endpoints.json"
+
+
+def test_an_offset_moves_every_port_by_as_much() -> None:
+    ours = dataclasses.astuple(plan_from({}).ports)
+    theirs = dataclasses.astuple(plan_from({"HEADWATER_PORT_OFFSET": "700"}).ports)
+    assert theirs == tuple(port + 700 for port in ours)
+    assert not set(ours) & set(theirs)
+
+
+def test_a_data_folder_of_its_own_holds_everything_of_a_stack(tmp_path: Path) -> None:
+    plan = plan_from({"HEADWATER_DATA": str(tmp_path / "other")})
+    assert plan.data == tmp_path / "other"
+    assert plan.run.is_relative_to(plan.data)
+    assert plan.scratch != plan_from({}).scratch
+
+
+def test_another_endpoint_takes_the_emulators_place() -> None:
+    assert plan_from({"AWS_ENDPOINT_URL": "http://localhost:4566/"}).aws_endpoint == "http://localhost:4566"
+    assert plan_from({}).external_aws is None
+
+
+@pytest.mark.parametrize("offset", ["many", "1.5", "50000", "-1935"])
+def test_an_offset_that_cannot_be_is_refused_by_name(offset: str) -> None:
+    with pytest.raises(PlanError, match="HEADWATER_PORT_OFFSET"):
+        plan_from({"HEADWATER_PORT_OFFSET": offset})
