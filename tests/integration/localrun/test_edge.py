@@ -1,0 +1,235 @@
+"""The edge nginx, run for real before a stand-in bucket: cache times, request collapsing, errors, CORS and pages."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from localrun.edge import fill
+
+ROOT = Path(__file__).parents[3]
+STREAM = "0123456789abcdefghjkmn"
+OBJECT = bytes(range(256)) * 4
+
+
+class Bucket(ThreadingHTTPServer):
+    """Answers by the last part of the path, and counts what it was asked for."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.asked: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.release = threading.Event()
+        self.release.set()
+
+
+class Answers(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Bucket
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.server.headers.append(dict(self.headers))
+        name = self.path.partition("?")[0].rpartition("/")[2]
+        self.server.release.wait(10)
+        status = int(name) if name.isdigit() else 200
+        body = OBJECT if status == 200 else b"<Error><RequestId>internal</RequestId></Error>"
+        self.send_response(status)
+        if name.endswith(".m4s"):
+            self.send_header("Cache-Control", "public, max-age=31536000, immutable")
+        elif name.endswith(".m3u8"):
+            self.send_header("Cache-Control", "public, max-age=1")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("x-amz-request-id", "internal")
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+class Edge:
+    def __init__(self, url: str, api: str, bucket: Bucket) -> None:
+        self.url = url
+        self.api = api
+        self.bucket = bucket
+
+    def media(self, name: str) -> str:
+        return f"{self.url}/{STREAM}/{name}"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> Iterator[Edge]:
+    bucket = Bucket()
+    serving = threading.Thread(target=bucket.serve_forever)
+    serving.start()
+    cdn, api, ws = free_port(), free_port(), free_port()
+    web = tmp_path / "web"
+    web.mkdir()
+    (tmp_path / "node_modules" / "hls.js" / "dist").mkdir(parents=True)
+    (tmp_path / "node_modules" / "hls.js" / "dist" / "hls.mjs").write_text("export default 1;")
+    (tmp_path / "node_modules" / "aws-cdk").mkdir()
+    (tmp_path / "node_modules" / "aws-cdk" / "index.js").write_text("")
+    for page in ("index", "watch", "studio"):
+        (web / f"{page}.html").write_text(page)
+    values = {
+        "USER": "user root;",
+        "AWS": f"127.0.0.1:{bucket.server_address[1]}",
+        "API_PORT": str(api),
+        "WS_PORT": str(ws),
+        "CDN_PORT": str(cdn),
+        "HTTP_API": "api1",
+        "SOCKET_API": "api2",
+        "SOCKET_STAGE": "chat",
+        "BUCKET": "media",
+        "API_URL": f"http://127.0.0.1:{api}",
+        "WS_URL": f"ws://127.0.0.1:{ws}",
+        "CDN_URL": f"http://127.0.0.1:{cdn}",
+        "WEB": str(web),
+        "NODE_MODULES": str(tmp_path / "node_modules"),
+        "RUN": str(tmp_path),
+    }
+    for template in (ROOT / "localstack" / "edge").glob("*.conf"):
+        (tmp_path / template.name).write_text(fill(template.read_text(), values))
+    (tmp_path / "config.json").write_text('{"api": "there"}')
+    nginx = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-p", f"{tmp_path}/", "-c", "nginx.conf"])
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", cdn)).close()
+                break
+            except OSError:
+                assert nginx.poll() is None and time.monotonic() < deadline
+                time.sleep(0.02)
+        yield Edge(f"http://127.0.0.1:{cdn}", f"http://127.0.0.1:{api}", bucket)
+    finally:
+        bucket.release.set()
+        nginx.terminate()
+        nginx.wait()
+        bucket.shutdown()
+        serving.join()
+        bucket.server_close()
+
+
+def test_a_segment_is_fetched_once_whatever_its_query(edge: Edge) -> None:
+    for query in ("", "?a=1", "?_=2"):
+        answer = httpx.get(edge.media("b/720p/1-0.m4s") + query)
+        assert answer.content == OBJECT
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert edge.bucket.asked == [f"/media/{STREAM}/b/720p/1-0.m4s"]
+
+
+def test_many_viewers_of_a_new_object_cost_one_request(edge: Edge) -> None:
+    edge.bucket.release.clear()
+    with ThreadPoolExecutor(8) as viewers:
+        answers = [viewers.submit(httpx.get, edge.media("b/720p/1-2000.m4s"), timeout=20) for _ in range(8)]
+        while not edge.bucket.asked:
+            time.sleep(0.01)
+        edge.bucket.release.set()
+        assert all(answer.result().content == OBJECT for answer in answers)
+    assert len(edge.bucket.asked) == 1
+
+
+def test_a_range_of_an_object_is_answered_from_the_whole(edge: Edge) -> None:
+    answer = httpx.get(edge.media("b/720p/1-0.m4s"), headers={"Range": "bytes=2-5"})
+    assert (answer.status_code, answer.content) == (206, OBJECT[2:6])
+    assert answer.headers["content-range"] == f"bytes 2-5/{len(OBJECT)}"
+    assert "Range" not in edge.bucket.headers[0]
+
+
+@pytest.mark.parametrize("status", ["403", "404"])
+def test_what_is_absent_is_absent_and_is_not_remembered(edge: Edge, status: str) -> None:
+    for _ in range(2):
+        answer = httpx.get(edge.media(status))
+        assert answer.status_code == 404
+        assert answer.headers["cache-control"] == "no-store"
+        assert "internal" not in answer.text
+    assert len(edge.bucket.asked) == 2
+
+
+def test_an_origin_that_fails_is_a_503_that_is_not_remembered(edge: Edge) -> None:
+    for _ in range(2):
+        answer = httpx.get(edge.media("500"))
+        assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
+    assert len(edge.bucket.asked) == 2
+
+
+def test_only_our_pages_may_read_media_and_they_see_the_clock(edge: Edge) -> None:
+    ours = httpx.get(edge.media("live.m3u8"), headers={"Origin": edge.url})
+    assert ours.headers["access-control-allow-origin"] == edge.url
+    assert "Date" in ours.headers["access-control-expose-headers"]
+    assert ours.headers["vary"] == "Origin"
+    stranger = httpx.get(edge.media("live.m3u8"), headers={"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in stranger.headers
+    preflight = httpx.options(edge.media("live.m3u8"), headers={"Origin": edge.url})
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-headers"] == "Range"
+
+
+def test_nothing_internal_reaches_the_viewer_and_nothing_personal_the_bucket(edge: Edge) -> None:
+    answer = httpx.get(edge.media("live.m3u8"), headers={"Cookie": "session=1", "Authorization": "Bearer x"})
+    assert not [name for name in answer.headers if name.startswith("x-amz")]
+    assert not {"Cookie", "Authorization"} & set(edge.bucket.headers[0])
+
+
+@pytest.mark.parametrize("path", ["/short/live.m3u8", f"/{STREAM}/..%2f..%2fother", f"/{STREAM}/a%20b", "/media/x"])
+def test_a_path_that_is_not_ours_never_reaches_the_bucket(edge: Edge, path: str) -> None:
+    assert httpx.get(edge.url + path).status_code in (400, 404)
+    assert edge.bucket.asked == []
+
+
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("/", "index"),
+        ("/studio", "studio"),
+        (f"/watch/{STREAM}", "watch"),
+        (f"/recordings/{STREAM}", "watch"),
+    ],
+)
+def test_clean_urls_serve_pages_under_a_strict_policy(edge: Edge, path: str, page: str) -> None:
+    answer = httpx.get(edge.url + path)
+    assert (answer.status_code, answer.text) == (200, page)
+    assert answer.headers["content-type"] == "text/html"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_pages_get_their_addresses_and_the_packages_they_use_and_no_others(edge: Edge) -> None:
+    assert httpx.get(f"{edge.url}/config.json").json() == {"api": "there"}
+    module = httpx.get(f"{edge.url}/vendor/hls.js/dist/hls.mjs")
+    assert (module.status_code, module.headers["content-type"]) == (200, "text/javascript")
+    assert httpx.get(f"{edge.url}/vendor/aws-cdk/index.js").status_code == 404
+
+
+def test_the_api_is_reached_at_its_root_with_the_clients_true_address(edge: Edge) -> None:
+    httpx.get(f"{edge.api}/v1/streams?live=true", headers={"X-Forwarded-For": "6.6.6.6"})
+    assert edge.bucket.asked == ["/_aws/execute-api/api1/$default/v1/streams?live=true"]
+    assert edge.bucket.headers[0]["X-Forwarded-For"] == "127.0.0.1"
+
+
+def test_a_body_that_api_gateway_would_refuse_is_refused_in_its_words(edge: Edge) -> None:
+    answer = httpx.post(f"{edge.api}/v1/streams", content=b"x" * (11 << 20))
+    assert (answer.status_code, answer.json()) == (413, {"message": "Request Entity Too Large"})
+    assert edge.bucket.asked == []
