@@ -11,7 +11,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the folder made below it carries the name of this stack
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the folder made below it is private and carries the name of this stack
 _ROOM_BYTES = 4 << 30
 
 
