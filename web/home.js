@@ -30,7 +30,7 @@ function Home() {
     }
   }, 5);
   useEffect(() => {
-    call("GET", "/broadcasts?status=ready&limit=24").then(
+    call("GET", "/broadcasts?limit=24").then(
       (page) => setRecordings(page.items),
       () => setRecordings([]),
     );

@@ -113,7 +113,7 @@ function Live() {
         setProblem(null);
         document.title = `${seen.title} · Headwater`;
         if (seen.status === "offline") setPlayback(null);
-        else if (seen.playback?.hls) setPlayback((before) => before ?? seen.playback);
+        else setPlayback((before) => before ?? seen.playback);
       } catch (error) {
         if (error.status === 404) setProblem("This stream does not exist, or you may not see it.");
         else setProblem(error.message);

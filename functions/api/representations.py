@@ -81,7 +81,7 @@ class StreamOut(BaseModel):
     viewer_count: int
     total_views: int
     thumbnail_url: str | None
-    playback: PlaybackOut | None
+    playback: PlaybackOut
     chat: ChatOut
 
 
@@ -215,8 +215,8 @@ class Representations:
             viewer_count=0 if offline else viewer_count,
             total_views=stream.total_views,
             thumbnail_url=self._poster(stream),
-            # The addresses are stable, so an owner can hand them out before the show; others get what plays now.
-            playback=self._live_playback(stream.stream_id) if owned or not offline else None,
+            # Stable, so that they can be handed out before the show; they answer 404 while the stream is offline.
+            playback=self._live_playback(stream.stream_id),
             chat=ChatOut(ws=self._ws_url, room=stream.stream_id),
         )
         if not owned:

@@ -66,6 +66,19 @@ class BroadcastArchive:
         rows = self._connection.execute(query.order_by(broadcasts.c.id.desc()).limit(limit))
         return [_past_broadcast(row) for row in rows]
 
+    def recordings(self, before: BroadcastId | None, limit: int) -> Sequence[PastBroadcast]:
+        """What anybody can watch again, newest first: recordings of public streams."""
+        query = (
+            select(broadcasts)
+            .join(streams, streams.c.id == broadcasts.c.stream_id)
+            .where(broadcasts.c.recording == RecordingState.READY.value, broadcasts.c.public)
+            .where(streams.c.privacy == Privacy.PUBLIC.value)
+        )
+        if before is not None:
+            query = query.where(broadcasts.c.id < before)
+        rows = self._connection.execute(query.order_by(broadcasts.c.id.desc()).limit(limit))
+        return [_past_broadcast(row) for row in rows]
+
     def visible(self, broadcast_id: BroadcastId, viewer: UserId | None) -> PastBroadcast | None:
         """The broadcast, if `viewer` may see it: everything of one's own, and what was public of others' streams."""
         public = (streams.c.privacy != Privacy.PRIVATE.value) & broadcasts.c.public & broadcasts.c.live_at.is_not(None)

@@ -117,6 +117,7 @@ broadcasts = Table(
     Column("peak_viewers", Integer, nullable=False, server_default=text("0")),
     Column("total_views", BigInteger, nullable=False, server_default=text("0")),
     Index("broadcasts_stream_id_id_idx", "stream_id", "id"),
+    Index("broadcasts_ready_idx", "id", postgresql_where=text("recording = 'ready'")),
     Index("broadcasts_on_air_idx", "stream_id", postgresql_where=text("state <> 'ended'")),
 )
 

@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["stream_id"], ["streams.id"], name="broadcasts_stream_id_fkey", ondelete="CASCADE"),
     )
     op.create_index("broadcasts_stream_id_id_idx", "broadcasts", ["stream_id", "id"])
+    op.create_index("broadcasts_ready_idx", "broadcasts", ["id"], postgresql_where=sa.text("recording = 'ready'"))
     op.create_index("broadcasts_on_air_idx", "broadcasts", ["stream_id"], postgresql_where=sa.text("state <> 'ended'"))
 
     op.create_table(

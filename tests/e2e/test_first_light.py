@@ -122,7 +122,7 @@ def test_a_preview_is_for_its_owner_until_it_is_started(stack: LocalStack) -> No
     with encoder(ffmpeg_command(stream.publish_url, Picture())):
         assert stream.wait_for_status("preview")["playback"]["hls"]
         seen = stranger.call("GET", f"/streams/{stream.stream_id}")
-        assert (seen["status"], seen["is_live"], seen["playback"]) == ("offline", False, None)
+        assert (seen["status"], seen["is_live"], seen["thumbnail_url"]) == ("offline", False, None)
         stream.owner.call("POST", f"/streams/{stream.stream_id}/start")
         stream.wait_for_status("live")
         eventually(

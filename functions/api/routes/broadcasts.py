@@ -43,6 +43,19 @@ def broadcasts_of_stream(
     )
 
 
+@router.get("/broadcasts")
+def recordings(
+    services: ServicesDep, unit: Unit, limit: Limit = PAGE_LIMIT, cursor: Cursor = None
+) -> Page[BroadcastOut]:
+    """What can be watched again: the recordings of public streams, newest first."""
+    found = unit.broadcasts.recordings(broadcast_before(cursor), limit + 1)
+    shown = found[:limit]
+    return Page(
+        items=[services.representations.broadcast(item, for_owner=False) for item in shown],
+        next_cursor=shown[-1].broadcast_id if len(found) > limit else None,
+    )
+
+
 @router.get("/broadcasts/{broadcast_id}")
 def broadcast(broadcast_id: BroadcastIdParam, user: MaybeUser, services: ServicesDep, unit: Unit) -> BroadcastOut:
     """One broadcast; with the recording's addresses once it is ready."""

@@ -47,6 +47,7 @@ MATRIX = {
     "POST /v1/streams/{stream_id}/start": OWNER_ONLY,
     "POST /v1/streams/{stream_id}/stop": OWNER_ONLY,
     "GET /v1/streams/{stream_id}/broadcasts": VISIBLE,
+    "GET /v1/broadcasts": OPEN,
     "GET /v1/broadcasts/{broadcast_id}": VISIBLE,
     "POST /v1/streams/{stream_id}/playback-session": VISIBLE,
     "POST /v1/playback-sessions/{session_id}/heartbeat": OPEN,  # the id is the permission

@@ -29,6 +29,7 @@ def test_a_new_streamer_gets_from_nothing_to_a_recording(api: RestApi) -> None:
     api.tell_history()
     broadcasts = api.anonymous.get(f"/v1/streams/{stream['id']}/broadcasts").json["items"]
     assert [(b["id"], b["status"], b["duration"]) for b in broadcasts] == [(broadcast_id, "ready", 12.5)]
+    assert [b["id"] for b in api.anonymous.get("/v1/broadcasts").json["items"]] == [broadcast_id]
     recording = api.anonymous.get(f"/v1/broadcasts/{broadcast_id}").json
     assert recording["playback"]["hls"] == f"{CDN}/{stream['id']}/{broadcast_id}/index.m3u8"
     assert recording["title"] == "Hello 🌊"

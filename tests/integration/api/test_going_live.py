@@ -102,7 +102,7 @@ def test_a_preview_is_for_its_owner_only_until_it_is_started(api: RestApi) -> No
     offline = api.anonymous.get(f"/v1/streams/{owner.stream()['id']}").json
     for client in (api.anonymous, other.api):
         seen = client.get(f"/v1/streams/{stream['id']}").json
-        hidden = ("status", "is_live", "playback", "started_at", "thumbnail_url", "viewer_count")
+        hidden = ("status", "is_live", "started_at", "thumbnail_url", "viewer_count")
         assert {name: seen[name] for name in hidden} == {name: offline[name] for name in hidden}
         assert client.get(f"/v1/broadcasts/{broadcast_id}").status == 404
         assert client.get(f"/v1/streams/{stream['id']}/broadcasts").json["items"] == []

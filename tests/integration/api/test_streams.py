@@ -41,10 +41,10 @@ def test_a_stream_has_what_its_owner_said_and_defaults_for_the_rest(api: RestApi
     assert owner.api.get(f"/v1/streams/{stream['id']}").json == stream
 
 
-def test_others_see_neither_the_settings_nor_a_playback_that_is_not_there(api: RestApi) -> None:
+def test_others_see_where_it_will_play_but_not_the_settings(api: RestApi) -> None:
     stream = api.register().stream()
     seen = api.anonymous.get(f"/v1/streams/{stream['id']}").json
-    assert seen["playback"] is None
+    assert seen["playback"] == stream["playback"]
     assert not {"record", "latency", "reconnect_window", "auto_start", "email"} & set(seen)
 
 
