@@ -39,6 +39,7 @@ BACKLOG_BYTES = 64 * 1024 * 1024  # FFmpeg is this far behind: it will not catch
 _HALF_AUDIO_FRAME_MS = 10
 _SOCKET_BYTES = 1 << 18
 _TICK_SECONDS = 0.25
+_GATHERING_SECONDS = 0.02  # packets and frames of sound come one by one; waking up for each costs more than they do
 
 
 class SegmentSink(Protocol):
@@ -124,6 +125,7 @@ class PublishSessionReader:
             elif time.monotonic() - heard_at > SILENCE_SECONDS:
                 end = SessionEnd.SOURCE_GONE
             self._watch_run()
+            time.sleep(_GATHERING_SECONDS)
         self._selector.unregister(connection)
         if self._flush:
             self._finish_run()
@@ -302,6 +304,7 @@ class PublishSessionReader:
                 for key, _ in self._selector.select(_TICK_SECONDS):
                     if key.data is run:
                         run.ready(key.fd)
+                time.sleep(_GATHERING_SECONDS)  # the socket has more to say, but not now
             if run.is_over:
                 run.finish()
         except (MediaFormatError, KeyframesTooFarApart) as error:

@@ -22,7 +22,10 @@ _TAIL = "-use_editlist 0 -avoid_negative_ts disabled -flush_packets 1 -f mp4"
 _THUMBNAILS = (
     "-map [thumbnails] -fps_mode passthrough -c:v mjpeg -q:v 4 -threads 1 -flush_packets 1 -f image2pipe pipe:4"
 )
-_THUMBNAIL_FILTERS = r"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,10),scale=min(640\,iw):-2,setsar=1,format=yuvj420p[thumbnails]"
+_THUMBNAIL_FILTERS = (
+    r"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,10),scale=min(640\,iw):-2"
+    ",setsar=1,format=yuvj420p[thumbnails]"
+)
 
 
 def _command(source: Source, keyframes: Keyframes) -> str:
