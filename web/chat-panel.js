@@ -34,7 +34,7 @@ function withEvent(lines, event) {
   return lines;
 }
 
-export function ChatPanel({ streamId, user, onViewerCount, onStatus }) {
+export function ChatPanel({ streamId, user }) {
   const [room, setRoom] = useState(null);
   const [state, setState] = useState("idle");
   const [lines, setLines] = useState([]);
@@ -56,13 +56,7 @@ export function ChatPanel({ streamId, user, onViewerCount, onStatus }) {
       });
       opened.addEventListener("problem", ({ detail }) => setRefusal(detail.message));
       opened.addEventListener("gap", () => setLines([]));
-      opened.addEventListener("events", ({ detail }) => {
-        setLines((before) => detail.events.reduce(withEvent, before));
-        for (const event of detail.events) {
-          if (event.type === "viewer_count") onViewerCount?.(event.count);
-          if (event.type === "stream_status") onStatus?.(event.status);
-        }
-      });
+      opened.addEventListener("events", ({ detail }) => setLines((before) => detail.events.reduce(withEvent, before)));
       opened.connect();
       setRoom(opened);
     });
@@ -112,7 +106,8 @@ export function ChatPanel({ streamId, user, onViewerCount, onStatus }) {
         ? html`
             <form onSubmit=${send}>
               <label class="visually-hidden" for="message">Message</label>
-              <input id="message" name="message" maxlength="500" autocomplete="off" placeholder="Say something" />
+              <input id="message" name="message" maxlength="500" autocomplete="off" disabled=${!room}
+                placeholder=${room ? "Say something" : "Connecting…"} />
               <button class="primary" disabled=${!room}>Send</button>
             </form>
           `

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.e2e.local_stack import LocalStack, running_stack
+from tests.e2e.local_stack import LocalStack, ready_stack, running_stack
 
 PORT_OFFSET = 3000
 CHROMIUM = "/usr/bin/chromium"
@@ -26,8 +27,13 @@ CHROMIUM_ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with running_stack(tmp_path_factory.mktemp("stack") / "data", PORT_OFFSET) as running:
-        yield running
+    """A stack of this run's own; or, to try one test again and again, the one that runs on HEADWATER_TEST_STACK's data."""
+    if data := os.environ.get("HEADWATER_TEST_STACK"):
+        with ready_stack(Path(data), Path(data) / "logs" / "terminal.log") as running:
+            yield running
+    else:
+        with running_stack(tmp_path_factory.mktemp("stack") / "data", PORT_OFFSET) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

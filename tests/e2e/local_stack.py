@@ -104,7 +104,6 @@ class LocalStack:
     rtmp: str
     data: Path
     log: Path
-    process: subprocess.Popen[bytes]
     http: httpx.Client
     people: int = field(default=0)
 
@@ -126,6 +125,19 @@ class LocalStack:
         return Stream(owner, stream["id"], ingest["rtmp_url"], ingest["stream_key"])
 
 
+def endpoints_file(data: Path) -> Path:
+    return data / "run" / "endpoints.json"
+
+
+@contextmanager
+def ready_stack(data: Path, log: Path) -> Iterator[LocalStack]:
+    """The stack that is running on `data` already."""
+    urls = json.loads(endpoints_file(data).read_text())
+    names = ("api", "ws", "cdn", "web", "rtmp")
+    with httpx.Client(base_url=urls["api"], timeout=20) as http:
+        yield LocalStack(**{name: urls[name] for name in names}, data=data, log=log, http=http)
+
+
 @contextmanager
 def running_stack(data: Path, port_offset: int) -> Iterator[LocalStack]:
     """`python -m localrun up` until its endpoints are ready; on leaving, TERM, and it must go cleanly."""
@@ -145,22 +157,14 @@ def running_stack(data: Path, port_offset: int) -> Iterator[LocalStack]:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
         )
-    endpoints = data / "run" / "endpoints.json"
     try:
         deadline = time.monotonic() + 240
-        while not endpoints.exists():
+        while not endpoints_file(data).exists():
             assert process.poll() is None, f"the stack ended early:\n{log.read_text()[-4000:]}"
             assert time.monotonic() < deadline, f"the stack is not ready:\n{log.read_text()[-4000:]}"
             time.sleep(0.2)
-        urls = json.loads(endpoints.read_text())
-        with httpx.Client(base_url=urls["api"], timeout=20) as http:
-            yield LocalStack(
-                **{name: urls[name] for name in ("api", "ws", "cdn", "web", "rtmp")},
-                data=data,
-                log=log,
-                process=process,
-                http=http,
-            )
+        with ready_stack(data, log) as stack:
+            yield stack
     finally:
         process.send_signal(signal.SIGTERM)
         try:
