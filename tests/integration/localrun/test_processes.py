@@ -141,6 +141,7 @@ asyncio.run(main())
     supervisor = subprocess.Popen([sys.executable, "-c", program], env=env)
     try:
         eventually(filled(tmp_path / "child"))
+        eventually(filled(tmp_path / "records" / "part.json"))
     finally:
         supervisor.kill()
         supervisor.wait()
