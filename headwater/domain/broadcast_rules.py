@@ -41,6 +41,7 @@ from headwater.domain.ids import BroadcastId
 
 IDLE_LIMIT_MS = 8_000  # a publish session is heard of every 2 s; silent for this long, it is gone
 MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
+REFUSED_PAUSE_MS = 10_000  # encoders come back at once; without a pause each attempt would be a broadcast of its own
 DURATION_LIMIT_MS = 48 * 3600 * 1000
 PULSE_INTERVAL_MS = 2_000
 FINALISE_PULSE_INTERVAL_MS = 1_000  # grows while the recording is not finished: nobody is waiting that long
@@ -54,7 +55,7 @@ NEWS_LIMIT = 64
 class Outcome(StrEnum):
     ACCEPTED = "accepted"  # done, or already so
     IGNORED = "ignored"  # about something that is no longer current
-    REFUSED = "refused"  # publish: key no longer valid, or stream deleted
+    REFUSED = "refused"  # publish: key no longer valid, stream deleted, or a source that cannot be played a moment ago
     BUSY = "busy"  # publish: another session holds the claim
     KICK = "kick"  # update: this session must be dropped
     NOT_LIVE = "not_live"  # start, stop: there is no broadcast
@@ -104,6 +105,8 @@ def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
         return Decision(control, Outcome.REFUSED)
     broadcast = control.broadcast
     if broadcast is None or not broadcast.is_active:
+        if _source_was_just_refused(broadcast, now):
+            return Decision(control, Outcome.REFUSED)
         return _begin(control, event, now)
     holder = broadcast.session
     for known in (holder, broadcast.silent_session):
@@ -166,6 +169,15 @@ def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
     control = replace(control, previous=previous, broadcast=broadcast)
     control = _tell(control, broadcast, BroadcastEventName.STARTED, now)
     return Decision(_arm_pulse(control, broadcast.broadcast_id, now, 0), Outcome.ACCEPTED)
+
+
+def _source_was_just_refused(broadcast: Broadcast | None, now: int) -> bool:
+    return (
+        broadcast is not None
+        and broadcast.end_reason is EndReason.SOURCE_REFUSED
+        and broadcast.ended_at is not None
+        and now - broadcast.ended_at < REFUSED_PAUSE_MS
+    )
 
 
 def _same_connection(ref: SessionRef, node: str, client_id: str) -> bool:
