@@ -26,6 +26,7 @@ from headwater.adapters.chat_connections import ChatConnections, connection_item
 from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.stream_controls import StreamControls
+from headwater.domain.broadcast import StreamSettings
 from headwater.domain.ids import StreamId, UserId, new_id
 from tests.aws import STREAM_TABLE, fresh_account
 from tests.connections_endpoint import ConnectionsEndpoint
@@ -72,8 +73,9 @@ class ChatBackend:
     def connections(self) -> ChatConnections:
         return ChatConnections(CONNECTION_TABLE)
 
-    def create_stream(self, stream_id: StreamId, owner_id: UserId) -> None:
-        StreamControls(STREAM_TABLE).create(stream_control(stream_id=stream_id, owner_id=owner_id))
+    def create_stream(self, stream_id: StreamId, owner_id: UserId, *, private: bool = False) -> None:
+        settings = StreamSettings(private=private)
+        StreamControls(STREAM_TABLE).create(stream_control(stream_id=stream_id, owner_id=owner_id, settings=settings))
 
     def ticket(self, username: str, user_id: str | None = None, roles: tuple[str, ...] = ("viewer",)) -> str:
         return ChatTickets(self.cache_url).issue(UserId(user_id or f"user-{username}"), username, roles)

@@ -63,6 +63,18 @@ def test_a_patch_changes_what_it_names_and_tells_ingest(api: RestApi) -> None:
     assert owner.api.patch(path, {}).json == changed.json
 
 
+def test_ingest_and_chat_know_at_once_whether_a_stream_is_private(api: RestApi) -> None:
+    owner = api.register()
+    stream = owner.stream(privacy="private")
+    told = []
+    for privacy in ("unlisted", "private", "public"):
+        control = api.hot_state.read(StreamId(stream["id"]))
+        assert control is not None
+        told.append(control.settings.private)
+        owner.api.patch(f"/v1/streams/{stream['id']}", {"privacy": privacy})
+    assert told == [True, False, True]
+
+
 def test_a_deleted_stream_is_gone_everywhere_and_its_key_worthless(api: RestApi) -> None:
     owner = api.register()
     stream = owner.stream()
