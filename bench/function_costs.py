@@ -145,7 +145,7 @@ def _deployment(folder: Path) -> Iterator[dict[str, str]]:
 def _create_secrets(environment: Mapping[str, str]) -> None:
     session = botocore.session.get_session()
     session.set_credentials("testing", "testing")
-    manager = session.create_client(
+    manager: Any = session.create_client(
         "secretsmanager", region_name="eu-west-1", endpoint_url=environment["AWS_ENDPOINT_URL"]
     )
     held = {"stream-key": "a secret of more than thirty-two characters", "hook": _HOOK_SECRET, "token-keys": "none yet"}
