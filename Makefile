@@ -59,7 +59,7 @@ test: setup-tests ## every test: the quick tiers side by side, then end to end o
 	test -z "$$failed"
 
 bench: setup-tests ## the figures, each beside its peer's, into bench/RESULTS.md; SECTIONS="latency worker" takes only those
-	@PYTHONPATH="$(PYTHONPATH):$(CURDIR)/containers/ffmpeg-worker" $(PYTHON) -m bench $(SECTIONS)
+	@$(PYTHON) -m bench $(SECTIONS)
 
 synth: setup ## every stack's template into cdk.out/
 	@node_modules/.bin/cdk synth --quiet --no-notices --no-version-reporting --output cdk.out
