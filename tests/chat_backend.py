@@ -28,7 +28,7 @@ from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.broadcast import StreamSettings
 from headwater.domain.ids import StreamId, UserId, new_id
-from tests.aws import STREAM_TABLE, fresh_account
+from tests.aws import STREAM_TABLE, fresh_account, queue_record
 from tests.connections_endpoint import ConnectionsEndpoint
 from tests.factories import stream_control
 from tests.redis_server import RedisServer
@@ -52,7 +52,7 @@ def socket_event(route: str, connection_id: str, **fields: Any) -> dict[str, Any
 
 def queue_event(bodies: list[str]) -> dict[str, Any]:
     """What Lambda's poller sends for these messages of a queue."""
-    return {"Records": [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
+    return {"Records": [queue_record(str(number), body) for number, body in enumerate(bodies)]}
 
 
 @dataclass
