@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.figures import Figure, Section, Table
 from tests.worker_stage import Cloud, Stage, bare_nginx_rtmp, moto_cloud
 
-WARM_UP_SECONDS, MEASURED_SECONDS = 8.0, 30.0
+WARM_UP_SECONDS, MEASURED_SECONDS = 6.0, 20.0
 LIMIT = 1.05
 _TICKS = os.sysconf("SC_CLK_TCK")
 _X264 = "rc-lookahead=0:sync-lookahead=0:sliced-threads=1:mbtree=0:scenecut=0"
