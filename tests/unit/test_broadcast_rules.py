@@ -32,13 +32,13 @@ from headwater.domain.broadcast_rules import (
     FINALISE_LIMIT_MS,
     IDLE_LIMIT_MS,
     MEDIA_LIMIT_MS,
-    NEWS_LIMIT,
     PULSE_INTERVAL_MS,
     REFUSED_PAUSE_MS,
     UNFINISHED_LIMIT,
     Outcome,
     decide,
 )
+from headwater.domain.control_edits import NEWS_LIMIT
 from tests.factories import NOW, done, publish, session_ref, stream_control, update
 
 ENCODER, OTHER = session_ref("1"), session_ref("2", NOW + 1)
