@@ -122,7 +122,7 @@ function StreamPanel({ initial, onDeleted }) {
     if (confirm("Encoders that use the present key will be dropped. Make a new key?")) await act("POST", "/ingest/rotate")();
   };
   const remove = async () => {
-    if (confirm(`Delete “${stream.title}” and its recordings for good?`)) await act("DELETE", "")();
+    if (confirm(`Delete “${stream.title}”, its list of recordings and its chat? This cannot be undone.`)) await act("DELETE", "")();
   };
   const health = ingest?.health;
   return html`
