@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from moto import mock_aws
+from moto.dynamodb.models import DynamoDBBackend
 
 from headwater.adapters import aws, dynamodb_tables, secrets
 
@@ -36,11 +38,27 @@ def fresh_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
+    _make_dynamodb_atomic(monkeypatch)
     with mock_aws():
         _forget()
         _create_tables()
         yield _create_messaging()
     _forget()
+
+
+def _make_dynamodb_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of threads that touch one item at once, moto shows one what another has half written; DynamoDB never does."""
+    lock = threading.RLock()
+
+    def alone(call: Callable[..., Any]) -> Callable[..., Any]:
+        def locked(*args: Any, **kwargs: Any) -> Any:
+            with lock:
+                return call(*args, **kwargs)
+
+        return locked
+
+    for name in ("get_item", "put_item", "update_item", "delete_item", "query", "transact_write_items"):
+        monkeypatch.setattr(DynamoDBBackend, name, alone(getattr(DynamoDBBackend, name)))
 
 
 def _forget() -> None:
