@@ -11,6 +11,7 @@ import random
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headwater.hook_signature import HookOrigin
@@ -43,11 +44,16 @@ GO_ON = Reply(204)
 
 
 class HookRelay:
-    def __init__(self, *, node: str, pull_base: str, api: HooksApi, dones: DoneSender) -> None:
+    def __init__(
+        self, *, node: str, pull_base: str, api: HooksApi, dones: DoneSender, attach: Callable[[str], bool]
+    ) -> None:
+        """`attach` has a stream buffered from its first frame on; whether that is certain."""
         self._node = node
         self._pull_base = pull_base
         self._api = api
         self._dones = dones
+        self._attach = attach
+        self._names: dict[str, str] = {}  # by client id: what the stream is called now
         self._lock = threading.Lock()
         self._publishers: dict[str, Hook] = {}  # by client id: the publish that was accepted, or is being decided
         self._draining = False
@@ -55,6 +61,11 @@ class HookRelay:
     @property
     def publishers(self) -> int:
         return len(self._publishers)
+
+    def live_names(self) -> list[str]:
+        """The streams' names, as far as publishers were accepted."""
+        with self._lock:
+            return list(self._names.values())
 
     @property
     def draining(self) -> bool:
@@ -74,7 +85,12 @@ class HookRelay:
             self._dones.settle(hook, SETTLE_SECONDS)
             answer = self._ask_until(give_up_at, hook)
             accepted = answer is not None and answer.status == 302 and _STREAM_NAME.fullmatch(answer.location or "")
-            if answer is not None and accepted:
+            if answer is not None and answer.location is not None and accepted:
+                with self._lock:
+                    if hook.client_id in self._publishers:  # it may have gone meanwhile
+                        self._names[hook.client_id] = answer.location
+                if not self._attach(answer.location):  # before the encoder is told that it may begin
+                    log.warning("publish client=%s: not buffered yet, its beginning may be lost", hook.client_id)
                 log.info("publish accepted client=%s addr=%s session=%s", hook.client_id, hook.address, _label(answer))
                 return Reply(302, answer.location)
             self._forget(hook)
@@ -147,6 +163,7 @@ class HookRelay:
             publish = self._publishers.get(hook.client_id)
             if publish is not None and publish.occurred_at <= hook.occurred_at:
                 del self._publishers[hook.client_id]
+                self._names.pop(hook.client_id, None)
 
     def _origin(self, hook: Hook) -> HookOrigin:
         return HookOrigin(self._node, self._pull_base, hook.occurred_at)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from ffmpeg_worker import epoch_run
-from ffmpeg_worker.flv import Tag, TagKind
+from headwater.media.flv import Tag, TagKind
 from ffmpeg_worker.publish_session import PublishSessionReader, SessionEnd
 from headwater.errors import SourceUnplayable, TranscodeFailed
-from tests.rtmp_node import CollectingSink, playing_node, read_session, recorded
+from tests.source_node import CollectingSink, playing_node, read_session, recorded
 from tests.worker_stage import decoded_frames, picture, picture_and_sound
 
 
