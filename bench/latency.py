@@ -1,143 +1,221 @@
 """Publish → first playable, and glass to glass, against nginx-rtmp's own HLS with 2 s fragments in the same run.
 
-One encoder publishes the same stamped frames to both. The same bare hls.js page, with hls.js's defaults, plays both; the
-stamp is read back from the played picture.
+First playable: the same encoder publishes to the one, then to the other. Glass to glass: one encoder publishes to both at
+once, and one page plays both side by side with two players of bare hls.js at its defaults, opened at the same moment; the
+stamps are read back from the pictures on screen.
 """
 
 from __future__ import annotations
 
-import socket
+import json
+import random
 import statistics
 import subprocess
-import threading
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 from playwright.sync_api import Browser, sync_playwright
 
-from bench.stamped_source import READ_STAMP, stamped_publisher
+from bench.figures import Figure, Section, Table
+from bench.stamped_source import READ_AGES, stamped_publisher
 from tests.e2e.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
-from tests.e2e.local_stack import ROOT, LocalStack
+from tests.e2e.local_stack import ROOT, LocalStack, running_stack
+from tests.nginx_rtmp import free_port
 
-PAGE = """<!doctype html><meta charset=utf-8><video muted autoplay playsinline></video>
+PAGE = """<!doctype html><meta charset=utf-8><video muted autoplay playsinline></video><video muted autoplay playsinline></video>
 <script type=module>
 import Hls from '/vendor/hls.js/dist/hls.min.mjs';
-const hls = new Hls();
-hls.loadSource(new URLSearchParams(location.search).get('src'));
-hls.attachMedia(document.querySelector('video'));
+const sources = new URLSearchParams(location.search).getAll('src');
+for (const [index, video] of document.querySelectorAll('video').entries()) {
+  const hls = new Hls();
+  hls.loadSource(sources[index]);
+  hls.attachMedia(video);
+}
 </script>"""
+# The page comes from the stack's own origin; it may ask the peer, which is another one on loopback.
+BROWSER_ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--disable-features=LocalNetworkAccessChecks"]
 NGINX_MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
+PORT_OFFSET = 6000
+PEER = "nginx-rtmp's HLS"
+SOURCE = "640 × 360 at 30 pictures a second, a keyframe every 2 s, x264 ultrafast zerolatency."
+STARTS, JOINS = 2, 4
+GIVE_UP_SECONDS = 60.0
+POLL_SECONDS = 0.02
+ESTABLISHED_SECONDS = 14.0  # an audience joins a broadcast that runs: more of it exists than hls.js stays behind
+SETTLE_SECONDS, WATCH_SECONDS = 4.0, 2.0
+
+# (in whose log, the line, what had to be done until then)
+_MILESTONES = (
+    ("ingest.log", "publish accepted", "encoder starts, RTMP handshake, hook to the API and its answer"),
+    ("ecs.log", " runs headwater/ffmpeg-worker", "outbox, SQS, dispatcher, RunTask"),
+    ("worker-*.log", "following a publish session", "worker: interpreter, imports, lease, hot state"),
+    ("worker-*.log", "epoch begins", "joined in the middle of a GOP: waiting for the source's next keyframe"),
+)
+_LAST_MILESTONE = "the segment itself (until the keyframe after it), transcoding, storing, playlists, and the viewer's requests"
 
 
-@dataclass(frozen=True)
-class Latency:
-    """Seconds: until a playlist names a fetchable segment, and from a frame's making to its being on screen."""
-
-    first_playable: float
-    glass_to_glass: float
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def run() -> Section:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # nginx's worker is another user
+        with running_stack(folder / "data", PORT_OFFSET) as stack, nginx_hls(folder / "peer") as (rtmp, web):
+            first = [_start(stack, rtmp, web, number) for number in range(STARTS + 1)]
+            glass = _watch(stack, rtmp, web)
+    cold, warm = first[0], first[1:]
+    table = Table(
+        title="Where the time from publish to first playable goes (medians):",
+        head=("seconds", "since the start", ""),
+        rows=list(_milestone_rows([milestones for _, _, milestones in warm])),
+    )
+    method = (
+        f"{SOURCE} First playable is from the encoder's start to the last byte of the first media segment, asked for every "
+        f"{1000 * POLL_SECONDS:.0f} ms; the first broadcast of a fresh stack is told apart, for its functions start cold. Glass to "
+        f"glass is the age of the pictures in headless Chromium, joined {JOINS} times at random moments of a running "
+        "broadcast, each time after it has settled."
+    )
+    return Section(
+        title="Latency",
+        taken_on=date.today().isoformat(),  # noqa: DTZ011
+        method=method,
+        figures=[
+            Figure(
+                name="publish → first playable",
+                unit="s",
+                ours=[ours for ours, _, _ in warm],
+                peer_name=PEER,
+                peer=[theirs for _, theirs, _ in warm],
+                most_of_peer=1.0,
+            ),
+            Figure(
+                name="glass to glass",
+                unit="s",
+                ours=[ours for ours, _ in glass],
+                peer_name=PEER,
+                peer=[theirs for _, theirs in glass],
+                most_of_peer=1.0,
+            ),
+            Figure(name="publish → first playable, cold", unit="s", ours=[cold[0]], peer_name=PEER, peer=[cold[1]]),
+        ],
+        tables=[table],
+    )
 
 
 @contextmanager
 def nginx_hls(folder: Path) -> Iterator[tuple[str, str]]:
     """The peer while it runs: (RTMP URL, HTTP base URL)."""
-    pages = folder / "pages"
-    pages.mkdir(parents=True)
-    (pages / "play.html").write_text(PAGE)
-    (folder / "hls").mkdir()
-    folder.chmod(0o777)
-    (folder / "hls").chmod(0o777)
+    for made in (folder, folder / "hls"):
+        made.mkdir()
+        made.chmod(0o777)
     rtmp_port, http_port = free_port(), free_port()
-    configuration = folder / "nginx.conf"
     template = (ROOT / "bench/peers/nginx-hls.conf").read_text()
+    configuration = folder / "nginx.conf"
     configuration.write_text(
-        template.format(
-            module=NGINX_MODULE,
-            folder=folder,
-            rtmp_port=rtmp_port,
-            http_port=http_port,
-            vendor=ROOT / "node_modules",
-            pages=pages,
-        )
+        template.format(module=NGINX_MODULE, folder=folder, rtmp_port=rtmp_port, http_port=http_port)
     )
-    process = subprocess.Popen(
-        ["/usr/sbin/nginx", "-c", str(configuration), "-p", str(folder)], stderr=subprocess.DEVNULL
-    )
+    command = ["/usr/sbin/nginx", "-c", str(configuration), "-p", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        time.sleep(1)
+        with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as http:
+            http.get(f"http://127.0.0.1:{http_port}/")
         yield f"rtmp://127.0.0.1:{rtmp_port}/live", f"http://127.0.0.1:{http_port}"
     finally:
         process.terminate()
         process.wait(timeout=10)
 
 
-def first_playable(url: str, began: float, found: dict[str, float]) -> None:
-    """Poll `url` as an eager player would, until a segment that it leads to can be fetched."""
+def first_playable(http: httpx.Client, url: str, began: float) -> float:
+    """Ask as an eager player would, until a media segment that `url` leads to has been fetched; seconds since `began`."""
+    while time.monotonic() - began < GIVE_UP_SECONDS:
+        target = url
+        while True:
+            answer = http.get(target)
+            if answer.status_code != 200:
+                break
+            if not target.endswith(".m3u8"):
+                return time.monotonic() - began
+            uris = [line for line in answer.text.splitlines() if line and not line.startswith("#")]
+            if not uris:
+                break
+            target = urljoin(target, uris[0])
+        time.sleep(POLL_SECONDS)
+    raise TimeoutError(url)
+
+
+def _start(stack: LocalStack, rtmp: str, web: str, number: int) -> tuple[float, float, Mapping[str, float]]:
+    """One broadcast to each, one after the other: first playable of ours, of the peer's, and our milestones."""
+    stream = stack.create_stream()
+    began_at = time.time()
     with httpx.Client(timeout=5) as http:
-        while time.monotonic() - began < 60:
-            target = url
-            for _ in range(3):
-                answer = http.get(target)
-                if answer.status_code != 200:
-                    break
-                if not target.endswith(".m3u8"):
-                    found[url] = time.monotonic() - began
-                    return
-                uris = [line for line in answer.text.splitlines() if line and not line.startswith("#")]
-                if not uris:
-                    break
-                target = urljoin(target, uris[0])
-            time.sleep(0.02)
+        with stamped_publisher([stream.publish_url]) as began:
+            ours = first_playable(http, f"{stack.cdn}/{stream.stream_id}/live.m3u8", began)
+        milestones = _milestones(stack.data / "logs", began_at)
+        stream.stop()
+        with stamped_publisher([f"{rtmp}/start{number}"]) as began:
+            theirs = first_playable(http, f"{web}/hls/start{number}.m3u8", began)
+    return ours, theirs, {**milestones, _LAST_MILESTONE: ours}
 
 
-def glass_to_glass(browser: Browser, page_url: str, playlist: str, seconds: float) -> float:
-    """Median age in seconds of the frames on screen, once playback has settled."""
-    page = browser.new_page()
-    page.goto(f"{page_url}?src={playlist}")
-    ages: list[float] = []
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        age = page.evaluate(READ_STAMP)
-        if age is not None:
-            ages.append(age / 1000)
-        time.sleep(0.1)
-    page.close()
-    return statistics.median(ages[len(ages) // 2 :])
+def _milestones(logs: Path, began_at: float) -> dict[str, float]:
+    """When the last broadcast reached them, in seconds since `began_at` (Unix time)."""
+    found: dict[str, float] = {}
+    for pattern, phrase, description in _MILESTONES:
+        newest = max(logs.glob(pattern), key=lambda path: path.stat().st_mtime)
+        line = next(line for line in reversed(newest.read_text().splitlines()) if phrase in line)
+        at = json.loads(line)["timestamp"] if line.startswith("{") else line[:23]
+        found[description] = datetime.fromisoformat(at.replace(",", ".")).timestamp() - began_at
+    return found
 
 
-def measure(stack: LocalStack, folder: Path, rounds: int = 3, settle_seconds: float = 20) -> dict[str, list[Latency]]:
-    """`rounds` broadcasts, each to both: {"headwater": […], "nginx-rtmp": […]}."""
-    results: dict[str, list[Latency]] = {"headwater": [], "nginx-rtmp": []}
-    with sync_playwright() as playwright, nginx_hls(folder) as (rtmp, http):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        for number in range(rounds):
-            stream = stack.create_stream()
-            ours = f"{stack.cdn}/{stream.stream_id}/live.m3u8"
-            theirs = f"{http}/hls/round{number}.m3u8"
-            playable: dict[str, float] = {}
-            began = time.monotonic()
-            with stamped_publisher([stream.publish_url, f"{rtmp}/round{number}"]):
-                watchers = [
-                    threading.Thread(target=first_playable, args=(url, began, playable)) for url in (ours, theirs)
-                ]
-                for watcher in watchers:
-                    watcher.start()
-                for watcher in watchers:
-                    watcher.join()
-                for name, playlist in (("headwater", ours), ("nginx-rtmp", theirs)):
-                    glass = glass_to_glass(browser, f"{http}/play.html", playlist, settle_seconds)
-                    results[name].append(Latency(playable[playlist], glass))
-            stream.stop()
+def _milestone_rows(broadcasts: Sequence[Mapping[str, float]]) -> Iterator[Sequence[str]]:
+    reached = 0.0
+    for description in broadcasts[0]:
+        at = statistics.median(broadcast[description] for broadcast in broadcasts)
+        yield f"{at - reached:.2f}", f"{at:.2f}", description
+        reached = at
+
+
+def _watch(stack: LocalStack, rtmp: str, web: str) -> list[tuple[float, float]]:
+    """One broadcast to both, joined again and again: the ages of the pictures, ours and the peer's."""
+    stream = stack.create_stream()
+    playlists = (f"{stack.cdn}/{stream.stream_id}/live.m3u8", f"{web}/hls/watch.m3u8")
+    with (
+        stamped_publisher([stream.publish_url, f"{rtmp}/watch"]) as began,
+        sync_playwright() as playwright,
+        httpx.Client(timeout=5) as http,
+    ):
+        for playlist in playlists:
+            first_playable(http, playlist, began)
+        time.sleep(ESTABLISHED_SECONDS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
+        ages = []
+        for _ in range(JOINS):
+            time.sleep(random.uniform(0, 2))  # players join at any moment of a segment
+            ages.append(_glass_to_glass(browser, stack.web, playlists))
         browser.close()
-    return results
+    stream.stop()
+    return ages
+
+
+def _glass_to_glass(browser: Browser, origin: str, playlists: tuple[str, str]) -> tuple[float, float]:
+    """The median age in seconds of the pictures on screen, once playback has settled: (the first's, the second's)."""
+    page = browser.new_page()
+    page.route(f"{origin}/bench**", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
+    page.goto(f"{origin}/bench?src={playlists[0]}&src={playlists[1]}")
+    time.sleep(SETTLE_SECONDS)
+    ages: tuple[list[float], list[float]] = ([], [])
+    until = time.monotonic() + WATCH_SECONDS
+    while time.monotonic() < until:
+        for seen, age in zip(ages, page.evaluate(READ_AGES), strict=True):
+            if age is not None:
+                seen.append(age / 1000)
+        time.sleep(0.05)
+    page.close()
+    if not (ages[0] and ages[1]):
+        raise RuntimeError("no picture with a readable stamp")
+    return statistics.median(ages[0]), statistics.median(ages[1])

@@ -3,11 +3,14 @@
 import { call } from "/session.js";
 import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
 
+// A stream without a picture, or one that has just begun, has no poster.
+const hide = (event) => (event.target.hidden = true);
+
 function Card({ href, image, title, children }) {
   return html`
     <li class="card">
       <a href=${href}>
-        <div class="picture">${image ? html`<img src=${image} alt="" loading="lazy" width="320" height="180" />` : null}</div>
+        <div class="picture">${image ? html`<img src=${image} alt="" loading="lazy" width="320" height="180" onError=${hide} />` : null}</div>
         <h3>${title}</h3>
       </a>
       <p class="about">${children}</p>

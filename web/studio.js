@@ -90,7 +90,7 @@ function Copyable({ label, value, secret = false }) {
     <div class="copyable">
       <label>
         <span>${label}</span>
-        <input readonly type=${shown ? "text" : "password"} value=${value} autocomplete="off" onFocus=${(event) => event.target.select()} />
+        <input readonly value=${shown ? value : "•".repeat(value.length)} onFocus=${(event) => shown && event.target.select()} />
       </label>
       ${secret && html`<button type="button" aria-pressed=${shown} onClick=${() => setShown(!shown)}>${shown ? "Hide" : "Show"}</button>`}
       <button type="button" onClick=${copy}>${copied ? "Copied" : "Copy"}</button>

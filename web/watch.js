@@ -2,12 +2,13 @@
 
 import "/vendor/media-chrome/dist/index.js";
 import { ChatPanel } from "/chat-panel.js";
-import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
+import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useRef, useState, useUser, viewers } from "/page.js";
 import { play } from "/player.js";
 import { call } from "/session.js";
 
 const HEARTBEAT_SECONDS = 10;
 const AUTOMATIC = -1;
+const LAST_MILLISECONDS = 20_000; // viewers are some seconds behind: they shall see the end
 const [, kind, id] = location.pathname.split("/");
 const format = new URLSearchParams(location.search).get("format") === "dash" ? "dash" : "hls";
 
@@ -102,8 +103,10 @@ function Live() {
   const user = useUser();
   const [stream, setStream] = useState(null);
   const [problem, setProblem] = useState(null);
-  // The playback URLs are stable: once playing, an interruption is the player's to bridge, not a reason to start anew.
-  const [playback, setPlayback] = useState(null);
+  // What plays: one broadcast, from when it is seen live until its end has been seen. An interruption is the player's to
+  // bridge, not a reason to start anew.
+  const [show, setShow] = useState(null);
+  const curtain = useRef(null);
 
   usePolling(
     async () => {
@@ -112,8 +115,13 @@ function Live() {
         setStream(seen);
         setProblem(null);
         document.title = `${seen.title} · Headwater`;
-        if (seen.status === "offline") setPlayback(null);
-        else setPlayback((before) => before ?? seen.playback);
+        if (seen.status === "offline") {
+          curtain.current ??= Date.now() + LAST_MILLISECONDS;
+          if (Date.now() > curtain.current) setShow(null);
+        } else {
+          curtain.current = null;
+          setShow((before) => (before?.startedAt === seen.started_at ? before : { startedAt: seen.started_at, ...seen.playback }));
+        }
       } catch (error) {
         if (error.status === 404) setProblem("This stream does not exist, or you may not see it.");
         else setProblem(error.message);
@@ -122,15 +130,15 @@ function Live() {
     2,
     [user?.id],
   );
-  usePlaybackSession(id, playback !== null);
+  usePlaybackSession(id, show !== null);
 
   return html`
     <${Header} user=${user} />
     <main class="watch">
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
       <section class="stage" aria-label="Video">
-        ${playback
-          ? html`<${Player} playback=${playback} poster=${stream.thumbnail_url} live=${true} />`
+        ${show
+          ? html`<${Player} key=${show.startedAt} playback=${show} poster=${stream.thumbnail_url} live=${true} />`
           : html`<div class="player off"><p>${stream ? "The stream is offline. It will start here by itself." : "Loading…"}</p></div>`}
         ${stream &&
         html`

@@ -240,6 +240,7 @@ class Representations:
             )
         elif status is BroadcastStatus.LIVE and broadcast.live_at is not None:
             playback = self._live_playback(stream_id)
+        has_picture = broadcast.live_at is not None and broadcast.renditions != (object_keys.AUDIO_TRACK,)
         return BroadcastOut(
             id=broadcast_id,
             stream_id=stream_id,
@@ -249,7 +250,7 @@ class Representations:
             ended_at=broadcast.ended_at,
             duration=broadcast.duration_seconds,
             playback=playback,
-            thumbnail_url=self._url(object_keys.poster(stream_id, broadcast_id)) if broadcast.live_at else None,
+            thumbnail_url=self._url(object_keys.poster(stream_id, broadcast_id)) if has_picture else None,
             peak_viewers=broadcast.peak_viewers,
             total_views=broadcast.total_views,
             renditions=list(broadcast.renditions),

@@ -56,6 +56,8 @@ class TranscodeWorker(Construct):
                 "LEASE_TABLE": control_plane.leases.table_name,
                 "SEGMENT_TABLE": control_plane.timeline.table_name,
                 "MEDIA_BUCKET": media.bucket_name,
+                "POWERTOOLS_SERVICE_NAME": "ffmpeg-worker",
+                "POWERTOOLS_METRICS_NAMESPACE": "Headwater",
             },
         )
         container.add_mount_points(ecs.MountPoint(source_volume="scratch", container_path="/tmp", read_only=False))  # noqa: S108

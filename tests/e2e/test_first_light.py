@@ -106,7 +106,8 @@ def test_the_studio_takes_a_streamer_from_nothing_to_live_and_back(
     expect(panel).to_contain_text("Waiting for an encoder", timeout=20_000)
     server = panel.get_by_label("Server").input_value()
     key_field = panel.get_by_label("Stream key")
-    assert key_field.get_attribute("type") == "password"
+    assert set(key_field.input_value()) == {"•"}
+    panel.get_by_role("button", name="Show").click()
     with encoder(ffmpeg_command(f"{server}/{key_field.input_value()}", Picture())) as publisher:
         expect(panel.locator(".badge")).to_have_text("Live", timeout=40_000)
         page.screenshot(path=artifacts / "studio.png")

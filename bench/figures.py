@@ -1,0 +1,55 @@
+"""A measured figure beside its peer's, and what was promised of it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """`ours` and `peer` hold one value per round, in `unit`. Without limits a figure is told, not judged."""
+
+    name: str
+    unit: str  # s, ms, MiB
+    ours: Sequence[float]
+    peer_name: str
+    peer: Sequence[float]
+    most_of_peer: float | None = None  # ours is at most this many times the peer's
+    most: float | None = None  # ours is at most this, in `unit`
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.ours) / statistics.median(self.peer)
+
+    @property
+    def is_judged(self) -> bool:
+        return self.most_of_peer is not None or self.most is not None
+
+    @property
+    def is_met(self) -> bool:
+        """By the medians, rounded as they are printed."""
+        if self.most_of_peer is not None and round(self.ratio, 2) > self.most_of_peer:
+            return False
+        return self.most is None or statistics.median(self.ours) <= self.most
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows that explain a figure; every cell is text."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """What one benchmark found, and how."""
+
+    title: str
+    taken_on: str  # date
+    method: str
+    figures: Sequence[Figure]
+    tables: Sequence[Table] = ()
