@@ -23,6 +23,7 @@ from rtmp_ingest.hooks_api import HookAnswer, HooksApi, HooksUnreachable
 PUBLISH_SECONDS = 7.0  # the whole of it; nginx's http{} waits 8, nginx-rtmp 10
 SETTLE_SECONDS = 1.5
 UPDATE_SECONDS = 3.0
+MAX_OVERTAKING = 256
 _FIRST_PAUSE_SECONDS = 0.2
 _STREAM_NAME = re.compile(r"[A-Za-z0-9-]{1,200}")  # anything with a colon or a slash would mean something else to nginx
 _LABEL = re.compile(r"(.+-\d+)-[0-9a-f]{32}")
@@ -56,6 +57,7 @@ class HookRelay:
         self._names: dict[str, str] = {}  # by client id: what the stream is called now
         self._lock = threading.Lock()
         self._publishers: dict[str, Hook] = {}  # by client id: the publish that was accepted, or is being decided
+        self._overtaking: dict[str, int] = {}  # by client id: a done that was handled before its publish, and when it was
         self._draining = False
 
     @property
@@ -80,7 +82,8 @@ class HookRelay:
             log.info("publish refused client=%s addr=%s answer=malformed", hook.client_id, hook.address)
             return REFUSE
         with self._lock:
-            self._publishers[hook.client_id] = hook
+            if self._overtaking.pop(hook.client_id, 0) < hook.occurred_at:
+                self._publishers[hook.client_id] = hook
         with self._dones.held_back(hook):
             self._dones.settle(hook, SETTLE_SECONDS)
             answer = self._ask_until(give_up_at, hook)
@@ -164,6 +167,10 @@ class HookRelay:
             if publish is not None and publish.occurred_at <= hook.occurred_at:
                 del self._publishers[hook.client_id]
                 self._names.pop(hook.client_id, None)
+            elif publish is None:
+                self._overtaking[hook.client_id] = hook.occurred_at
+                while len(self._overtaking) > MAX_OVERTAKING:
+                    del self._overtaking[next(iter(self._overtaking))]
 
     def _origin(self, hook: Hook) -> HookOrigin:
         return HookOrigin(self._node, self._pull_base, hook.occurred_at)

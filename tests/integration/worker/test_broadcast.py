@@ -81,13 +81,16 @@ def test_a_published_stream_becomes_playable_and_ends_with_everything_flushed(st
 
     assert stage.lease_state() == "released"
     _check_timeline(stage)
+    _check_nothing_is_missing(stage)
     _check_playlists(stage)
     names = [key.rpartition("/")[2] for key in stage.cloud.keys(f"{stage.stream_id}/")]
     assert {"live.m3u8", "live.mpd", "poster.jpg", "0.jpg"} <= set(names)
     assert "sources/one" not in stage.log(), "who knows a pull URL can read the stream"
 
 
-def test_an_encoder_that_comes_back_continues_the_broadcast_with_a_discontinuity(stage: Stage, node: SourceNode) -> None:
+def test_an_encoder_that_comes_back_continues_the_broadcast_with_a_discontinuity(
+    stage: Stage, node: SourceNode
+) -> None:
     url = node.source("one")
     with published(f"{node.base}/one", *picture_and_sound()):
         stage.publish(url)
@@ -117,6 +120,7 @@ def test_sigterm_stores_the_open_segment_and_releases_the_lease(stage: Stage, no
     assert len(stage.segments()) > before
     assert stage.cloud.sqs.receive_message(QueueUrl=stage.cloud.pulse_queue).get("Messages")
     _check_timeline(stage)
+    _check_nothing_is_missing(stage)
     _check_playlists(stage)
 
 
@@ -128,12 +132,22 @@ def test_a_killed_worker_is_continued_by_the_next_generation(stage: Stage, node:
         stage.wait_for_segments(2)
         first.kill()
         first.wait()
+        time.sleep(3)  # a segment and more comes while nobody works
         stage.start_worker()
         assert eventually(lambda: len(stage.epochs()) == 2, 30), stage.log()
         assert eventually(lambda: stage.playlist("180p").count("DISCONTINUITY\n") == 1)
     stage.stop()
     _check_timeline(stage)
+    _check_nothing_is_missing(stage)
     _check_playlists(stage)
+    pictures = [at for epoch in (1, 2) for at, _ in decoded_frames(stage.media("180p", epoch=epoch))]
+    assert [round(at * 30) for at in pictures] == list(
+        range(round(pictures[0] * 30), round(pictures[0] * 30) + len(pictures))
+    )
+    sound = [at for epoch in (1, 2) for at, _ in decoded_frames(stage.media("audio", epoch=epoch))]
+    assert all(0.015 < later - earlier < 0.03 for earlier, later in itertools.pairwise(sound)), (
+        "not a frame of sound twice"
+    )
 
 
 def test_a_worker_that_wakes_up_after_its_lease_went_to_another_writes_nothing(stage: Stage, node: SourceNode) -> None:
@@ -151,6 +165,7 @@ def test_a_worker_that_wakes_up_after_its_lease_went_to_another_writes_nothing(s
     assert len(stage.epochs()) == 2
     stage.stop()
     _check_timeline(stage)
+    _check_nothing_is_missing(stage)
     _check_playlists(stage)
 
 
