@@ -51,7 +51,7 @@ def run(rounds: int = 3) -> Section:
 
 def _our_options(plan: TranscodePlan, rung: Rung) -> list[str]:
     """What the worker's command says of this rung's encoder."""
-    pipes = OutputPipes({track_id: 9 for track_id in plan.track_ids}, progress=9, thumbnails=None)
+    pipes = OutputPipes(dict.fromkeys(plan.track_ids, 9), progress=9, thumbnails=None)
     command = ffmpeg_command(plan, pipes)
     begin = command.index("-c:v", command.index(f"[{rung.track_id}]"))
     return command[begin : command.index("-frag_duration", begin)]

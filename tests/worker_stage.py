@@ -61,7 +61,7 @@ class SourceNode:
 
     def __init__(self, base: str, port: int, server: subprocess.Popen[bytes]) -> None:
         self.base = base
-        self._port = port
+        self.port = port
         self.server = server
         self._said = self._lines()
 
@@ -71,7 +71,7 @@ class SourceNode:
         self.server.stdin.write(f"attach {name}\n".encode())
         self.server.stdin.flush()
         self.wait_until_said(f"attached {name}")
-        return f"http://127.0.0.1:{self._port}/sources/{name}"
+        return f"http://127.0.0.1:{self.port}/sources/{name}"
 
     def wait_until_said(self, line: str) -> None:
         assert any(said == line for said in self._said), line

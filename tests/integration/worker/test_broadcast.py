@@ -15,7 +15,7 @@ from headwater.domain.broadcast import BroadcastState, EndReason
 from tests.nginx_rtmp import eventually
 from tests.rfc8216 import check_media_playlist, check_multivariant
 from tests.rtmp_publisher import enhanced_hevc_publisher
-from tests.worker_stage import Cloud, Stage, SourceNode, decoded_frames, picture_and_sound, published, source_node
+from tests.worker_stage import Cloud, SourceNode, Stage, decoded_frames, picture_and_sound, published, source_node
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ffmpeg_worker import epoch_run
-from headwater.media.flv import Tag, TagKind
 from ffmpeg_worker.publish_session import PublishSessionReader, SessionEnd
 from headwater.errors import SourceUnplayable, TranscodeFailed
+from headwater.media.flv import Tag, TagKind
 from tests.source_node import CollectingSink, playing_node, read_session, recorded
 from tests.worker_stage import decoded_frames, picture, picture_and_sound
 
