@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import threading
@@ -29,9 +30,12 @@ def recorded(folder: Path, *arguments: str) -> list[Tag]:
 
 @contextmanager
 def playing_node(
-    tags: Iterable[Tag], *, hold: threading.Event | None = None, seconds: float = 0, received_at: int = 0
+    tags: Iterable[Tag], *, hold: threading.Event | None = None, seconds: float = 0, breaks_after: int = 0
 ) -> Iterator[SourceAddress]:
-    """Serves `tags` to everybody, evenly over `seconds`, then says that the source has ended (after `hold`, if given)."""
+    """Serves `tags` to everybody, evenly over `seconds`, then says that the source has ended (after `hold`, if given).
+
+    Every connection but the last breaks off after `breaks_after` tags.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.1)
         over = threading.Event()
@@ -43,7 +47,7 @@ def playing_node(
                     connection, _ = listening.accept()
                     connection.settimeout(20)
                     with connection, suppress(OSError):
-                        _serve(connection, tags, hold, seconds, received_at)
+                        _serve(connection, tags, hold, seconds, breaks_after)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -57,16 +61,20 @@ def playing_node(
 
 
 def _serve(
-    connection: socket.socket, tags: list[Tag], hold: threading.Event | None, seconds: float, received_at: int
+    connection: socket.socket, tags: list[Tag], hold: threading.Event | None, seconds: float, breaks_after: int
 ) -> None:
     request = b""
     while b"\r\n\r\n" not in request:
         request += connection.recv(4096)
     connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     connection.sendall(chunk(file_header(video=True, audio=True)))
-    if tags:
-        connection.sendall(chunk(tag_bytes(SourceMark(0, received_at).tag(tags[0].timestamp))))
-    for tag in tags:
+    asked = re.search(rb"from_tag=([0-9]+)", request)
+    first = int(asked[1]) if asked else 0
+    if tags[first:]:
+        connection.sendall(chunk(tag_bytes(SourceMark(first, 0).tag(tags[first].timestamp))))
+    for number, tag in enumerate(tags[first:]):
+        if breaks_after and number == breaks_after:
+            return
         connection.sendall(chunk(tag_bytes(tag)))
         if seconds:
             time.sleep(seconds / len(tags))
