@@ -58,6 +58,12 @@ test: setup-tests ## every test: the quick tiers side by side, then end to end o
 	.venv/bin/pytest -q tests/e2e || failed=yes; \
 	test -z "$$failed"
 
+soak: $(DONE)/python ## a hundred thousand generated histories of broadcasts, instead of ten thousand
+	@HEADWATER_SOAK=1 .venv/bin/pytest -n 2 -q --timeout 3600 tests/unit/test_broadcast_machine.py
+
+bench: setup-tests ## the figures, each beside its peer's, into bench/RESULTS.md; SECTIONS="latency worker" takes only those
+	@$(PYTHON) -m bench $(SECTIONS)
+
 synth: setup ## every stack's template into cdk.out/
 	@node_modules/.bin/cdk synth --quiet --no-notices --no-version-reporting --output cdk.out
 	@ls cdk.out/*.template.json

@@ -58,9 +58,10 @@ class Broadcasts:
         if not self._controls.create(control):
             raise Conflict
 
-    def apply(self, stream_id: StreamId, event: Event) -> Decision:
+    def apply(self, stream_id: StreamId, event: Event, *, seen: StreamControl | None = None) -> Decision:
         """Let `event` happen to the stream, and answer with what it did and the state from then on.
 
+        `seen` is the state if the caller has read it just now, and spares the first read.
         Raises NotFound, StateContended (lost too many races), DependencyUnavailable (the state could not be read or
         written). That the outbox could not be sent is no failure of the event, which is committed: `control.news` and
         `control.pulses` of the answer are then not empty.
@@ -68,7 +69,7 @@ class Broadcasts:
         for attempt in range(ATTEMPTS):
             if attempt:
                 _pause(attempt)
-            before = self._controls.load(stream_id)
+            before = seen if seen is not None and attempt == 0 else self._controls.load(stream_id)
             if before is None:
                 raise NotFound
             decision = decide(before, event, self._clock())

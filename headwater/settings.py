@@ -32,3 +32,8 @@ def load_settings(shape: type[S], environ: Mapping[str, str] | None = None) -> S
         return msgspec.convert({name: source[name] for name in names if name in source}, shape, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{shape.__module__}: {error}") from None
+
+
+def comma_separated(text: str) -> tuple[str, ...]:
+    """The items of a variable that holds several, without the space around them; none for an empty one."""
+    return tuple(item.strip() for item in text.split(",") if item.strip())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from moto import mock_aws
@@ -84,6 +85,19 @@ def _create_messaging() -> Account:
     news_arn = sqs.get_queue_attributes(QueueUrl=urls["news"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_targets(Rule="all", EventBusName=EVENT_BUS, Targets=[{"Id": "news", "Arn": news_arn}])
     return Account(pulse_queue=urls["pulse"], finalise_queue=urls["finalise"], news_queue=urls["news"])
+
+
+def queue_record(message_id: str, body: str, *, receipt_handle: str = "none", receive_count: int = 1) -> dict[str, Any]:
+    """One message of the queue `news` as Lambda's poller hands it over."""
+    return {
+        "messageId": message_id,
+        "receiptHandle": receipt_handle,
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": str(receive_count)},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:news",
+        "awsRegion": REGION,
+    }
 
 
 def received(queue_url: str) -> list[str]:

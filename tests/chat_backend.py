@@ -26,8 +26,9 @@ from headwater.adapters.chat_connections import ChatConnections, connection_item
 from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.stream_controls import StreamControls
+from headwater.domain.broadcast import StreamSettings
 from headwater.domain.ids import StreamId, UserId, new_id
-from tests.aws import STREAM_TABLE, fresh_account
+from tests.aws import STREAM_TABLE, fresh_account, queue_record
 from tests.connections_endpoint import ConnectionsEndpoint
 from tests.factories import stream_control
 from tests.redis_server import RedisServer
@@ -51,7 +52,7 @@ def socket_event(route: str, connection_id: str, **fields: Any) -> dict[str, Any
 
 def queue_event(bodies: list[str]) -> dict[str, Any]:
     """What Lambda's poller sends for these messages of a queue."""
-    return {"Records": [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]}
+    return {"Records": [queue_record(str(number), body) for number, body in enumerate(bodies)]}
 
 
 @dataclass
@@ -72,8 +73,9 @@ class ChatBackend:
     def connections(self) -> ChatConnections:
         return ChatConnections(CONNECTION_TABLE)
 
-    def create_stream(self, stream_id: StreamId, owner_id: UserId) -> None:
-        StreamControls(STREAM_TABLE).create(stream_control(stream_id=stream_id, owner_id=owner_id))
+    def create_stream(self, stream_id: StreamId, owner_id: UserId, *, private: bool = False) -> None:
+        settings = StreamSettings(private=private)
+        StreamControls(STREAM_TABLE).create(stream_control(stream_id=stream_id, owner_id=owner_id, settings=settings))
 
     def ticket(self, username: str, user_id: str | None = None, roles: tuple[str, ...] = ("viewer",)) -> str:
         return ChatTickets(self.cache_url).issue(UserId(user_id or f"user-{username}"), username, roles)

@@ -23,7 +23,7 @@ from headwater.domain.broadcast_events import Event, Finalised, MediaSeen
 from headwater.domain.broadcast_rules import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from tests.api_gateway import Answer, ApiClient
-from tests.aws import EVENT_BUS, STREAM_TABLE, fresh_account, received
+from tests.aws import EVENT_BUS, STREAM_TABLE, fresh_account, queue_record, received
 from tests.factories import publish, session_ref
 
 CDN = "https://cdn.example.org"
@@ -94,7 +94,7 @@ class RestApi:
 
 def write_history(bodies: list[str]) -> list[str]:
     """The history writer's answer to one batch: the ids (`m0`, `m1`, …) that failed."""
-    records = [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]
+    records = [queue_record(f"m{number}", body) for number, body in enumerate(bodies)]
     answer = history_handler({"Records": records}, None)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 

@@ -68,7 +68,7 @@ export function ChatPanel({ streamId, user }) {
 
   useEffect(() => {
     const box = list.current;
-    if (box && box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_THE_END + (box.lastElementChild?.offsetHeight ?? 0)) {
+    if (box && box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_THE_END + (box.firstElementChild.lastElementChild?.offsetHeight ?? 0)) {
       box.scrollTop = box.scrollHeight;
     }
   }, [lines]);
@@ -91,7 +91,7 @@ export function ChatPanel({ streamId, user }) {
   return html`
     <section class="chat" aria-label="Chat">
       <h2>Chat <span class="connection" role="status">${CONNECTION[state]}</span></h2>
-      <ol ref=${list} role="log" aria-live="polite" aria-relevant="additions" tabindex="0">
+      <div class="log" ref=${list} role="log" aria-live="polite" aria-label="Messages" tabindex="0"><ol>
         ${lines.map(
           (line) => html`
             <li key=${line.id}>
@@ -100,7 +100,7 @@ export function ChatPanel({ streamId, user }) {
             </li>
           `,
         )}
-      </ol>
+      </ol></div>
       ${refusal && html`<p class="refusal error" role="alert">${refusal}</p>`}
       ${user
         ? html`

@@ -43,7 +43,8 @@ function Home() {
     <${Header} user=${user} />
     <main>
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
-      <h1>Live now</h1>
+      <h1 class="visually-hidden">Headwater</h1>
+      <h2>Live now</h2>
       ${live && live.length === 0 && html`<p class="empty">Nobody is live at the moment. <a href="/studio">Go live yourself</a>.</p>`}
       <ul class="cards" aria-busy=${live === null}>
         ${(live ?? []).map(

@@ -38,7 +38,7 @@ function SignIn() {
           `}
       <${Field} label="Password" name="password" type="password" required error=${wrong("password")}
         autocomplete=${mode === "login" ? "current-password" : "new-password"}
-        hint=${mode === "login" ? null : "At least 10 characters, and not one that others use."} />
+        hint=${mode === "login" ? null : "At least 8 characters, and not one that others use."} />
       <button class="primary" disabled=${busy}>${mode === "login" ? "Sign in" : "Create account"}</button>
       <button class="plain" type="button" onClick=${() => { setMode(mode === "login" ? "register" : "login"); setError(null); }}>
         ${mode === "login" ? "Create an account instead" : "Sign in instead"}
@@ -122,7 +122,7 @@ function StreamPanel({ initial, onDeleted }) {
     if (confirm("Encoders that use the present key will be dropped. Make a new key?")) await act("POST", "/ingest/rotate")();
   };
   const remove = async () => {
-    if (confirm(`Delete “${stream.title}” and its recordings for good?`)) await act("DELETE", "")();
+    if (confirm(`Delete “${stream.title}”, its list of recordings and its chat? This cannot be undone.`)) await act("DELETE", "")();
   };
   const health = ingest?.health;
   return html`

@@ -12,6 +12,9 @@ const LAST_MILLISECONDS = 20_000; // viewers are some seconds behind: they shall
 const [, kind, id] = location.pathname.split("/");
 const format = new URLSearchParams(location.search).get("format") === "dash" ? "dash" : "hls";
 
+// The controller around it takes arrow keys for volume and seeking, even from a list that has the focus.
+const keepKeys = (event) => event.stopPropagation();
+
 function Player({ playback, poster, live }) {
   const [video, setVideo] = useState(null);
   const [player, setPlayer] = useState(null);
@@ -61,7 +64,7 @@ function Player({ playback, poster, live }) {
           <media-time-range></media-time-range>
           <label class="control quality">
             <span class="visually-hidden">Quality</span>
-            <select onChange=${choose} value=${chosen} data-playing=${playing ?? ""}>
+            <select onKeyDown=${keepKeys} onChange=${choose} value=${chosen} data-playing=${playing ?? ""}>
               <option value=${AUTOMATIC}>${chosen === AUTOMATIC && playing ? `Auto (${playing})` : "Auto"}</option>
               ${qualities.map((quality) => html`<option key=${quality.id} value=${quality.id}>${quality.label}</option>`)}
             </select>

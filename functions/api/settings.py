@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from headwater.settings import EnvironmentSettings
+from headwater.settings import EnvironmentSettings, comma_separated
 
 
 class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
@@ -22,4 +22,4 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
 
     @property
     def rtmp_servers(self) -> list[str]:
-        return [url.strip() for url in self.rtmp_urls.split(",") if url.strip()]
+        return list(comma_separated(self.rtmp_urls))

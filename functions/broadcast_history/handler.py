@@ -6,11 +6,10 @@ from typing import Any
 
 from functions.broadcast_history.record_broadcasts import record_broadcasts
 from functions.broadcast_history.wiring import unit_of_work
+from headwater.adapters.redelivery import deliver_again
 from headwater.observability import emits_metrics
 
 
 @emits_metrics
-def handler(event: dict[str, Any], context: Any) -> dict[str, list[dict[str, str]]]:
-    """Raises when the database is away, so that the whole batch is delivered again."""
-    failed = record_broadcasts(event["Records"], unit_of_work)
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return deliver_again(event, record_broadcasts(event["Records"], unit_of_work))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -17,20 +17,20 @@ class History(Protocol):
 
 
 def record_broadcasts(
-    records: Iterable[Mapping[str, Any]], unit_of_work: Callable[[], AbstractContextManager[History]]
+    records: Sequence[Mapping[str, Any]], unit_of_work: Callable[[], AbstractContextManager[History]]
 ) -> list[str]:
-    """Write every record; answers with the ids of those that must be delivered again.
-
-    Raises DependencyUnavailable when the database is away: then all of them are, and nothing is lost.
-    """
+    """Write every record; answers with the ids of those that must be delivered again: all that are left when the
+    database is away."""
     failed: list[str] = []
-    for record in records:
+    for number, record in enumerate(records):
         try:
             changed = broadcast_changed(record)
             with unit_of_work() as history:
                 known = history.record(changed)
         except DependencyUnavailable:
-            raise
+            logger().warning("the database is away, history waits", exc_info=True)
+            count("HistoryUnavailable")
+            return [*failed, *(waiting["messageId"] for waiting in records[number:])]
         except Unreadable:
             logger().exception("history record unreadable", extra={"message_id": record["messageId"]})
             count("HistoryUnreadable")

@@ -7,13 +7,7 @@ from typing import Any
 
 import msgspec
 
-from headwater.contracts import BroadcastChanged
-
-
-class _Envelope(msgspec.Struct, frozen=True):
-    """An EventBridge event as a rule hands it to a queue; the rest of it says nothing that we need."""
-
-    detail: BroadcastChanged
+from headwater.contracts import BroadcastChanged, decode_news
 
 
 class Unreadable(ValueError):
@@ -22,6 +16,6 @@ class Unreadable(ValueError):
 
 def broadcast_changed(record: Mapping[str, Any]) -> BroadcastChanged:
     try:
-        return msgspec.json.decode(record["body"], type=_Envelope).detail
+        return decode_news(record["body"])
     except msgspec.MsgspecError as error:
         raise Unreadable(str(error)) from None

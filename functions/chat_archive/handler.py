@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.chat_archive.wire import failures, messages_of
+from functions.chat_archive.wire import messages_of
 from functions.chat_archive.wiring import wiring
+from headwater.adapters.redelivery import deliver_again
 from headwater.observability import emits_metrics
 
 
 @emits_metrics
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     messages, unreadable = messages_of(event)
-    return failures([*unreadable, *wiring().archive_messages(messages)])
+    return deliver_again(event, [*unreadable, *wiring().archive_messages(messages)])

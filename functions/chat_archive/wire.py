@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -22,8 +22,3 @@ def messages_of(event: Mapping[str, Any]) -> tuple[dict[str, ChatMessageArchived
             logger().exception("not a chat message", extra={"message_id": record["messageId"]})
             unreadable.append(record["messageId"])
     return messages, unreadable
-
-
-def failures(message_ids: Collection[str]) -> dict[str, Any]:
-    """AWS: "Reporting batch item failures". What is named comes again, and at last to the dead-letter queue."""
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}

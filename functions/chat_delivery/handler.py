@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.chat_delivery.wire import failures, rooms_of
+from functions.chat_delivery.wire import rooms_of
 from functions.chat_delivery.wiring import wiring
+from headwater.adapters.redelivery import deliver_again
 from headwater.observability import count, emits_metrics, logger
 
 
@@ -16,4 +17,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         logger().error("room not delivered", extra={"stream_id": room}, exc_info=reason)
         count("RoomsNotDelivered")
         failed += rooms[room]
-    return failures(failed)
+    return deliver_again(event, failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -25,8 +25,3 @@ def rooms_of(event: Mapping[str, Any]) -> tuple[dict[StreamId, list[str]], list[
         else:
             rooms.setdefault(room, []).append(record["messageId"])
     return rooms, unreadable
-
-
-def failures(message_ids: Collection[str]) -> dict[str, Any]:
-    """AWS: "Reporting batch item failures". Of a room all messages fail or none, as a FIFO queue's order demands."""
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}

@@ -16,7 +16,7 @@ from headwater.errors import AlreadyPublishing, PublishRefused
 
 class Streams(Protocol):
     def read(self, stream_id: StreamId) -> StreamControl | None: ...
-    def apply(self, stream_id: StreamId, event: Event) -> Decision: ...
+    def apply(self, stream_id: StreamId, event: Event, *, seen: StreamControl | None = None) -> Decision: ...
 
 
 def claim_publish(streams: Streams, event: IngestEvent, key_secret: bytes) -> PublishAccepted:
@@ -34,7 +34,7 @@ def claim_publish(streams: Streams, event: IngestEvent, key_secret: bytes) -> Pu
         candidate_id=candidate,
         pull_url=f"{event.pull_base}/{_stream_name(stream.control, candidate)}",
     )
-    decision = streams.apply(stream.control.stream_id, publish)
+    decision = streams.apply(stream.control.stream_id, publish, seen=stream.control)
     if decision.outcome is Outcome.BUSY:
         raise AlreadyPublishing
     broadcast = decision.control.broadcast

@@ -23,7 +23,7 @@ def keep_publish(streams: Streams, event: IngestEvent, key_secret: bytes) -> Ver
         age_seconds=event.age_seconds,
     )
     try:
-        decision = streams.apply(stream.control.stream_id, update)
+        decision = streams.apply(stream.control.stream_id, update, seen=stream.control)
     except NotFound:
         return Verdict.DROP
     return Verdict.DROP if decision.outcome is Outcome.KICK else Verdict.GO_ON

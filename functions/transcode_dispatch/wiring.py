@@ -12,7 +12,7 @@ from headwater.adapters.queues import MessageQueue
 from headwater.adapters.stream_controls import StreamControls
 from headwater.adapters.transcode_tasks import TranscodeTasks
 from headwater.broadcasts import Broadcasts, unix_ms
-from headwater.settings import load_settings
+from headwater.settings import comma_separated, load_settings
 
 
 @functools.cache
@@ -25,8 +25,8 @@ def look_at_broadcast() -> LookAtBroadcast:
         tasks=TranscodeTasks(
             settings.ecs_cluster,
             settings.transcode_task_definition,
-            _split(settings.transcode_subnets),
-            _split(settings.transcode_security_groups),
+            comma_separated(settings.transcode_subnets),
+            comma_separated(settings.transcode_security_groups),
             public_ip=settings.transcode_public_ip,
         ),
         pulses=MessageQueue(settings.pulse_queue_url),
@@ -34,7 +34,3 @@ def look_at_broadcast() -> LookAtBroadcast:
         clock=unix_ms,
         start_limit_ms=settings.worker_start_limit_seconds * 1000,
     )
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

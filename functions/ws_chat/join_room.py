@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from headwater.domain.chat import Chatter, Membership, RoomView, role_in_room
+from headwater.domain.chat import Chatter, Membership, Room, RoomView, role_in_room
 from headwater.domain.chat_frames import Join, joined_frames
-from headwater.domain.ids import ConnectionId, StreamId, UserId
+from headwater.domain.ids import ConnectionId, StreamId
 from headwater.errors import NotFound
 
 
 class Streams(Protocol):
-    def owner(self, stream_id: StreamId) -> UserId | None:
+    def room(self, stream_id: StreamId) -> Room | None:
         """None when there is no such stream (any more)."""
 
 
@@ -32,16 +32,16 @@ class JoinRoom:
         self._connections = connections
 
     def __call__(self, connection_id: ConnectionId, frame: Join) -> list[str]:
-        """The frames of the answer, in order. Raises NotFound.
+        """The frames of the answer, in order. Raises NotFound, also for somebody else's private stream.
 
         The connection is written down before the log is read: an event is either in the log by then, or accepted later
         and so delivered to everyone who is written down. One that comes in between may arrive twice; `seq` tells.
         """
-        owner_id = self._streams.owner(frame.stream_id)
-        if owner_id is None:
-            raise NotFound("There is no such room.")
+        room = self._streams.room(frame.stream_id)
         chatter = self._connections.chatter(connection_id)
-        role = role_in_room(chatter, owner_id)
+        if room is None or not room.admits(chatter):
+            raise NotFound("There is no such room.")
+        role = role_in_room(chatter, room.owner_id)
         newest = self._rooms.newest_seq(frame.stream_id)
         self._connections.join(frame.stream_id, Membership(connection_id, chatter, role, joined_seq=newest))
         view = self._rooms.view(frame.stream_id, after_seq=frame.after_seq)

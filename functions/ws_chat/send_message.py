@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Protocol
 
+from headwater.broadcasts import unix_ms
 from headwater.contracts import ChatMessageArchived
 from headwater.domain.chat import Membership, clean_text
 from headwater.domain.chat_frames import Ack, MessageEvent, Send, message_event
@@ -34,10 +34,6 @@ class DeliveryQueue(Protocol):
 
 class ArchiveQueue(Protocol):
     def send(self, message: ChatMessageArchived) -> None: ...
-
-
-def unix_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class SendMessage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headwater.domain.chat import MESSAGE_BURST, MESSAGES_PER_MINUTE
-from headwater.settings import EnvironmentSettings
+from headwater.settings import EnvironmentSettings, comma_separated
 
 
 class WsChatSettings(EnvironmentSettings, frozen=True, kw_only=True):
@@ -19,4 +19,4 @@ class WsChatSettings(EnvironmentSettings, frozen=True, kw_only=True):
 
     @property
     def allowed_origins(self) -> frozenset[str]:
-        return frozenset(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
+        return frozenset(comma_separated(self.cors_origins))

@@ -1,4 +1,4 @@
-"""Stage 7 · whose stream a room belongs to, from the hot state of ingest, remembered for a few seconds."""
+"""Stage 7 · whose a room is and whether it is private, from the hot state of ingest, remembered for a few seconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import time
 from typing import Protocol
 
 from headwater.domain.broadcast import StreamControl
-from headwater.domain.ids import StreamId, UserId
+from headwater.domain.chat import Room
+from headwater.domain.ids import StreamId
 
 KEPT_SECONDS = 5.0
 _KEPT_STREAMS = 10_000
@@ -19,17 +20,19 @@ class Controls(Protocol):
 class ChatStreams:
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
-        self._kept: dict[StreamId, tuple[float, UserId | None]] = {}
+        self._kept: dict[StreamId, tuple[float, Room | None]] = {}
 
-    def owner(self, stream_id: StreamId) -> UserId | None:
+    def room(self, stream_id: StreamId) -> Room | None:
         """None when there is no such stream, or it was deleted. Raises DependencyUnavailable."""
         now = time.monotonic()
         kept = self._kept.get(stream_id)
         if kept is not None and now - kept[0] < KEPT_SECONDS:
             return kept[1]
         control = self._controls.load(stream_id)
-        owner_id = control.owner_id if control is not None and not control.deleted else None
+        room = None
+        if control is not None and not control.deleted:
+            room = Room(control.owner_id, private=control.settings.private)
         if len(self._kept) >= _KEPT_STREAMS:
             self._kept.clear()
-        self._kept[stream_id] = (now, owner_id)
-        return owner_id
+        self._kept[stream_id] = (now, room)
+        return room

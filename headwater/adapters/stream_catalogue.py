@@ -93,6 +93,12 @@ class StreamCatalogue:
         row = self._connection.execute(_select().where(streams.c.id == stream_id, _may_see(viewer))).one_or_none()
         return _stream(row) if row else None
 
+    def hold(self, stream_id: StreamId, owner_id: UserId) -> None:
+        """Until the end of the transaction nobody else changes the stream: whoever reads it to change it begins so."""
+        owned = (streams.c.id == stream_id) & (streams.c.owner_id == owner_id)
+        # `key_share`: history, which only refers to the row, is not kept waiting.
+        self._connection.execute(select(streams.c.id).where(owned).with_for_update(key_share=True))
+
     def change(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None:
         owned = (streams.c.id == stream_id) & (streams.c.owner_id == owner_id)
         self._connection.execute(update(streams).where(owned).values(**_columns(profile)))

@@ -45,6 +45,11 @@ class Timelines:
             max_retry_attempts=Patience.max_retry_attempts,
         )
 
+    def prepare(self) -> None:
+        """Make the client that `append` uses. It takes a while, and the first append has viewers waiting for it."""
+        with unavailable_when_failing():
+            _ = self._connection.client
+
     def append(self, fence: Fence, segment: Segment, epoch: Epoch | None = None) -> None:
         """Add `segment`, and `epoch` when it is the first of one, if and only if the lease is still held as `fence` says.
 

@@ -75,12 +75,13 @@ class PublishSession:
 
 @dataclass(frozen=True, slots=True)
 class StreamSettings:
-    """What the stream's owner configured and ingest must know without asking the database."""
+    """What the stream's owner configured and ingest and chat must know without asking the database."""
 
     reconnect_window_seconds: int = 60
     auto_start: bool = True
     record: bool = True
     low_latency: bool = False
+    private: bool = False  # nobody but the owner may enter the chat room
 
 
 @dataclass(frozen=True, slots=True)

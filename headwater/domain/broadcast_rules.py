@@ -13,11 +13,9 @@ from enum import StrEnum
 from headwater.domain.broadcast import (
     Broadcast,
     BroadcastEventName,
-    BroadcastNews,
     BroadcastState,
     EndReason,
     PublishSession,
-    Pulse,
     RecordingState,
     SessionRef,
     StreamControl,
@@ -37,24 +35,23 @@ from headwater.domain.broadcast_events import (
     Tick,
     Update,
 )
-from headwater.domain.ids import BroadcastId
+from headwater.domain.control_edits import arm_pulse, put_broadcast, settle_session, tell
 
 IDLE_LIMIT_MS = 8_000  # a publish session is heard of every 2 s; silent for this long, it is gone
 MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
+REFUSED_PAUSE_MS = 10_000  # encoders come back at once; without a pause each attempt would be a broadcast of its own
 DURATION_LIMIT_MS = 48 * 3600 * 1000
 PULSE_INTERVAL_MS = 2_000
 FINALISE_PULSE_INTERVAL_MS = 1_000  # grows while the recording is not finished: nobody is waiting that long
 FINALISE_PULSE_LONGEST_MS = 60_000
 FINALISE_LIMIT_MS = 24 * 3600 * 1000  # a recording that could not be finished in a day never will be
-SETTLED_SESSIONS_KEPT = 16
 UNFINISHED_LIMIT = 32  # the item of a stream must stay far below DynamoDB's 400 KB
-NEWS_LIMIT = 64
 
 
 class Outcome(StrEnum):
     ACCEPTED = "accepted"  # done, or already so
     IGNORED = "ignored"  # about something that is no longer current
-    REFUSED = "refused"  # publish: key no longer valid, or stream deleted
+    REFUSED = "refused"  # publish: key no longer valid, stream deleted, or a source that cannot be played a moment ago
     BUSY = "busy"  # publish: another session holds the claim
     KICK = "kick"  # update: this session must be dropped
     NOT_LIVE = "not_live"  # start, stop: there is no broadcast
@@ -104,6 +101,8 @@ def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
         return Decision(control, Outcome.REFUSED)
     broadcast = control.broadcast
     if broadcast is None or not broadcast.is_active:
+        if _source_was_just_refused(broadcast, now):
+            return Decision(control, Outcome.REFUSED)
         return _begin(control, event, now)
     holder = broadcast.session
     for known in (holder, broadcast.silent_session):
@@ -133,13 +132,13 @@ def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
         last_seen_at=now,
         heard_at=event.ref.opened_at,
     )
-    control = _settle_session(control, broadcast.silent_session)
+    control = settle_session(control, broadcast.silent_session)
     return Decision(_resume(control, broadcast, session, now), Outcome.ACCEPTED)
 
 
 def _resume(control: StreamControl, broadcast: Broadcast, session: PublishSession, now: int) -> StreamControl:
     resumed = replace(broadcast, session=session, sessions=session.serial, silent_session=None)
-    return _arm_pulse(_put(control, resumed), resumed.broadcast_id, now, 0)
+    return arm_pulse(put_broadcast(control, resumed), resumed.broadcast_id, now, 0)
 
 
 def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
@@ -164,8 +163,17 @@ def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
         public=control.settings.auto_start,
     )
     control = replace(control, previous=previous, broadcast=broadcast)
-    control = _tell(control, broadcast, BroadcastEventName.STARTED, now)
-    return Decision(_arm_pulse(control, broadcast.broadcast_id, now, 0), Outcome.ACCEPTED)
+    control = tell(control, broadcast, BroadcastEventName.STARTED, now)
+    return Decision(arm_pulse(control, broadcast.broadcast_id, now, 0), Outcome.ACCEPTED)
+
+
+def _source_was_just_refused(broadcast: Broadcast | None, now: int) -> bool:
+    return (
+        broadcast is not None
+        and broadcast.end_reason is EndReason.SOURCE_REFUSED
+        and broadcast.ended_at is not None
+        and now - broadcast.ended_at < REFUSED_PAUSE_MS
+    )
 
 
 def _same_connection(ref: SessionRef, node: str, client_id: str) -> bool:
@@ -197,7 +205,7 @@ def _update_of(
         return Decision(_dismiss(session, control, broadcast, now), Outcome.KICK)
     heard = replace(session, last_seen_at=max(now, session.last_seen_at), heard_at=event.occurred_at)
     if session is broadcast.session:
-        return Decision(_put(control, replace(broadcast, session=heard)), Outcome.ACCEPTED)
+        return Decision(put_broadcast(control, replace(broadcast, session=heard)), Outcome.ACCEPTED)
     # Its updates did not reach us for a while, but the node has it still, and nobody else has come: it claims anew.
     if broadcast.session is not None or _window_elapsed(control, broadcast, now):
         return Decision(_dismiss(session, control, broadcast, now), Outcome.KICK)
@@ -209,7 +217,7 @@ def _dismiss(session: PublishSession, control: StreamControl, broadcast: Broadca
     """`session` is over; the broadcast waits for another one if it was the claim's holder."""
     if session is broadcast.session:
         return _release(control, broadcast, now)[0]
-    return _settle_session(_put(control, replace(broadcast, silent_session=None)), session)
+    return settle_session(put_broadcast(control, replace(broadcast, silent_session=None)), session)
 
 
 def _done(control: StreamControl, event: Done, now: int) -> Decision:
@@ -239,7 +247,7 @@ def _media_seen(control: StreamControl, event: MediaSeen, now: int) -> Decision:
             interrupted_at=None,
         )
         name = BroadcastEventName.LIVE if first else BroadcastEventName.RESUMED
-        return Decision(_tell(control, live, name, now), Outcome.ACCEPTED)
+        return Decision(tell(control, live, name, now), Outcome.ACCEPTED)
     if broadcast.state is BroadcastState.STARTING and event.session_serial <= broadcast.sessions:
         # A short first session whose media became durable only after its encoder had gone: there is something to record.
         seen = replace(
@@ -248,7 +256,7 @@ def _media_seen(control: StreamControl, event: MediaSeen, now: int) -> Decision:
             live_at=now,
             interrupted_at=broadcast.interrupted_at if broadcast.interrupted_at is not None else now,
         )
-        return Decision(_tell(control, seen, BroadcastEventName.INTERRUPTED, now), Outcome.ACCEPTED)
+        return Decision(tell(control, seen, BroadcastEventName.INTERRUPTED, now), Outcome.ACCEPTED)
     return Decision(control, Outcome.IGNORED)
 
 
@@ -267,7 +275,7 @@ def _start(control: StreamControl, now: int) -> Decision:
         return Decision(control, Outcome.NOT_LIVE)
     if broadcast.public:
         return Decision(control, Outcome.ACCEPTED)
-    told = _tell(control, replace(broadcast, public=True), BroadcastEventName.PUBLISHED, now)
+    told = tell(control, replace(broadcast, public=True), BroadcastEventName.PUBLISHED, now)
     return Decision(told, Outcome.ACCEPTED)
 
 
@@ -294,7 +302,7 @@ def _finalised(control: StreamControl, event: Finalised, now: int) -> Decision:
         renditions=event.renditions,
     )
     name = BroadcastEventName.READY if ready else BroadcastEventName.FAILED
-    return Decision(_tell(control, settled, name, now), Outcome.ACCEPTED)
+    return Decision(tell(control, settled, name, now), Outcome.ACCEPTED)
 
 
 def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
@@ -313,7 +321,7 @@ def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
     if broadcast.ended_at is not None:
         waited = (now - broadcast.ended_at) // 4
         interval = min(max(FINALISE_PULSE_INTERVAL_MS, waited), FINALISE_PULSE_LONGEST_MS)
-    return Decision(_arm_pulse(control, broadcast.broadcast_id, now, interval), Outcome.ACCEPTED)
+    return Decision(arm_pulse(control, broadcast.broadcast_id, now, interval), Outcome.ACCEPTED)
 
 
 def _meet_deadlines(control: StreamControl, broadcast: Broadcast, now: int) -> StreamControl:
@@ -358,23 +366,23 @@ def _release(
     """
     gone = replace(broadcast, session=None, silent_session=broadcast.session if silent else None)
     if not silent:
-        control = _settle_session(control, broadcast.session)
+        control = settle_session(control, broadcast.session)
     if broadcast.state is BroadcastState.LIVE or broadcast.interrupted_at is None:
         gone = replace(gone, interrupted_at=now)
     if control.settings.reconnect_window_seconds == 0:
         control = _end_of_window(control, gone, now)
     elif broadcast.state is BroadcastState.LIVE:
         gone = replace(gone, state=BroadcastState.INTERRUPTED)
-        control = _tell(control, gone, BroadcastEventName.INTERRUPTED, now)
+        control = tell(control, gone, BroadcastEventName.INTERRUPTED, now)
     else:
-        control = _put(control, gone)
+        control = put_broadcast(control, gone)
     return control, control.find(broadcast.broadcast_id) or gone
 
 
 def _end(
     control: StreamControl, broadcast: Broadcast, now: int, reason: EndReason, detail: str | None = None
 ) -> StreamControl:
-    control = _settle_session(_settle_session(control, broadcast.session), broadcast.silent_session)
+    control = settle_session(settle_session(control, broadcast.session), broadcast.silent_session)
     ended = replace(
         broadcast,
         state=BroadcastState.ENDED,
@@ -384,39 +392,5 @@ def _end(
         end_reason=reason,
         end_detail=detail,
     )
-    control = _tell(control, ended, BroadcastEventName.ENDED, now)
-    return _arm_pulse(control, ended.broadcast_id, now, 0)
-
-
-def _settle_session(control: StreamControl, session: PublishSession | None) -> StreamControl:
-    if session is None:
-        return control
-    kept = (*control.settled_sessions, session.ref)[-SETTLED_SESSIONS_KEPT:]
-    return replace(control, settled_sessions=kept)
-
-
-def _arm_pulse(control: StreamControl, broadcast_id: BroadcastId, now: int, delay_ms: int) -> StreamControl:
-    """Make the pulse that is due in `delay_ms` the live one; whichever was outstanding becomes a stray copy."""
-    broadcast = control.find(broadcast_id)
-    if broadcast is None:
-        return control
-    due = now + delay_ms
-    control = _put(control, replace(broadcast, next_pulse_at=due))
-    others = (pulse for pulse in control.pulses if pulse.broadcast_id != broadcast_id)
-    return replace(control, pulses=(*others, Pulse(broadcast_id, delay_ms, due)))
-
-
-def _tell(control: StreamControl, broadcast: Broadcast, name: BroadcastEventName, now: int) -> StreamControl:
-    """Store `broadcast` and tell everyone how it is from now on."""
-    told = replace(broadcast, sequence=broadcast.sequence + 1)
-    # Each is a whole snapshot, so when the bus is away for long, the oldest can go.
-    news = (*control.news, BroadcastNews(name, now, told))[-NEWS_LIMIT:]
-    return _put(replace(control, news=news), told)
-
-
-def _put(control: StreamControl, broadcast: Broadcast) -> StreamControl:
-    """Store `broadcast` in its place; a settled one that is no longer the stream's current one is forgotten."""
-    if any(b.broadcast_id == broadcast.broadcast_id for b in control.previous):
-        kept = (broadcast if b.broadcast_id == broadcast.broadcast_id else b for b in control.previous)
-        return replace(control, previous=tuple(b for b in kept if not b.is_settled))
-    return replace(control, broadcast=broadcast)
+    control = tell(control, ended, BroadcastEventName.ENDED, now)
+    return arm_pulse(control, ended.broadcast_id, now, 0)

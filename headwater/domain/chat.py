@@ -53,6 +53,17 @@ class Chatter:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What decides who may be in a stream's room, and as what."""
+
+    owner_id: UserId
+    private: bool = False
+
+    def admits(self, chatter: Chatter | None) -> bool:
+        return not self.private or (chatter is not None and chatter.user_id == self.owner_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Membership:
     """One connection in one room. Read-only connections have no `chatter`."""
 

@@ -60,6 +60,7 @@ class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
 _ACTIONS = {"join", "send", "leave", "ping"}
 _frames = msgspec.json.Decoder(Join | Send | Leave | Ping)
 _objects = msgspec.json.Decoder(dict[str, Any])
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)  # the last: nested deeper than anybody has reason to
 _encoder = msgspec.json.Encoder()
 
 
@@ -69,7 +70,7 @@ def read_frame(body: str) -> Join | Send | Leave | Ping:
         raise BadFrame(f"A frame holds at most {FRAME_LIMIT_BYTES} bytes.")
     try:
         frame: Join | Send | Leave | Ping = _frames.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         if isinstance(error, msgspec.ValidationError) and _names_unknown_action(body):
             raise UnknownAction from None
         # msgspec names the field and what it should be, and never repeats a value that was sent.
@@ -83,19 +84,21 @@ def read_frame(body: str) -> Join | Send | Leave | Ping:
 
 def nonce_of(body: str) -> str | None:
     """The nonce of a frame that may be wrong in any other way, so that its error can be told from another's."""
-    try:
-        nonce = _objects.decode(body).get("nonce")
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
+    nonce = _fields_of(body).get("nonce")
     return nonce if isinstance(nonce, str) and 1 <= len(nonce) <= NONCE_LIMIT else None
 
 
 def _names_unknown_action(body: str) -> bool:
-    try:
-        action = _objects.decode(body).get("action")
-    except (msgspec.DecodeError, UnicodeError):
-        return False
+    action = _fields_of(body).get("action")
     return isinstance(action, str) and action not in _ACTIONS
+
+
+def _fields_of(body: str) -> dict[str, Any]:
+    """Whatever the object in `body` holds; nothing when it cannot be read."""
+    try:
+        return _objects.decode(body)
+    except _UNREADABLE:
+        return {}
 
 
 class You(msgspec.Struct, frozen=True, kw_only=True):

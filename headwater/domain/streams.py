@@ -58,6 +58,7 @@ class StreamProfile:
             auto_start=self.auto_start,
             record=self.record,
             low_latency=self.latency is Latency.LOW,
+            private=self.privacy is Privacy.PRIVATE,
         )
 
 

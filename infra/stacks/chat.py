@@ -24,9 +24,10 @@ class ChatStack(Stack):
     def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack) -> None:
         super().__init__(scope, construct_id)
         stage = deployment.stage
-        # A room whose delivery failed waits for the visibility time-out, and its order with it.
+        # A room whose delivery failed waits, and its order with it, but at first for seconds only (`redelivery`). So
+        # twenty attempts are a quarter of an hour.
         self.delivery_queue = WorkQueue(
-            self, "DeliveryQueue", stage=stage, visibility_seconds=60, attempts=5, fifo=True
+            self, "DeliveryQueue", stage=stage, visibility_seconds=60, attempts=20, fifo=True
         )
         self.archive_queue = WorkQueue(self, "ArchiveQueue", stage=stage, visibility_seconds=60, attempts=1000)
 
@@ -92,7 +93,7 @@ class ChatStack(Stack):
         self._let_close_connections(self.delivery, data)
         self._let_post(self.delivery)
 
-        self.status_queue = WorkQueue(self, "StatusQueue", stage=stage, visibility_seconds=60, attempts=10)
+        self.status_queue = WorkQueue(self, "StatusQueue", stage=stage, visibility_seconds=60, attempts=20)
         self.status = ServiceFunction(
             self,
             "Status",

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.e2e.local_stack import LocalStack, ready_stack, running_stack
 
 PORT_OFFSET = 3000
-CHROMIUM = "/usr/bin/chromium"
+# Debian's; where a distribution has none, the one that Playwright brings.
+CHROMIUM = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

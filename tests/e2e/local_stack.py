@@ -38,7 +38,7 @@ class Person:
     http: httpx.Client
     username: str
     user_id: str
-    access_token: str
+    access_token: str = field(repr=False)
 
     def call(self, method: str, path: str, body: Any = None, expect: int | None = None) -> Any:
         answer = self.http.request(
@@ -58,7 +58,7 @@ class Stream:
     owner: Person
     stream_id: str
     rtmp_url: str
-    stream_key: str
+    stream_key: str = field(repr=False)
 
     @property
     def publish_url(self) -> str:
@@ -148,6 +148,7 @@ def running_stack(data: Path, port_offset: int) -> Iterator[LocalStack]:
         "HEADWATER_PORT_OFFSET": str(port_offset),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'localstack'}",
     }
+    endpoints_file(data).unlink(missing_ok=True)  # a killed stack could not remove it, and we wait for the new one
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "localrun", "up"],

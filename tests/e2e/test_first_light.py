@@ -69,8 +69,8 @@ def test_a_viewer_sees_the_picture_move_switches_quality_and_chats(
         sign_in(other, stack, talker.username)
         other.goto(f"{stack.web}/watch/{stream.stream_id}")
         said = "hello <b>from</b> the other tab ✨"
-        other.get_by_label("Message").fill(said)
-        other.get_by_label("Message").press("Enter")
+        other.get_by_role("textbox", name="Message").fill(said)
+        other.get_by_role("textbox", name="Message").press("Enter")
         expect(page.locator(".chat li").filter(has_text=said)).to_be_visible(timeout=20_000)
         expect(page.locator(".chat li").filter(has_text=talker.username)).to_be_visible()
         other.context.close()

@@ -32,12 +32,13 @@ from headwater.domain.broadcast_rules import (
     FINALISE_LIMIT_MS,
     IDLE_LIMIT_MS,
     MEDIA_LIMIT_MS,
-    NEWS_LIMIT,
     PULSE_INTERVAL_MS,
+    REFUSED_PAUSE_MS,
     UNFINISHED_LIMIT,
     Outcome,
     decide,
 )
+from headwater.domain.control_edits import NEWS_LIMIT
 from tests.factories import NOW, done, publish, session_ref, stream_control, update
 
 ENCODER, OTHER = session_ref("1"), session_ref("2", NOW + 1)
@@ -354,6 +355,17 @@ def test_a_source_that_can_never_play_ends_its_broadcast_with_a_reason_for_the_o
     assert story.broadcast.end_reason is EndReason.SOURCE_REFUSED
     assert story.broadcast.end_detail == "HEVC is not supported."
     assert story.at(6_000, update(ENCODER, NOW + 6_000)) is Outcome.KICK
+
+
+def test_an_encoder_that_comes_back_at_once_after_its_source_was_refused_makes_no_new_broadcast() -> None:
+    story = Story()
+    story.at(0, publish(ENCODER))
+    story.at(5_000, SourceRefused(story.broadcast.broadcast_id, 1, EndReason.SOURCE_REFUSED, "HEVC is not supported."))
+    before = story.control
+    assert story.at(5_000 + REFUSED_PAUSE_MS - 1, publish(OTHER)) is Outcome.REFUSED
+    assert story.control == before, "the notice stays"
+    assert story.at(5_000 + REFUSED_PAUSE_MS, publish(OTHER)) is Outcome.ACCEPTED
+    assert story.state() is BroadcastState.STARTING
 
 
 @pytest.mark.parametrize("gone_again", [False, True])

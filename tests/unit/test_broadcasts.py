@@ -82,6 +82,16 @@ def test_a_lost_race_is_decided_anew_on_what_the_winner_wrote(monkeypatch: pytes
     assert (stored.key_version, stored.version) == (2, ATTEMPTS)
 
 
+def test_who_has_just_read_the_state_spares_the_read_and_still_loses_no_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_pause", lambda attempt: None)
+    control = stream_control()
+    broadcasts, controls, _, _ = memory_broadcasts(control)
+    broadcasts.apply(control.stream_id, RotateKey(), seen=control)
+    assert controls.reads == 0
+    broadcasts.apply(control.stream_id, RotateKey(), seen=control)  # which is out of date by now
+    assert (controls.reads, controls.items[control.stream_id].key_version) == (1, 3)
+
+
 def test_endless_races_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_pause", lambda attempt: None)
     control = stream_control()

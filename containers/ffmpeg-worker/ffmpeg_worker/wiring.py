@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from ffmpeg_worker.lease_keeper import LeaseKeeper
 from ffmpeg_worker.live_playlists import LivePlaylists
@@ -14,6 +15,7 @@ from ffmpeg_worker.worker import Worker
 from headwater.contracts import TranscodeJob, decode
 from headwater.domain.ids import WorkerId, new_id
 from headwater.domain.lease import Fence
+from headwater.errors import DependencyUnavailable
 from headwater.media.object_keys import live_hls
 from headwater.media.timeline import LIVE_WINDOW_SEGMENTS
 from headwater.settings import load_settings
@@ -38,14 +40,20 @@ def worker(environ: Mapping[str, str] | None = None) -> Worker:
 
     def open_sink(on_segment: Callable[[int], None]) -> TimelineWriter:
         timelines = Timelines(settings.segment_table, settings.lease_table)
-        uploader = Uploader(store, lease)
-        # The client takes a while to make, and there are two seconds until the first segment is there.
-        threading.Thread(target=store.head, args=(live_hls(job.stream_id),), name="first-use", daemon=True).start()
+        tail = timelines.load_tail(job.stream_id, job.broadcast_id, LIVE_WINDOW_SEGMENTS)
+
+        def make_clients() -> None:
+            with suppress(DependencyUnavailable):  # then they are made, and fail, at their first use
+                timelines.prepare()
+                store.head(live_hls(job.stream_id))
+
+        # It takes a while, and there are two seconds until the first segment is there.
+        threading.Thread(target=make_clients, name="first-use", daemon=True).start()
         return TimelineWriter(
-            timelines.load_tail(job.stream_id, job.broadcast_id, LIVE_WINDOW_SEGMENTS),
+            tail,
             fence,
             timelines,
-            uploader,
+            Uploader(store, lease),
             LivePlaylists(store, lease),
             lease,
             on_segment,

@@ -29,6 +29,7 @@ from headwater.observability import count
 class StreamStore(Protocol):
     def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> bool: ...
     def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None: ...
+    def hold(self, stream_id: StreamId, owner_id: UserId) -> None: ...
     def change(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
     def remove(self, stream_id: StreamId, owner_id: UserId) -> None: ...
 
@@ -84,7 +85,8 @@ def look_at_stream(streams: StreamStore, hot_state: HotState, stream_id: StreamI
 def change_stream(
     streams: StreamStore, hot_state: HotState, stream_id: StreamId, user_id: UserId, fields: Mapping[str, Any]
 ) -> Stream:
-    """`fields` are those of StreamProfile that are to change."""
+    """`fields` are those of StreamProfile that are to change. Of two changes at once neither is lost."""
+    streams.hold(stream_id, user_id)
     stream = owned_stream(streams, stream_id, user_id)
     profile = replace(stream.profile, **fields)
     if profile == stream.profile:

@@ -11,6 +11,7 @@ import pytest
 from functions.api import handler as api_handler
 from headwater.adapters.access_tokens import Identity
 from headwater.domain.ids import UserId, new_id
+from headwater.observability import logger
 from tests.api_gateway import Answer, ApiClient, decoded
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -211,6 +212,8 @@ def test_a_malformed_authorization_is_refused_also_where_none_is_needed(client: 
 def test_an_unexpected_error_says_nothing_but_is_logged(
     client: ApiClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test_unexpected_error")  # a logger of its own, which writes to us
+    logger.cache_clear()
     app: Any = api_handler.gateway().app
 
     def broken() -> None:
@@ -221,6 +224,7 @@ def test_an_unexpected_error_says_nothing_but_is_logged(
     assert (answer.status, answer.code) == (500, "internal_error")
     assert "secret" not in answer.text
     told = capsys.readouterr().out
+    logger.cache_clear()
     assert "ZeroDivisionError" in told
     assert "UnhandledError" in told
 

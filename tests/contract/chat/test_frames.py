@@ -90,6 +90,7 @@ def test_every_client_frame_is_read(body: dict[str, Any], frame: object) -> None
         '{"action":"ping","pad":"' + "x" * FRAME_LIMIT_BYTES + '"}',
         "[" * 20_000,
         '{"action":"ping","deep":' + "[" * 15_000 + "]" * 15_000 + "}",
+        '{"action":"dance","deep":' + "[" * 15_000 + "]" * 15_000 + "}",
         "\ud800",
         "\ufeff{}",
     ],

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
+from functions.api.use_cases.streams import change_stream
+from headwater.adapters.postgres import Database
+from headwater.adapters.secrets import secret
+from headwater.adapters.stream_catalogue import StreamCatalogue
 from headwater.domain.broadcast import StreamSettings
 from headwater.domain.broadcast_events import Start
 from headwater.domain.broadcast_rules import Outcome
-from headwater.domain.ids import StreamId, new_id
+from headwater.domain.ids import StreamId, UserId, new_id
 from headwater.errors import DependencyUnavailable
 from tests.api_gateway import ApiClient
 from tests.factories import publish
@@ -61,6 +66,39 @@ def test_a_patch_changes_what_it_names_and_tells_ingest(api: RestApi) -> None:
         reconnect_window_seconds=30, auto_start=True, record=False, low_latency=True
     )
     assert owner.api.patch(path, {}).json == changed.json
+
+
+def test_of_two_changes_at_once_neither_is_lost(api: RestApi) -> None:
+    owner = api.register()
+    stream_id, owner_id = StreamId(owner.stream()["id"]), UserId(owner.user["id"])
+    elsewhere = Database(lambda: str(secret("database")["url"]))
+    with api.services.database.begin() as first, elsewhere.begin() as second:
+        change_stream(StreamCatalogue(first), api.hot_state, stream_id, owner_id, {"title": "New"})
+        other = threading.Thread(
+            target=change_stream,
+            args=(StreamCatalogue(second), api.hot_state, stream_id, owner_id, {"mature": True}),
+        )
+        other.start()
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while other.is_alive() and not first.exec_driver_sql(waiting).scalar_one():
+            other.join(0.01)
+        first.commit()
+        other.join()
+    elsewhere.close()
+    changed = owner.api.get(f"/v1/streams/{stream_id}").json
+    assert (changed["title"], changed["mature"]) == ("New", True)
+
+
+def test_ingest_and_chat_know_at_once_whether_a_stream_is_private(api: RestApi) -> None:
+    owner = api.register()
+    stream = owner.stream(privacy="private")
+    told = []
+    for privacy in ("unlisted", "private", "public"):
+        control = api.hot_state.read(StreamId(stream["id"]))
+        assert control is not None
+        told.append(control.settings.private)
+        owner.api.patch(f"/v1/streams/{stream['id']}", {"privacy": privacy})
+    assert told == [True, False, True]
 
 
 def test_a_deleted_stream_is_gone_everywhere_and_its_key_worthless(api: RestApi) -> None:

@@ -241,3 +241,14 @@ def test_without_the_cache_frames_get_an_answer_and_the_socket_stays(
     assert answer["code"] == "bad_frame"
     assert chat.connect(chat.ticket("ben"))[0] == 503
     assert chat.connect()[0] == 200
+
+
+def test_the_room_of_a_private_stream_is_there_for_its_owner_only(chat: ChatBackend) -> None:
+    private = StreamId(new_id())
+    chat.create_stream(private, chat.owner_id, private=True)
+    _, anonymous = chat.connect()
+    for stranger in (anonymous, chat.signed_in("ben"), chat.signed_in("root", roles=("admin",))):
+        refusal = chat.frame(stranger, "join", stream_id=private)
+        assert (refusal["type"], refusal["code"]) == ("error", "not_found")
+        assert chat.frame(stranger, "send", stream_id=private, text="hi", nonce="n")["code"] == "not_joined"
+    assert chat.join(chat.signed_in("owen", chat.owner_id), stream_id=private)["you"]["role"] == "owner"
