@@ -86,7 +86,7 @@ def run(rounds: int = 3) -> Section:
         "server) and keeps its timeline and lease."
     )
     table = Table(
-        title="Of it, the worker's Python (RTMP, packaging, uploads):",
+        title="Of it, the worker's Python (FLV, packaging, uploads):",
         head=("", "CPU per second of media", "share"),
         rows=shares,
     )

@@ -119,7 +119,7 @@ def test_enhanced_rtmp_passes_through_unchanged() -> None:
     buffer = filled(
         header, first, Tag(TagKind.VIDEO, 40, b"\xa1hvc1x"), Tag(TagKind.VIDEO, 80, b"\x91hvc1y"), keep_ms=10
     )
-    assert [tag.payload for tag in served(buffer)][0] == header.payload
+    assert served(buffer)[0].payload == header.payload
     assert served(buffer)[-1] == Tag(TagKind.VIDEO, 80, b"\x91hvc1y")
 
 
