@@ -29,7 +29,7 @@ MAX_CLOCK_DIFFERENCE_MS = 60_000
 _SIGNED_HEADERS = (NODE_HEADER, PULL_BASE_HEADER, OCCURRED_AT_HEADER, TIMESTAMP_HEADER, NONCE_HEADER)
 _VERSION = "v1="
 _NODE = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_PULL_BASE = re.compile(r"rtmp://[A-Za-z0-9.\[\]:-]{1,128}/[A-Za-z0-9_-]{1,64}")
+_PULL_BASE = re.compile(r"http://[A-Za-z0-9.\[\]:-]{1,128}/[A-Za-z0-9_-]{1,64}")
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 _NONCE = re.compile(r"[0-9a-f]{32}")
 
@@ -39,7 +39,7 @@ class HookOrigin:
     """Where and when a hook was fired. `occurred_at` is Unix milliseconds of the node's clock."""
 
     node: str
-    pull_base: str  # rtmp://host:port/application, no slash at the end
+    pull_base: str  # http://host:port/folder, no slash at the end
     occurred_at: int
 
 

@@ -104,7 +104,7 @@ class World:
         self.sessions.append(ref)
         self.born += 1
         version = self.control.key_version - (how == 7)
-        self._hook(Publish(ref, version, BroadcastId(f"{self.born:022d}"), f"rtmp://n/live/{self.born}"), how)
+        self._hook(Publish(ref, version, BroadcastId(f"{self.born:022d}"), f"http://n/sources/{self.born}"), how)
 
     def update(self, who: int, how: int) -> None:
         if self.sessions:

@@ -27,7 +27,7 @@ def publish(ref: SessionRef | None = None, *, key_version: int = 1, broadcast_id
         ref=ref,
         key_version=key_version,
         candidate_id=BroadcastId(broadcast_id or new_id()),
-        pull_url=f"rtmp://10.0.3.7:1935/live/{ref.node}-{ref.client_id}",
+        pull_url=f"http://10.0.3.7:1936/sources/{ref.node}-{ref.client_id}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -12,10 +13,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from headwater.media.flv import Tag, TagReader
+from headwater.media.source_mark import is_mark
 from tests.rtmp_publisher import RtmpPublisher
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +56,9 @@ class IngestNode:
     ) -> None:
         self.rtmp_port = rtmp_port or free_port()
         self.loopback_port, self.relay_port = free_port(), free_port()
+        self.pull_port = free_port()
         self.base = f"rtmp://{host}:{self.rtmp_port}/live"
+        self.pull_base = f"http://{host}:{self.pull_port}/sources"
         self.state_dir = state_dir
         state_dir.mkdir(parents=True, exist_ok=True)
         self.log_path = state_dir / "log"
@@ -65,7 +70,8 @@ class IngestNode:
             "RELAY_PORT": str(self.relay_port),
             "HOOKS_URL": hooks_url,
             "HOOK_SIGNING_KEY": SIGNING_KEY,
-            "PULL_BASE": self.base,
+            "PULL_LISTEN": f"{host}:{self.pull_port}",
+            "PULL_BASE": self.pull_base,
             "PULL_ALLOW": pull_allow,
             "STATE_DIR": str(state_dir),
         }
@@ -101,10 +107,11 @@ class IngestNode:
         return int((self.state_dir / "nginx.pid").read_text())
 
     def is_listening(self) -> bool:
-        for port in (self.rtmp_port, self.loopback_port, self.relay_port):
+        host = self.base.split("/")[2].rpartition(":")[0]
+        own = [(host, self.rtmp_port), (host, self.pull_port)]
+        for address in [*own, ("127.0.0.1", self.loopback_port), ("127.0.0.1", self.relay_port)]:
             with socket.socket() as probe:
-                host = "127.0.0.1" if port != self.rtmp_port else self.base.split("/")[2].rpartition(":")[0]
-                if probe.connect_ex((host, port)) == 0:
+                if probe.connect_ex(address) == 0:
                     return True
         return False
 
@@ -225,12 +232,22 @@ def rtmp_connection(base: str, name: str) -> Iterator[RtmpConnection]:
         connection.close()
 
 
+def pulled_tags(url: str, seconds: float = 60) -> Iterator[Tag]:
+    """What a worker gets from the ingest node, without the node's own marks, until the source ends or for `seconds`.
+
+    Nothing when the node refuses. Raises http.client.IncompleteRead when the connection breaks off.
+    """
+    give_up_at = time.monotonic() + seconds
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+    with closing(connection), suppress(TimeoutError):
+        connection.request("GET", f"{parts.path}?{parts.query}".rstrip("?"))
+        with connection.getresponse() as answer:
+            reader = TagReader()
+            while answer.status == 200 and time.monotonic() < give_up_at and (data := answer.read1(65536)):
+                yield from (tag for tag in reader.feed(data) if not is_mark(tag))
+
+
 def pulled_packets(url: str, seconds: float) -> list[tuple[str, float]]:
-    """(codec type, time in seconds) of every packet that a player receives in `seconds`."""
-    done = subprocess.run(
-        ["ffprobe", "-v", "error", "-rw_timeout", "5000000", "-show_entries", "packet=codec_type,dts_time", "-of", "csv=p=0",
-         "-read_intervals", f"%+{seconds}", url],
-        capture_output=True, text=True, timeout=seconds + 30, check=False,
-    )  # fmt: skip
-    packets = [line.split(",")[:2] for line in done.stdout.splitlines() if line.count(",") >= 1]
-    return [(kind, float(at)) for kind, at in packets if at != "N/A"]
+    """(`audio` or `video`, time in seconds) of every frame that a worker receives in `seconds`."""
+    return [(tag.kind.name.lower(), tag.timestamp / 1000) for tag in pulled_tags(url, seconds) if tag.is_media]

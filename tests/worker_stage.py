@@ -32,7 +32,7 @@ load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 64; }}
 rtmp {{ server {{ listen 127.0.0.1:{port};
-  application live {{ live on; wait_key off; wait_video off; idle_streams off; drop_idle_publisher 6s; }} }} }}
+  application live {{ live on; wait_key off; wait_video off; idle_streams on; drop_idle_publisher 6s; }} }} }}
 """
 
 
@@ -54,6 +54,59 @@ def bare_nginx_rtmp(folder: Path) -> Iterator[str]:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class SourceNode:
+    """An ingest node without hooks: a bare nginx-rtmp to publish to, and the real source server that buffers it."""
+
+    def __init__(self, base: str, port: int, server: subprocess.Popen[bytes]) -> None:
+        self.base = base
+        self.port = port
+        self.server = server
+        self._said = self._lines()
+
+    def source(self, name: str) -> str:
+        """Have what is published as `name` buffered from its first frame on; where a worker reads it."""
+        assert self.server.stdin
+        self.server.stdin.write(f"attach {name}\n".encode())
+        self.server.stdin.flush()
+        self.wait_until_said(f"attached {name}")
+        return f"http://127.0.0.1:{self.port}/sources/{name}"
+
+    def wait_until_said(self, line: str) -> None:
+        assert any(said == line for said in self._said), line
+
+    def _lines(self) -> Iterator[str]:
+        assert self.server.stdout
+        for line in self.server.stdout:
+            yield line.decode().strip()
+
+
+@contextmanager
+def source_node(folder: Path, **settings: str) -> Iterator[SourceNode]:
+    """`settings` are the source server's variables, where they shall not be the usual ones."""
+    with bare_nginx_rtmp(folder) as base:
+        port = free_port()
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'containers/rtmp-ingest'}",
+            "RTMP_LISTEN": base.split("/")[2],
+            "PULL_LISTEN": f"127.0.0.1:{port}",
+            "PULL_ALLOW": "127.0.0.0/8",
+            **settings,
+        }
+        with subprocess.Popen(
+            [sys.executable, "-m", "rtmp_ingest.source_server"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as server:
+            node = SourceNode(base, port, server)
+            try:
+                node.wait_until_said("ready")
+                yield node
+            finally:
+                server.terminate()
 
 
 @contextmanager

@@ -9,5 +9,5 @@ from headwater.observability import emits_metrics
 
 
 @emits_metrics
-def handler(event: dict[str, Any], context: Any) -> None:  # noqa: ARG001 - Lambda's signature
+def handler(event: dict[str, Any], context: Any) -> None:
     sweep_broadcasts()()

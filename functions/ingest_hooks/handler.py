@@ -13,7 +13,7 @@ from headwater.observability import emits_metrics
 
 
 @emits_metrics
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001 Lambda's signature
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         request = read_request(event)
         return answer(answer_hook(request, wiring.broadcasts(), wiring.SecretsManagerSecrets(), unix_ms))

@@ -22,7 +22,7 @@ class IngestEvent:
     client_id: str  # connection on that node
     key: str
     occurred_at: int  # Unix ms, the node's clock
-    pull_base: str  # rtmp://host:port/application
+    pull_base: str  # http://host:port/folder
     age_seconds: int | None = None  # update: since the node opened the session
 
     def __repr__(self) -> str:

@@ -67,7 +67,7 @@ class PublishSession:
 
     ref: SessionRef
     serial: int  # 1, 2, 3 … within the broadcast
-    pull_url: str  # rtmp:// URL of the renamed stream on its node; contains no key
+    pull_url: str  # http:// URL of the renamed stream's buffer on its node; contains no key
     claimed_at: int
     last_seen_at: int
     heard_at: int = 0  # ms, the node's clock: when the newest update that counted was sent; an older one proves nothing

@@ -28,7 +28,8 @@ async def ingest(plan: StackPlan, processes: Processes, deployed: Deployed) -> A
         "RELAY_PORT": str(plan.ports.hook_relay),
         "HOOKS_URL": f"{plan.api_url}/ingest/hooks/nginx-rtmp",
         "HOOK_SIGNING_KEY": await asyncio.to_thread(_hook_signing_key, plan, deployed["HookSecretArn"]),
-        "PULL_BASE": plan.rtmp_url,
+        "PULL_LISTEN": f"{LOOPBACK}:{plan.ports.sources}",
+        "PULL_BASE": f"http://{LOOPBACK}:{plan.ports.sources}/sources",
         "PULL_ALLOW": f"{LOOPBACK}/32",
         "STATE_DIR": str(state),
     }

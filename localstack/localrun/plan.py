@@ -34,6 +34,7 @@ class Ports:
     redis_bus: int
     ingest_loopback: int
     hook_relay: int
+    sources: int
 
     @classmethod
     def at_offset(cls, offset: int) -> Ports:
@@ -49,6 +50,7 @@ class Ports:
             redis_bus=16380 + offset,
             ingest_loopback=14935 + offset,
             hook_relay=14936 + offset,
+            sources=14937 + offset,
         )
 
 

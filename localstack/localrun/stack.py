@@ -140,6 +140,7 @@ def check_ports(plan: StackPlan) -> None:
         "redis_bus",
         "ingest_loopback",
         "hook_relay",
+        "sources",
     )
     if plan.external_aws is None:
         names += ("emulator",)

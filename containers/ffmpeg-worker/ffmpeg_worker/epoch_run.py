@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ffmpeg_worker import flv
 from ffmpeg_worker.ffmpeg_process import COMPLAINTS, PROGRESS, THUMBNAILS, FfmpegProcess
-from ffmpeg_worker.flv import Tag
 from ffmpeg_worker.packager import PackagedSegment, Packager
 from ffmpeg_worker.segment_cutter import SEGMENT_MS, Boundary, SegmentCutter
 from ffmpeg_worker.transcode_plan import Keyframes, TranscodePlan
+from headwater.media import flv
+from headwater.media.flv import Tag
 from headwater.media.timeline import Track
 
 HANG_SECONDS = 5.0
@@ -147,8 +147,9 @@ class EpochRun:
 
     @property
     def is_hanging(self) -> bool:
-        """Whether frames went in for five seconds, and nothing came of it."""
-        return self._last_fed - self._last_sign > HANG_SECONDS
+        """Whether frames went in, or waited to be taken, for five seconds, and nothing came of it."""
+        last_offered = time.monotonic() if self.backlog_bytes else self._last_fed
+        return last_offered - self._last_sign > HANG_SECONDS
 
     def dispose(self) -> None:
         """Be rid of FFmpeg at once; what it still held is lost to this run."""

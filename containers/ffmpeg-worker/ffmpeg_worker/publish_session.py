@@ -1,8 +1,9 @@
 """Stage 4 · one publish session, from the ingest node's socket to whole segments: the loop that everything else serves.
 
-One thread watches the RTMP socket and FFmpeg's pipes. It never waits for storage: segments go to a sink that takes them
+One thread watches the node's socket and FFmpeg's pipes. It never waits for storage: segments go to a sink that takes them
 at once. Whatever goes wrong with FFmpeg, the frames since the last whole segment are still here, and a new process begins
-with them as a new epoch, so that nothing is lost.
+with them as a new epoch, so that nothing is lost. What was published before we came, the node still has: it is read as
+fast as FFmpeg takes it. When the connection breaks, another one goes on after the last tag.
 """
 
 from __future__ import annotations
@@ -17,25 +18,25 @@ from enum import StrEnum
 from typing import Protocol
 
 from ffmpeg_worker.epoch_run import EpochMedia, EpochRun
-from ffmpeg_worker.flv import Tag, TagKind
 from ffmpeg_worker.packager import PackagedSegment
-from ffmpeg_worker.rtmp_chunks import MalformedChunk
-from ffmpeg_worker.rtmp_reader import RtmpAddress, RtmpReader, SourceEnded
 from ffmpeg_worker.segment_cutter import Boundary, KeyframesTooFarApart
 from ffmpeg_worker.source import SourceProbe
-from ffmpeg_worker.tag_buffer import TagBuffer
+from ffmpeg_worker.source_reader import SourceAddress, SourceBroken, SourceEnded, SourceReader
+from ffmpeg_worker.tag_buffer import ResumePoint, TagBuffer
 from ffmpeg_worker.transcode_plan import Keyframes, plan_transcode
 from headwater.errors import FfmpegUnavailable, MediaFormatError, MisalignedTracks, SourceUnplayable, TranscodeFailed
+from headwater.media.flv import Tag, TagKind
 from headwater.observability import count, logger
 
-CONNECT_SECONDS = 3.0
-SILENCE_SECONDS = 10.0  # the node drops a silent publisher sooner: so it is the node that is gone
+CONNECT_SECONDS = 1.0  # on one network; FFmpeg's pipes have to wait meanwhile
+SILENCE_SECONDS = 10.0  # the node drops a silent publisher sooner: so it is the connection that is gone
+AWAY_SECONDS = 10.0  # of a node that cannot be reached any more
 DRAIN_SECONDS = 4.0  # how long FFmpeg may take to write out what it holds
 FORWARD_JUMP_MS = 2000
 BACKWARD_JUMP_MS = 1000
 SOUND_LOST_MS = 2000
 RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
-BACKLOG_BYTES = 64 * 1024 * 1024  # FFmpeg is this far behind: it will not catch up
+BACKLOG_BYTES = 8 * 1024 * 1024  # FFmpeg is this far behind: the rest waits at the node, which has more room
 _HALF_AUDIO_FRAME_MS = 10
 _SOCKET_BYTES = 1 << 18
 _TICK_SECONDS = 0.25
@@ -55,10 +56,18 @@ class SessionEnd(StrEnum):
 
 
 class PublishSessionReader:
-    def __init__(self, address: RtmpAddress, serial: int, sink: SegmentSink) -> None:
+    def __init__(
+        self, address: SourceAddress, serial: int, sink: SegmentSink, resume: ResumePoint | None = None
+    ) -> None:
+        """Begins at `resume`: what the timeline has of this source already ends there. Without one, with the oldest tag."""
         self._address = address
         self._serial = serial
         self._sink = sink
+        self._resume = resume
+        self._source = SourceReader(address, resume.shown_at + resume.tolerance_ms if resume else None)
+        self._connection: socket.socket | None = None
+        self._heard_at = 0.0
+        self._missed = 0
         self._selector = selectors.DefaultSelector()
         self._wake_reading, self._wake_writing = socket.socketpair()
         self._wake_reading.setblocking(False)
@@ -74,7 +83,7 @@ class PublishSessionReader:
         self._restarts: deque[float] = deque(maxlen=RESTARTS)
         self._last_timestamp: int | None = None
         self._last_sound = 0
-        self._wall_offset_ms = 0
+        self._wall_offset_ms = 0  # from the publisher's clock to the time at which the node received it
 
     def stop(self, *, flush: bool = True) -> None:
         """From any thread: let `run` return, after ending the open segment where it is and handing it on if `flush`."""
@@ -87,65 +96,112 @@ class PublishSessionReader:
         """Until the source has ended or `stop`. Raises SourceUnplayable, TranscodeFailed."""
         try:
             try:
-                connection = self._connect()
+                self._connect()
             except OSError as error:
                 logger().warning("ingest node not reachable", extra={"session": self._serial, "error": str(error)})
                 return SessionEnd.SOURCE_GONE
-            with connection:
-                return self._follow(connection)
+            return self._follow()
         finally:
             if self._run is not None:
                 self._run.dispose()
+            self._disconnect()
             self._selector.close()
             self._wake_reading.close()
             self._wake_writing.close()
 
-    def _connect(self) -> socket.socket:
+    def _connect(self) -> None:
+        """Raises OSError."""
         connection = socket.create_connection((self._address.host, self._address.port), CONNECT_SECONDS)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        try:
+            connection.sendall(self._source.request())
+            connection.setblocking(False)
+        except OSError:
+            connection.close()
+            raise
+        self._connection = connection
+        self._heard_at = time.monotonic()
 
-    def _follow(self, connection: socket.socket) -> SessionEnd:
-        reader = RtmpReader(self._address)
-        connection.sendall(reader.outgoing())
-        connection.setblocking(False)
-        self._selector.register(connection, selectors.EVENT_READ)
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._listen(connection, listen=False)
+            connection.close()
+
+    def _listen(self, connection: socket.socket, *, listen: bool) -> None:
+        listening = connection.fileno() in self._selector.get_map()
+        if listen and not listening:
+            self._selector.register(connection, selectors.EVENT_READ)
+        elif listening and not listen:
+            self._selector.unregister(connection)
+
+    def _follow(self) -> SessionEnd:
         self._selector.register(self._wake_reading, selectors.EVENT_READ)
-        heard_at = time.monotonic()
         end: SessionEnd | None = None
         while end is None:
+            if self._connection is None:
+                end = self._reconnect()
+            else:
+                self._listen(self._connection, listen=not self._is_behind)
             for key, _ in self._selector.select(_TICK_SECONDS):
-                if key.fileobj is connection:
-                    heard_at = time.monotonic()
-                    end = self._receive(connection, reader) or end
-                elif isinstance(key.data, EpochRun):
+                if isinstance(key.data, EpochRun):
                     self._serve(key.data, key.fd)
+                elif key.fileobj is self._connection:
+                    end = self._receive(self._connection) or end
             if self._stop:
                 end = SessionEnd.STOPPED
-            elif time.monotonic() - heard_at > SILENCE_SECONDS:
-                end = SessionEnd.SOURCE_GONE
+            elif self._is_behind:
+                self._heard_at = time.monotonic()  # it is us who do not listen
+            elif self._connection is not None and time.monotonic() - self._heard_at > SILENCE_SECONDS:
+                self._lose_connection("silence")
             self._watch_run()
             time.sleep(_GATHERING_SECONDS)
-        self._selector.unregister(connection)
+        self._disconnect()
         if self._flush:
             self._finish_run()
         return end
 
-    def _receive(self, connection: socket.socket, reader: RtmpReader) -> SessionEnd | None:
+    @property
+    def _is_behind(self) -> bool:
+        return self._run is not None and self._run.backlog_bytes > BACKLOG_BYTES
+
+    def _receive(self, connection: socket.socket) -> SessionEnd | None:
         try:
             data = connection.recv(_SOCKET_BYTES)
             if not data:
-                return SessionEnd.SOURCE_GONE
-            for tag in reader.receive(data):
+                self._lose_connection("closed")
+                return None
+            self._heard_at = time.monotonic()
+            for tag in self._source.receive(data):
                 self._take(tag)
-            if answer := reader.outgoing():
-                connection.sendall(answer)  # a few bytes: they always fit
         except BlockingIOError:
             return None
-        except (SourceEnded, MalformedChunk, ConnectionError) as reason:
+        except SourceEnded as reason:
             logger().info("source ended", extra={"session": self._serial, "reason": str(reason)})
             return SessionEnd.SOURCE_GONE
+        except (SourceBroken, OSError) as reason:
+            self._lose_connection(str(reason))
+        self._note_missed()
         return None
+
+    def _lose_connection(self, reason: str) -> None:
+        logger().warning("connection to the ingest node lost", extra={"session": self._serial, "reason": reason})
+        self._disconnect()
+        self._heard_at = time.monotonic()
+
+    def _reconnect(self) -> SessionEnd | None:
+        """One attempt; there is one in every round."""
+        away_since = self._heard_at
+        try:
+            self._connect()
+        except OSError:
+            return SessionEnd.SOURCE_GONE if time.monotonic() - away_since > AWAY_SECONDS else None
+        return None
+
+    def _note_missed(self) -> None:
+        if self._source.missed > self._missed:
+            self._missed = self._source.missed
+            count("TranscoderTooSlow")
+            logger().warning("too far behind; catching up", extra={"session": self._serial, "missed": self._missed})
 
     # --- frames ---
 
@@ -187,7 +243,7 @@ class PublishSessionReader:
 
     def _set_clock(self, tag: Tag) -> None:
         self._last_timestamp = self._last_sound = tag.timestamp
-        self._wall_offset_ms = time.time_ns() // 1_000_000 - tag.timestamp
+        self._wall_offset_ms = self._source.wall_offset_ms
 
     def _feed(self, run: EpochRun, tag: Tag) -> None:
         try:
@@ -207,9 +263,17 @@ class PublishSessionReader:
         """As soon as it is known what there is, and there is something to begin with."""
         if not self._probe.is_complete:
             return
-        start = self._buffer.first_start(video=self._probe.has_video)
-        if start is not None:
-            self._start_run(start, start.shown_at)
+        if self._resume is None:
+            start = self._buffer.first_start(video=self._probe.has_video)
+            if start is not None:
+                self._start_run(start, start.shown_at)
+            return
+        resumed = self._buffer.resumed_start(self._resume, video=self._probe.has_video)
+        if resumed is not None:
+            if not resumed.at_keyframe:  # the predecessor placed keyframes of its own
+                self._keyframes = Keyframes.FORCED
+            self._resume = None
+            self._start_run(resumed.start, resumed.sound_from_ms - _HALF_AUDIO_FRAME_MS)
 
     def _start_run(self, start: Boundary, sound_from_ms: float) -> None:
         source = self._probe.measure()
@@ -279,18 +343,12 @@ class PublishSessionReader:
             self._restart_after_failure(f"ffmpeg ended with status {run.finish()}")
         elif run.is_hanging:
             self._restart_after_failure("ffmpeg hangs")
-        elif run.backlog_bytes > BACKLOG_BYTES:
-            count("TranscoderTooSlow")
-            logger().warning("ffmpeg is too slow; catching up", extra={"session": self._serial})
-            self._run = None
-            run.dispose()
-            self._buffer.forget_all_but_last_keyframe()
-            self._start_first_run()
 
     def _begin_anew(self) -> None:
         """What follows is on another clock or of another format: hand on all there is, and wait for a keyframe."""
         self._finish_run()
         self._buffer.clear()
+        self._resume = None
         self._last_timestamp = None
 
     def _finish_run(self) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from ffmpeg_worker import amf0
 from ffmpeg_worker.avc import AvcConfiguration, MalformedConfiguration, parse_configuration
-from ffmpeg_worker.flv import Tag, TagKind
 from headwater.domain.ladder import Source
+from headwater.media import amf0
+from headwater.media.flv import Tag, TagKind
 
 OTHER_TRACK_LIMIT_MS = 1500  # how long to wait for sound beside pictures, or for pictures beside sound
 _MEASURED_FRAMES = 20

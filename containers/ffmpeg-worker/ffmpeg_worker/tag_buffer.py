@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 
-from ffmpeg_worker.flv import Tag
 from ffmpeg_worker.segment_cutter import Boundary
+from headwater.media.flv import Tag
 
 _SOUND_KEPT_MS = 3000  # of sound alone; pictures may yet turn up beside it
 _INTERLEAVING_MS = 1000  # how far apart encoders send sound and picture of the same moment
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """How far the timeline has a source already, on the publisher's clock in ms."""
+
+    shown_at: int  # the end of its last picture, or without any of its sound
+    sound_from_ms: float
+    tolerance_ms: int = 10  # less than a frame; ends are rounded, and FLV counts whole milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedStart:
+    start: Boundary
+    sound_from_ms: float
+    at_keyframe: bool  # otherwise pictures before it must be decoded, but not shown
 
 
 class TagBuffer:
@@ -55,11 +72,28 @@ class TagBuffer:
                 return Boundary(tag.presentation_time, tag.timestamp)
         return None
 
-    def forget_all_but_last_keyframe(self) -> None:
-        """Catch up: give up everything before the newest keyframe."""
-        latest = max((tag.timestamp for tag in self._tags if tag.is_keyframe), default=None)
-        while self._tags and (latest is None or self._tags[0].timestamp < latest):
-            self.size -= len(self._tags.popleft().payload)
+    def resumed_start(self, point: ResumePoint, *, video: bool) -> ResumedStart | None:
+        """Where an epoch begins that goes on at `point`; None until that has come."""
+        earliest = point.shown_at - point.tolerance_ms
+        before: Tag | None = None
+        for tag in self._tags:
+            if not (tag.is_keyframe if video else tag.is_audio):
+                if (
+                    before is not None
+                    and video
+                    and tag.is_video
+                    and tag.timestamp > point.shown_at + point.tolerance_ms
+                ):
+                    return ResumedStart(
+                        Boundary(point.shown_at, point.shown_at), point.sound_from_ms, at_keyframe=False
+                    )
+                continue
+            start = Boundary(tag.presentation_time, tag.timestamp)
+            if start.shown_at >= earliest:
+                goes_on = before is not None or start.shown_at <= point.shown_at + point.tolerance_ms or not video
+                return ResumedStart(start, point.sound_from_ms if goes_on else start.shown_at, at_keyframe=True)
+            before = tag
+        return None
 
     def _keyframe_for(self, boundary: Boundary) -> int:
         earlier = (tag.timestamp for tag in self._tags if tag.is_keyframe and tag.timestamp <= boundary.decoded_at)

@@ -18,6 +18,7 @@ from ffmpeg_worker.epoch_run import EpochMedia
 from ffmpeg_worker.ffmpeg_command import THUMBNAIL_SECONDS
 from ffmpeg_worker.live_playlists import LivePlaylists
 from ffmpeg_worker.packager import PackagedSegment
+from ffmpeg_worker.tag_buffer import ResumePoint
 from ffmpeg_worker.uploader import Authority, Upload, Uploader
 from headwater.domain.lease import Fence
 from headwater.errors import Conflict, DependencyUnavailable, LeaseLost
@@ -87,6 +88,8 @@ class TimelineWriter:
         self._next_sequence = timeline.segments[-1].sequence + 1 if timeline.segments else 0
         self._next_epoch = timeline.epochs[-1].number + 1 if timeline.epochs else 1
         self._next_thumbnail = math.ceil(self._next_sequence * SEGMENT_SECONDS / THUMBNAIL_SECONDS)
+        last = timeline.segments[-1] if timeline.segments else None
+        self._latest = (timeline.epoch(last.epoch), last) if last else None
         self._current: tuple[EpochMedia, Epoch, dict[str, Upload]] | None = None
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._waiting: list[_Pending] = []
@@ -120,10 +123,27 @@ class TimelineWriter:
             uploads[track.track_id] = self._upload(key, share.data, track.kind)
         segment = Segment(self._next_sequence, epoch.number, packaged.start_ms, shares)
         self._next_sequence += 1
+        self._latest = epoch, segment
         pending = _Pending(segment, epoch if first else None, uploads, inits, packaged.duration_ms / 1000)
         with self._waiting_lock:
             self._waiting.append(pending)
         self._queue.put(pending)
+
+    def resume_point(self, session_serial: int) -> ResumePoint | None:
+        """How far the media of a publish session is here already; None when there is none, or another came after it."""
+        if self._latest is None or self._latest[0].session_serial != session_serial:
+            return None
+        epoch, segment = self._latest
+        ends: dict[TrackKind, float] = {}
+        for track in epoch.tracks:
+            share = segment.tracks[track.track_id]
+            if track.kind is TrackKind.VIDEO:
+                end = segment.start_ms + share.duration * 1000 / track.timescale
+            else:
+                end = (share.decode_time + share.duration) * 1000 / track.timescale
+            ends.setdefault(track.kind, end)
+        shown_at = ends.get(TrackKind.VIDEO, ends.get(TrackKind.AUDIO, float(segment.start_ms)))
+        return ResumePoint(round(shown_at), ends.get(TrackKind.AUDIO, shown_at))
 
     def add_thumbnail(self, image: bytes) -> None:
         stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id

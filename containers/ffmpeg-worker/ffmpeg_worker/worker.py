@@ -16,7 +16,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from ffmpeg_worker.publish_session import PublishSessionReader, SegmentSink, SessionEnd
-from ffmpeg_worker.rtmp_reader import RtmpAddress
+from ffmpeg_worker.source_reader import SourceAddress
+from ffmpeg_worker.tag_buffer import ResumePoint
 from headwater.contracts import TranscodeJob
 from headwater.domain.broadcast import Broadcast, EndReason, PublishSession, StreamControl
 from headwater.domain.broadcast_events import Event, MediaSeen, SourceRefused
@@ -36,6 +37,7 @@ POLL_SECONDS = 1.0
 READER_SECONDS, FLUSH_SECONDS = 5.0, 8.0  # together less than ten: then SIGTERM becomes SIGKILL
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 TELL_SECONDS = 30.0
+SUPERSEDED_SECONDS = 20.0  # the rest of a session that is over is still at its node, and may take this long to read
 
 
 class HotState(Protocol):
@@ -55,6 +57,7 @@ class Lease(Protocol):
 
 
 class Sink(SegmentSink, Protocol):
+    def resume_point(self, session_serial: int) -> ResumePoint | None: ...
     def close(self, seconds: float) -> bool: ...
 
 
@@ -71,8 +74,15 @@ class _Following:
     """A publish session being read in a thread of its own."""
 
     serial: int
+    pull_url: str
     reader: PublishSessionReader
     thread: threading.Thread
+    over_since: float | None = None  # as far as the hot state says
+
+    def may_finish(self) -> bool:
+        """Whether it still reads what was published before it was over."""
+        self.over_since = self.over_since or time.monotonic()
+        return self.thread.is_alive() and time.monotonic() - self.over_since < SUPERSEDED_SECONDS
 
 
 class Worker:
@@ -98,6 +108,7 @@ class Worker:
         self._retry_at = 0.0
         self._retries = 0
         self._idle_since: float | None = None
+        self._last_followed: tuple[str, int] | None = None  # pull URL, serial
         self._refused: set[int] = set()
         self._announced: set[int] = set()
         self._announcing: list[threading.Thread] = []
@@ -139,15 +150,18 @@ class Worker:
             broadcast = self._broadcast()
         except DependencyUnavailable:
             return None  # what is running goes on; the lease says when it may not
-        if broadcast is None or not broadcast.is_active:
-            return WorkerEnd.BROADCAST_OVER
-        session = broadcast.session
         following = self._following
+        if broadcast is None or not broadcast.is_active:
+            return None if following is not None and following.may_finish() else WorkerEnd.BROADCAST_OVER
+        session = broadcast.session
         if following is not None and (session is None or session.serial != following.serial):
+            same_source = session is not None and session.pull_url == following.pull_url
             if following.thread.is_alive() and session is None:
-                # The hot state may be ahead of the stream itself, or behind: what still comes is taken.
-                return None
-            self._stop_following()
+                return None  # the hot state may be ahead of the stream itself, or behind: what still comes is taken
+            if not same_source and following.may_finish():
+                return None  # what comes next waits at its node
+            # Of the same source another reader takes the open segment: it ends where the encoder ends it.
+            self._stop_following(flush=not same_source)
         elif following is not None and not following.thread.is_alive():
             self._following = None
             self._back_off()
@@ -170,9 +184,14 @@ class Worker:
     # --- publish sessions ---
 
     def _follow(self, session: PublishSession, sink: Sink) -> None:
-        reader = PublishSessionReader(RtmpAddress.parse(session.pull_url), session.serial, sink)
+        known_as = session.serial
+        if self._last_followed is not None and self._last_followed[0] == session.pull_url:
+            known_as = self._last_followed[1]  # its hooks failed for a while: it claimed anew, and never stopped
+        self._last_followed = session.pull_url, session.serial
+        resume = sink.resume_point(session.serial) or sink.resume_point(known_as)
+        reader = PublishSessionReader(SourceAddress.parse(session.pull_url), session.serial, sink, resume)
         thread = threading.Thread(target=self._read, args=(reader, session.serial), name=f"session-{session.serial}")
-        self._following = _Following(session.serial, reader, thread)
+        self._following = _Following(session.serial, session.pull_url, reader, thread)
         logger().info("following a publish session", extra={"session": session.serial})
         thread.start()
 
@@ -198,10 +217,10 @@ class Worker:
         self._retries += 1
         self._retry_at = time.monotonic() + pause
 
-    def _stop_following(self) -> None:
+    def _stop_following(self, *, flush: bool = True) -> None:
         following, self._following = self._following, None
         if following is not None:
-            following.reader.stop(flush=self._lease.may_write)
+            following.reader.stop(flush=flush and self._lease.may_write)
             following.thread.join(READER_SECONDS)
             self._retries, self._retry_at = 0, 0.0
 

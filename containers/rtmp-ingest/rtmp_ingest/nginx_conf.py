@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from pathlib import Path
 
@@ -14,19 +13,12 @@ _PLACEHOLDER = re.compile(r"@([A-Z_]+)@")
 
 
 def render(settings: Settings, template: str) -> str:
-    """`template` for this node. Raises ValueError when PULL_ALLOW holds something that is not a network."""
+    """`template` for this node."""
     values = {
         "RTMP_MODULE": settings.nginx_rtmp_module,
         "STATE_DIR": settings.state_dir,
         "RTMP_LISTEN": settings.rtmp_listen,
         "LOOPBACK_PORT": str(settings.loopback_port),
         "RELAY_PORT": str(settings.relay_port),
-        "PLAY_RULES": _play_rules(settings.pull_allow),
     }
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
-
-
-def _play_rules(networks: str) -> str:
-    """One `allow play` for each network; parsing them is also what keeps anything else out of the configuration."""
-    parsed = [ipaddress.ip_network(network.strip()) for network in networks.split(",")]
-    return "\n".join(f"            allow play {network};" for network in parsed)

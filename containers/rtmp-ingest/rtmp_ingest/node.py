@@ -1,4 +1,4 @@
-"""Stage 1 · one ingest node from start to stop: nginx and the hook relay live and end together."""
+"""Stage 1 · one ingest node from start to stop: nginx, the hook relay and the source server live and end together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from rtmp_ingest.nginx_conf import TEMPLATE, render
 from rtmp_ingest.nginx_process import NginxProcess
 from rtmp_ingest.relay import HookRelay
 from rtmp_ingest.relay_server import RelayServer
-from rtmp_ingest.settings import Settings
+from rtmp_ingest.settings import Settings, parse_networks
+from rtmp_ingest.source_process import SourceProcess
 from rtmp_ingest.task_address import pull_base
 
 READY_SECONDS = 10.0
@@ -36,23 +37,26 @@ def run(settings: Settings) -> int:
     state_dir = Path(settings.state_dir)
     configuration = _prepare(state_dir, settings)
     base = pull_base(settings)
+    parse_networks(settings.pull_allow)
 
     api = HooksApi(settings.hooks_url, settings.hook_signing_key.encode())
     dones = DoneSender(DoneSpool(state_dir / "spool"), api)
-    relay = HookRelay(node=node, pull_base=base, api=api, dones=dones)
+    relay = HookRelay(node=node, pull_base=base, api=api, dones=dones, attach=lambda name: sources.attach(name))
+    sources = SourceProcess(settings, relay.live_names)
     server = RelayServer(settings.relay_port, relay, dones)
     server.serve_in_background()
     nginx = NginxProcess(settings.nginx, configuration, state_dir)
     dones.start()
     try:
-        if _is_ready(settings.loopback_port, nginx, stop):
+        if sources.wait_until_ready() and _is_ready(settings.loopback_port, nginx, stop):
             log.info("ready node=%s rtmp=%s pull=%s", node, settings.rtmp_listen, base)
             while nginx.is_running and not stop.is_set():
                 stop.wait(LOOK_SECONDS)
-        log.info("stopping" if stop.is_set() else "nginx is gone or does not answer, stopping")
+        log.info("stopping" if stop.is_set() else "nginx is gone, or something does not answer, stopping")
     finally:
         relay.drain()
         nginx.stop()
+        sources.stop()
         relay.abandon_publishers()
         left = dones.flush(settings.flush_seconds)
         dones.stop()

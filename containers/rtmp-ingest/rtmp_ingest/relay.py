@@ -11,6 +11,7 @@ import random
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from headwater.hook_signature import HookOrigin
@@ -22,6 +23,7 @@ from rtmp_ingest.hooks_api import HookAnswer, HooksApi, HooksUnreachable
 PUBLISH_SECONDS = 7.0  # the whole of it; nginx's http{} waits 8, nginx-rtmp 10
 SETTLE_SECONDS = 1.5
 UPDATE_SECONDS = 3.0
+MAX_OVERTAKING = 256
 _FIRST_PAUSE_SECONDS = 0.2
 _STREAM_NAME = re.compile(r"[A-Za-z0-9-]{1,200}")  # anything with a colon or a slash would mean something else to nginx
 _LABEL = re.compile(r"(.+-\d+)-[0-9a-f]{32}")
@@ -43,18 +45,31 @@ GO_ON = Reply(204)
 
 
 class HookRelay:
-    def __init__(self, *, node: str, pull_base: str, api: HooksApi, dones: DoneSender) -> None:
+    def __init__(
+        self, *, node: str, pull_base: str, api: HooksApi, dones: DoneSender, attach: Callable[[str], bool]
+    ) -> None:
+        """`attach` has a stream buffered from its first frame on; whether that is certain."""
         self._node = node
         self._pull_base = pull_base
         self._api = api
         self._dones = dones
+        self._attach = attach
+        self._names: dict[str, str] = {}  # by client id: what the stream is called now
         self._lock = threading.Lock()
         self._publishers: dict[str, Hook] = {}  # by client id: the publish that was accepted, or is being decided
+        self._overtaking: dict[
+            str, int
+        ] = {}  # by client id: when a done was fired that came before its publish
         self._draining = False
 
     @property
     def publishers(self) -> int:
         return len(self._publishers)
+
+    def live_names(self) -> list[str]:
+        """The streams' names, as far as publishers were accepted."""
+        with self._lock:
+            return list(self._names.values())
 
     @property
     def draining(self) -> bool:
@@ -69,12 +84,18 @@ class HookRelay:
             log.info("publish refused client=%s addr=%s answer=malformed", hook.client_id, hook.address)
             return REFUSE
         with self._lock:
-            self._publishers[hook.client_id] = hook
+            if self._overtaking.pop(hook.client_id, 0) < hook.occurred_at:
+                self._publishers[hook.client_id] = hook
         with self._dones.held_back(hook):
             self._dones.settle(hook, SETTLE_SECONDS)
             answer = self._ask_until(give_up_at, hook)
             accepted = answer is not None and answer.status == 302 and _STREAM_NAME.fullmatch(answer.location or "")
-            if answer is not None and accepted:
+            if answer is not None and answer.location is not None and accepted:
+                with self._lock:
+                    if hook.client_id in self._publishers:  # it may have gone meanwhile
+                        self._names[hook.client_id] = answer.location
+                if not self._attach(answer.location):  # before the encoder is told that it may begin
+                    log.warning("publish client=%s: not buffered yet, its beginning may be lost", hook.client_id)
                 log.info("publish accepted client=%s addr=%s session=%s", hook.client_id, hook.address, _label(answer))
                 return Reply(302, answer.location)
             self._forget(hook)
@@ -147,6 +168,11 @@ class HookRelay:
             publish = self._publishers.get(hook.client_id)
             if publish is not None and publish.occurred_at <= hook.occurred_at:
                 del self._publishers[hook.client_id]
+                self._names.pop(hook.client_id, None)
+            elif publish is None:
+                self._overtaking[hook.client_id] = hook.occurred_at
+                while len(self._overtaking) > MAX_OVERTAKING:
+                    del self._overtaking[next(iter(self._overtaking))]
 
     def _origin(self, hook: Hook) -> HookOrigin:
         return HookOrigin(self._node, self._pull_base, hook.occurred_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated
 
 import msgspec
@@ -11,18 +12,31 @@ from headwater.settings import EnvironmentSettings
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
-class Settings(EnvironmentSettings, frozen=True, kw_only=True):
+Address = Annotated[str, msgspec.Meta(pattern=r"^[0-9.]+:[0-9]{1,5}$")]  # IPv4 address:port
+
+
+class SourceSettings(EnvironmentSettings, frozen=True, kw_only=True):
+    """What the source server needs of it."""
+
+    rtmp_listen: Address  # for encoders
+    pull_listen: Address  # for workers
+    pull_allow: Annotated[str, msgspec.Meta(min_length=1)]  # networks that may pull, comma-separated CIDRs
+    source_buffer_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 60.0
+    source_buffer_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 64_000_000  # of one source
+
+
+class Settings(SourceSettings, frozen=True, kw_only=True):
     """`hook_signing_key` is the secret itself, put into the environment by ECS; it goes no further than this process."""
 
-    rtmp_listen: Annotated[str, msgspec.Meta(pattern=r"^[0-9.]+:[0-9]{1,5}$")]  # address:port for encoders and workers
     loopback_port: Port = 14935  # nginx's http{}: hooks, /stat, /control, /health
     relay_port: Port = 14936
     hooks_url: Annotated[
         str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")
     ]  # full URL of POST …/ingest/hooks/nginx-rtmp
     hook_signing_key: Annotated[str, msgspec.Meta(min_length=16)]
-    pull_base: str | None = None  # rtmp://host:port/live as workers reach it; on ECS found from the task's own address
-    pull_allow: Annotated[str, msgspec.Meta(min_length=1)]  # networks that may play, comma-separated CIDRs
+    pull_base: str | None = (
+        None  # http://host:port/sources as workers reach it; on ECS found from the task's own address
+    )
     state_dir: Annotated[
         str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")
     ]  # spool, rendered configuration, temporary files
@@ -38,3 +52,8 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Settings(rtmp_listen={self.rtmp_listen!r}, …)"  # never the signing key
+
+
+def parse_networks(networks: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """PULL_ALLOW. Raises ValueError when it holds something that is not a network."""
+    return [ipaddress.ip_network(network.strip()) for network in networks.split(",")]

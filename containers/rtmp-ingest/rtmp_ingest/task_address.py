@@ -11,21 +11,20 @@ import urllib.request
 
 from rtmp_ingest.settings import Settings
 
-APPLICATION = "live"
 METADATA_SECONDS = 5.0
 
 
 def pull_base(settings: Settings) -> str:
-    """PULL_BASE, or `rtmp://<this task's address>:<port of RTMP_LISTEN>/live`. Raises LookupError when neither is known."""
+    """PULL_BASE, or `http://<this task's address>:<port of PULL_LISTEN>/sources`. Raises LookupError when neither is known."""
     if settings.pull_base:
         return settings.pull_base.rstrip("/")
     if not settings.ecs_container_metadata_uri_v4:
         raise LookupError("PULL_BASE is not set, and there is no ECS task metadata to find it from")
-    return f"rtmp://{_task_address(settings.ecs_container_metadata_uri_v4)}:{_port(settings)}/{APPLICATION}"
+    return f"http://{_task_address(settings.ecs_container_metadata_uri_v4)}:{_port(settings)}/sources"
 
 
 def _port(settings: Settings) -> str:
-    return settings.rtmp_listen.rpartition(":")[2]
+    return settings.pull_listen.rpartition(":")[2]
 
 
 def _task_address(metadata_uri: str) -> str:

@@ -28,7 +28,7 @@ from tests.hooks_api import http_api_event
 
 FOLDER = Path(__file__).parents[2] / "events/hooks"
 HOOK_SECRET = b"a hook secret for contract tests"
-BASE = "rtmp://10.0.3.7:1935/live"
+BASE = "http://10.0.3.7:1936/sources"
 REFUSED_NAMES = sorted(path.stem for path in FOLDER.glob("publish_*.json") if path.stem not in {
     "publish_done", "publish_second", "publish_with_query", "publish_nul",
 })  # fmt: skip

@@ -32,7 +32,7 @@ from tests.hooks_api import HooksApi, hooks_api
 from tests.nginx_rtmp import SIGNING_KEY, eventually
 from tests.unit.ingest.test_nginx_conf import ENVIRONMENT
 
-ORIGIN = HookOrigin("node-1", "rtmp://10.0.3.7:1935/live", 5)
+ORIGIN = HookOrigin("node-1", "http://10.0.3.7:1936/sources", 5)
 BODY = b"app=live&clientid=5&call=publish_done&name=key"
 
 
@@ -203,8 +203,8 @@ def test_on_ecs_the_pull_base_is_the_task_s_own_address() -> None:
         answering = threading.Thread(target=server.handle_request)
         answering.start()
         uri = f"http://127.0.0.1:{server.server_port}/v4/abc"
-        environment = {**ENVIRONMENT, "RTMP_LISTEN": "0.0.0.0:1935", "ECS_CONTAINER_METADATA_URI_V4": uri}
-        assert pull_base(load_settings(Settings, environment)) == "rtmp://10.0.2.106:1935/live"
+        environment = {**ENVIRONMENT, "PULL_LISTEN": "0.0.0.0:1936", "ECS_CONTAINER_METADATA_URI_V4": uri}
+        assert pull_base(load_settings(Settings, environment)) == "http://10.0.2.106:1936/sources"
         answering.join()
 
 

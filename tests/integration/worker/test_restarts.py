@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from ffmpeg_worker import epoch_run
-from ffmpeg_worker.flv import Tag, TagKind
 from ffmpeg_worker.publish_session import PublishSessionReader, SessionEnd
+from ffmpeg_worker.tag_buffer import ResumePoint
 from headwater.errors import SourceUnplayable, TranscodeFailed
-from tests.rtmp_node import CollectingSink, playing_node, read_session, recorded
+from headwater.media.flv import Tag, TagKind
+from tests.source_node import CollectingSink, playing_node, read_session, recorded
 from tests.worker_stage import decoded_frames, picture, picture_and_sound
 
 
@@ -156,3 +157,35 @@ def test_nobody_there_is_no_failure() -> None:
     with playing_node([]) as address:
         pass
     assert PublishSessionReader(address, 1, CollectingSink()).run() is SessionEnd.SOURCE_GONE
+
+
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(twelve_seconds: list[Tag]) -> None:
+    sink = CollectingSink()
+    with playing_node(twelve_seconds, breaks_after=250) as address:
+        assert PublishSessionReader(address, 1, sink).run() is SessionEnd.SOURCE_GONE
+    assert len(sink.epochs) == 1
+    shown = _frames(sink, "384p")
+    assert len(shown) == len(set(shown)) == 360
+
+
+@pytest.mark.parametrize("behind_ms", [0, 500], ids=["at a keyframe", "between keyframes"])
+def test_a_successor_begins_where_the_timeline_ends(behind_ms: int, twelve_seconds: list[Tag]) -> None:
+    keyframes = [tag.presentation_time for tag in twelve_seconds if tag.is_keyframe]
+    ended_at = keyframes[3] + behind_ms
+    sink = CollectingSink()
+    with playing_node(twelve_seconds) as address:
+        PublishSessionReader(address, 1, sink, ResumePoint(ended_at, ended_at)).run()
+    media, segments = sink.epochs[0]
+    assert abs(media.media_start_ms - ended_at) <= (34 if behind_ms else 0)
+    assert segments[0].start_ms == media.media_start_ms
+    last = segments[-1]
+    assert last.start_ms + last.duration_ms - ended_at >= 12_000 - ended_at - 100
+    sound = [at * 1000 for at, _ in decoded_frames(sink.media(0, "audio"))]
+    assert abs(sound[0] - ended_at) < 25
+
+
+def test_a_time_is_that_at_which_the_node_received_it(twelve_seconds: list[Tag]) -> None:
+    sink = read_session(twelve_seconds)
+    media = sink.epochs[0][0]
+    received_first_at = 0  # says the node
+    assert media.wall_start_ms == media.media_start_ms - twelve_seconds[0].timestamp + received_first_at

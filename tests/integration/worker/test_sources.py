@@ -9,7 +9,7 @@ import pytest
 
 from headwater.media.boxes import Fragment, FragmentReader
 from headwater.media.timeline import TrackKind
-from tests.rtmp_node import read_session, recorded
+from tests.source_node import read_session, recorded
 from tests.worker_stage import decoded_frames
 
 _X264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-sc_threshold", "0", "-b:v", "400k"]

@@ -11,7 +11,7 @@ from rtmp_ingest.hook import Hook
 
 def done(occurred_at: int, client_id: int = 1) -> SpooledDone:
     body = b"app=live&clientid=%d&call=publish_done&name=\xff\x00raw" % client_id
-    return SpooledDone("node-1", "rtmp://10.0.3.7:1935/live", Hook(body, occurred_at))
+    return SpooledDone("node-1", "http://10.0.3.7:1936/sources", Hook(body, occurred_at))
 
 
 def test_what_was_written_is_left_behind_byte_for_byte_and_in_order(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from headwater.hook_signature import (
 
 NOW = 1_800_000_000_000
 SECRET = b"a secret of at least 32 characters"
-ORIGIN = HookOrigin("node-1", "rtmp://10.0.3.7:1935/live", NOW - 5)
+ORIGIN = HookOrigin("node-1", "http://10.0.3.7:1936/sources", NOW - 5)
 BODY = b"app=live&clientid=5&call=publish&name=key"
 
 
@@ -91,9 +91,9 @@ def test_no_two_signatures_share_a_nonce() -> None:
     [
         HookOrigin("node 1", ORIGIN.pull_base, NOW),
         HookOrigin("node\n1", ORIGIN.pull_base, NOW),
-        HookOrigin("node-1", "http://10.0.3.7/live", NOW),
-        HookOrigin("node-1", "rtmp://10.0.3.7/live/../other", NOW),
-        HookOrigin("node-1", "rtmp://user@10.0.3.7/live", NOW),
+        HookOrigin("node-1", "rtmp://10.0.3.7:1935/live", NOW),
+        HookOrigin("node-1", "http://10.0.3.7/sources/../other", NOW),
+        HookOrigin("node-1", "http://user@10.0.3.7/sources", NOW),
         HookOrigin("node-1", ORIGIN.pull_base, -1),
     ],
 )

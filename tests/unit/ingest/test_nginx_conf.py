@@ -6,10 +6,11 @@ import pytest
 
 from headwater.settings import SettingsError, load_settings
 from rtmp_ingest.nginx_conf import TEMPLATE, render
-from rtmp_ingest.settings import Settings
+from rtmp_ingest.settings import Settings, parse_networks
 
 ENVIRONMENT = {
     "RTMP_LISTEN": "127.0.0.1:1935",
+    "PULL_LISTEN": "127.0.0.1:1936",
     "HOOKS_URL": "https://api.example.org/ingest/hooks/nginx-rtmp",
     "HOOK_SIGNING_KEY": "the secret that must stay in memory",
     "PULL_ALLOW": "10.0.0.0/16, 127.0.0.1/32",
@@ -31,9 +32,9 @@ def test_settings_do_not_print_their_secret() -> None:
     assert ENVIRONMENT["HOOK_SIGNING_KEY"] not in repr(load_settings(Settings, ENVIRONMENT))
 
 
-def test_only_the_named_networks_may_play() -> None:
-    lines = [line.strip() for line in rendered().splitlines() if " play " in line]
-    assert lines == ["allow play 10.0.0.0/16;", "allow play 127.0.0.1/32;", "deny play all;"]
+def test_only_the_source_server_may_play() -> None:
+    lines = [line.partition("#")[0].strip() for line in rendered().splitlines() if " play " in line]
+    assert lines == ["allow play 127.0.0.1;", "deny play all;"]
 
 
 def test_the_loopback_server_listens_on_loopback_whatever_rtmp_listens_on() -> None:
@@ -49,13 +50,14 @@ def test_streams_are_neither_recorded_nor_relayed_nor_handed_to_programs() -> No
 @pytest.mark.parametrize("networks", ["all; } }", "everyone", "10.0.0.0/33", "10.0.0.0/8,", "10.0.0.1/8"])
 def test_what_is_not_a_network_is_refused(networks: str) -> None:
     with pytest.raises(ValueError):
-        rendered(PULL_ALLOW=networks)
+        parse_networks(networks)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("RTMP_LISTEN", "1935; include /etc/passwd"),
+        ("PULL_LISTEN", "1936"),
         ("STATE_DIR", "/tmp/a b"),
         ("STATE_DIR", "relative"),
         ("LOOPBACK_PORT", "0"),

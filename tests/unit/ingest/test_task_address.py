@@ -11,8 +11,8 @@ from tests.unit.ingest.test_nginx_conf import ENVIRONMENT
 
 
 def test_a_given_pull_base_is_used_as_it_is() -> None:
-    settings = load_settings(Settings, {**ENVIRONMENT, "PULL_BASE": "rtmp://10.0.3.7:1935/live/"})
-    assert pull_base(settings) == "rtmp://10.0.3.7:1935/live"
+    settings = load_settings(Settings, {**ENVIRONMENT, "PULL_BASE": "http://10.0.3.7:1936/sources/"})
+    assert pull_base(settings) == "http://10.0.3.7:1936/sources"
 
 
 def test_without_one_and_without_a_task_the_node_refuses_to_start() -> None:

@@ -1,4 +1,4 @@
-"""Stage 4, in · plays one stream from the ingest node: RTMP bytes in, the publisher's audio, video and metadata out.
+"""Stage 1 · plays one stream from the ingest node: RTMP bytes in, the publisher's audio, video and metadata out.
 
 Sans-I/O: whoever owns the socket feeds what it received and sends what `outgoing` returns. That lets one loop watch the
 socket and FFmpeg's pipes together, and lets tests speak the protocol without a network.
@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from urllib.parse import urlsplit
 
-from ffmpeg_worker import amf0
-from ffmpeg_worker.flv import Tag, TagKind
-from ffmpeg_worker.rtmp_chunks import SET_CHUNK_SIZE, ChunkReader, MalformedChunk, RtmpMessage, write_message
+from headwater.media import amf0
+from headwater.media.flv import Tag, TagKind
+from rtmp_ingest.rtmp_chunks import SET_CHUNK_SIZE, ChunkReader, MalformedChunk, RtmpMessage, write_message
 
 _HANDSHAKE_BYTES = 1536
 _VERSION = 3
 _OUR_CHUNK_SIZE = 4096
 _CONTROL, _COMMAND, _PLAY = 2, 3, 8  # chunk stream ids
 _BUFFER_MS = 1000
+_BEGUN = "NetStream.Play.Start"
 _OVER = frozenset({"NetStream.Play.UnpublishNotify", "NetStream.Play.Stop", "NetStream.Play.Complete"})
 _WAITING = frozenset({"NetStream.Play.StreamNotFound", "NetStream.Play.Failed"})
 
@@ -74,6 +75,7 @@ class RtmpReader:
         self._received = 0
         self._acknowledged = 0
         self._window = 0
+        self.is_playing = False  # the node sends all that is published from now on
         # C0 and C1: version, time 0, zero, random.
         self._out = bytearray(bytes([_VERSION]) + bytes(8) + os.urandom(_HANDSHAKE_BYTES - 8))
 
@@ -149,6 +151,8 @@ class RtmpReader:
         elif name == "onStatus":
             status = arguments[1] if len(arguments) > 1 else None
             code = status.get("code") if isinstance(status, dict) else None
+            if code == _BEGUN:
+                self.is_playing = True
             if code in _OVER or code in _WAITING:
                 raise SourceEnded(str(code))
 

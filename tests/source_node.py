@@ -1,9 +1,9 @@
-"""An ingest node for tests of the worker's reading side: plays given tags as fast as they are read, clock and all."""
+"""A source for tests of the worker's reading side: serves given tags as fast as they are read, clock and all."""
 
 from __future__ import annotations
 
+import re
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -11,15 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ffmpeg_worker import amf0
 from ffmpeg_worker.epoch_run import EpochMedia
-from ffmpeg_worker.flv import Tag, TagKind
 from ffmpeg_worker.packager import PackagedSegment
 from ffmpeg_worker.publish_session import PublishSessionReader, SessionEnd
-from ffmpeg_worker.rtmp_chunks import ChunkReader, RtmpMessage, write_message
-from ffmpeg_worker.rtmp_reader import RtmpAddress
-
-_CHUNK_SIZE = 60_000
+from ffmpeg_worker.source_reader import SourceAddress
+from headwater.media.flv import Tag, TagReader, file_header, tag_bytes
+from headwater.media.source_mark import SourceMark
 
 
 def recorded(folder: Path, *arguments: str) -> list[Tag]:
@@ -28,23 +25,17 @@ def recorded(folder: Path, *arguments: str) -> list[Tag]:
     subprocess.run(
         ["ffmpeg", "-v", "error", "-nostdin", "-y", *arguments, "-f", "flv", str(path)], check=True, timeout=60
     )
-    return list(flv_tags(path.read_bytes()))
-
-
-def flv_tags(data: bytes) -> Iterator[Tag]:
-    at = 13
-    while at + 11 < len(data):
-        size = int.from_bytes(data[at + 1 : at + 4], "big")
-        timestamp = int.from_bytes(data[at + 4 : at + 7], "big") | data[at + 7] << 24
-        yield Tag(TagKind(data[at]), timestamp, data[at + 11 : at + 11 + size])
-        at += 15 + size
+    return list(TagReader().feed(path.read_bytes()))
 
 
 @contextmanager
 def playing_node(
-    tags: Iterable[Tag], *, hold: threading.Event | None = None, seconds: float = 0
-) -> Iterator[RtmpAddress]:
-    """Plays `tags` to every player, evenly over `seconds`, then says that the publisher is gone (after `hold`, if given)."""
+    tags: Iterable[Tag], *, hold: threading.Event | None = None, seconds: float = 0, breaks_after: int = 0
+) -> Iterator[SourceAddress]:
+    """Serves `tags` to everybody, evenly over `seconds`, then says that the source has ended (after `hold`, if given).
+
+    Every connection but the last breaks off after `breaks_after` tags.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.1)
         over = threading.Event()
@@ -56,12 +47,12 @@ def playing_node(
                     connection, _ = listening.accept()
                     connection.settimeout(20)
                     with connection, suppress(OSError):
-                        _play(connection, tags, hold, seconds)
+                        _serve(connection, tags, hold, seconds, breaks_after)
 
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield RtmpAddress("127.0.0.1", listening.getsockname()[1], "live", "name")
+            yield SourceAddress("127.0.0.1", listening.getsockname()[1], "/sources/name")
         finally:
             over.set()
             if hold:
@@ -69,44 +60,32 @@ def playing_node(
             thread.join()
 
 
-def _play(connection: socket.socket, tags: list[Tag], hold: threading.Event | None, seconds: float) -> None:
-    hello = _exactly(connection, 1537)
-    connection.sendall(b"\x03" + bytes(1536) + hello[1:])
-    _exactly(connection, 1536)
-    reader, commands = ChunkReader(), 0
-    connection.sendall(_message(1, struct.pack(">I", _CHUNK_SIZE), chunk_size=128))
-    while commands < 3:
-        for message in reader.feed(connection.recv(65536)):
-            if message.type_id == 20:
-                commands += 1
-                name, transaction, *_ = amf0.decode_all(message.payload)
-                if name != "play":
-                    connection.sendall(_message(20, amf0.encode("_result", transaction, None, 1.0)))
-    status: amf0.Amf0Value = {"level": "status", "code": "NetStream.Play.Start"}
-    connection.sendall(_message(20, amf0.encode("onStatus", 0.0, None, status)))
-    for tag in tags:
-        connection.sendall(_message(tag.kind, tag.payload, tag.timestamp))
+def _serve(
+    connection: socket.socket, tags: list[Tag], hold: threading.Event | None, seconds: float, breaks_after: int
+) -> None:
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += connection.recv(4096)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.sendall(chunk(file_header(video=True, audio=True)))
+    asked = re.search(rb"from_tag=([0-9]+)", request)
+    first = int(asked[1]) if asked else 0
+    if tags[first:]:
+        connection.sendall(chunk(tag_bytes(SourceMark(first, 0).tag(tags[first].timestamp))))
+    for number, tag in enumerate(tags[first:]):
+        if breaks_after and number == breaks_after:
+            return
+        connection.sendall(chunk(tag_bytes(tag)))
         if seconds:
             time.sleep(seconds / len(tags))
     if hold:
         hold.wait(20)
-    status = {"level": "status", "code": "NetStream.Play.UnpublishNotify"}
-    connection.sendall(_message(20, amf0.encode("onStatus", 0.0, None, status)))
+    connection.sendall(b"0\r\n\r\n")
 
 
-def _message(type_id: int, payload: bytes, timestamp: int = 0, *, chunk_size: int = _CHUNK_SIZE) -> bytes:
-    message = RtmpMessage(int(type_id), timestamp & 0xFFFFFFFF, 1, payload)
-    return write_message(message, chunk_stream_id=6 if type_id == 9 else 4, chunk_size=chunk_size)
-
-
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        more = connection.recv(size - len(data))
-        if not more:
-            raise ConnectionError
-        data += more
-    return data
+def chunk(data: bytes) -> bytes:
+    """One chunk of an HTTP body (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 class CollectingSink:

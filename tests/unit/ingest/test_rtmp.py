@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffmpeg_worker import amf0
-from ffmpeg_worker.flv import TagKind
-from ffmpeg_worker.rtmp_chunks import ChunkReader, MalformedChunk, RtmpMessage, write_message
-from ffmpeg_worker.rtmp_reader import RtmpAddress, RtmpReader, SourceEnded
+from headwater.media import amf0
+from headwater.media.flv import TagKind
+from rtmp_ingest.rtmp_chunks import ChunkReader, MalformedChunk, RtmpMessage, write_message
+from rtmp_ingest.rtmp_reader import RtmpAddress, RtmpReader, SourceEnded
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Stage 4, in · AMF0, as much of it as RTMP commands and onMetaData use (Action Message Format 0, Adobe 2007)."""
+"""Stages 1 and 4 · AMF0, as much of it as RTMP commands and onMetaData use (Action Message Format 0, Adobe 2007)."""
 
 from __future__ import annotations
 

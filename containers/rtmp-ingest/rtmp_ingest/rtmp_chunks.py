@@ -1,4 +1,4 @@
-"""Stage 4, in · the RTMP chunk stream: messages cut into chunks and put together again (RTMP 1.0, section 5.3)."""
+"""Stage 1 · the RTMP chunk stream: messages cut into chunks and put together again (RTMP 1.0, section 5.3)."""
 
 from __future__ import annotations
 
