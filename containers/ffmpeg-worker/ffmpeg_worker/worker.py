@@ -213,7 +213,7 @@ class Worker:
 
     def _back_off(self) -> None:
         """The session is still current, but cannot be pulled: try again, a little later each time."""
-        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2**self._retries)
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(self._retries, 10))
         self._retries += 1
         self._retry_at = time.monotonic() + pause
 
