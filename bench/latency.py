@@ -56,7 +56,7 @@ _MILESTONES = (
     ("ingest.log", "publish accepted", "encoder starts, RTMP handshake, hook to the API and its answer"),
     ("ecs.log", " runs headwater/ffmpeg-worker", "outbox, SQS, dispatcher, RunTask"),
     ("worker-*.log", "following a publish session", "worker: interpreter, imports, lease, hot state"),
-    ("worker-*.log", "epoch begins", "joined in the middle of a GOP: waiting for the source's next keyframe"),
+    ("worker-*.log", "epoch begins", "the source from its first frame on, out of the node's buffer; FFmpeg starts"),
 )
 _LAST_MILESTONE = (
     "the segment itself (until the keyframe after it), transcoding, storing, playlists, and the viewer's requests"
