@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 
 from bench import encoder_delay, function_costs, latency, machine, results, worker_costs
 
@@ -27,7 +28,7 @@ def main(wanted: list[str]) -> int:
         note = f" (load {busy:.1f}: something else runs here)" if busy > 1 else ""
         print(f"bench: {name}{note}", flush=True)
         began = time.monotonic()
-        kept.sections[name] = SECTIONS[name]()
+        kept.sections[name] = replace(SECTIONS[name](), load_before=round(busy, 1))
         kept.machine = machine.describe()
         results.save(kept, list(SECTIONS))  # at once, so that an interrupted run keeps what it has
         print(f"bench: {name} took {time.monotonic() - began:.0f} s", flush=True)

@@ -53,3 +53,4 @@ class Section:
     method: str
     figures: Sequence[Figure]
     tables: Sequence[Table] = ()
+    load_before: float = 0.0  # the machine's load average when it began: of whatever else ran

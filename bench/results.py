@@ -43,7 +43,7 @@ def _page(machine: Mapping[str, str], sections: Sequence[Section]) -> Iterator[s
     yield from _table(_figures("", judged, with_target=True))
     for section in sections:
         yield f"## {section.title}\n"
-        yield f"Taken on {section.taken_on}. {section.method}\n"
+        yield f"Taken on {section.taken_on}, at a load of {section.load_before:.1f} of other work. {section.method}\n"
         others = [figure for figure in section.figures if not figure.is_judged]
         if others:
             yield from _table(_figures("", others, with_target=False))
