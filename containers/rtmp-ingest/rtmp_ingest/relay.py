@@ -57,9 +57,7 @@ class HookRelay:
         self._names: dict[str, str] = {}  # by client id: what the stream is called now
         self._lock = threading.Lock()
         self._publishers: dict[str, Hook] = {}  # by client id: the publish that was accepted, or is being decided
-        self._overtaking: dict[
-            str, int
-        ] = {}  # by client id: when a done was fired that came before its publish
+        self._overtaking: dict[str, int] = {}  # by client id: when a done was fired that came before its publish
         self._draining = False
 
     @property
