@@ -11,6 +11,7 @@ import asyncio
 import logging
 import sys
 import time
+from ipaddress import IPv4Address
 
 from headwater.settings import load_settings
 from rtmp_ingest.rtmp_chunks import MalformedChunk
@@ -19,6 +20,8 @@ from rtmp_ingest.settings import SourceSettings, parse_networks
 from rtmp_ingest.source_http import Source, SourceHttp
 
 APPLICATION = "live"
+LOOPBACK = "127.0.0.1"
+ANY_ADDRESS = str(IPv4Address(0))
 CONNECT_SECONDS = 2.0
 NOTHING_SECONDS = 40.0  # a name that was let in, and under which nothing ever came
 LOOK_SECONDS = 1.0
@@ -78,12 +81,12 @@ class SourceServer:
         settings = self._settings
         source = Source(keep_ms=round(settings.source_buffer_seconds * 1000), max_size=settings.source_buffer_bytes)
         host, _, port = settings.rtmp_listen.rpartition(":")
-        address = RtmpAddress("127.0.0.1" if host == "0.0.0.0" else host, int(port), APPLICATION, name)  # noqa: S104
+        address = RtmpAddress(LOOPBACK if host == ANY_ADDRESS else host, int(port), APPLICATION, name)
         ready = asyncio.Event()
         transport, _ = await asyncio.wait_for(
             # Only 127.0.0.1 may play, also where nginx listens on another of this machine's addresses.
             asyncio.get_running_loop().create_connection(
-                lambda: SourcePlayer(source, address, ready), address.host, address.port, local_addr=("127.0.0.1", 0)
+                lambda: SourcePlayer(source, address, ready), address.host, address.port, local_addr=(LOOPBACK, 0)
             ),
             CONNECT_SECONDS,
         )
