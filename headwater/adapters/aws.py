@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import functools
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pynamodb.connection.base import Connection
 
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 3
@@ -42,6 +45,15 @@ def _session() -> Any:
     from botocore.session import get_session
 
     return get_session()
+
+
+def share_session(connection: Connection) -> None:
+    """Make the client of a PynamoDB connection from the process's session. By itself each connection, and so each table,
+    makes a session of its own and reads the service's description anew: 75 ms of CPU, while somebody waits.
+    """
+    with _making:
+        connection._local.session = _session()  # PynamoDB offers no other way
+        _ = connection.client
 
 
 def credentials() -> Any:

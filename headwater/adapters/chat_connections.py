@@ -15,7 +15,7 @@ from pynamodb.exceptions import DoesNotExist
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
-from headwater.adapters.dynamodb_tables import Patience, unavailable_when_failing
+from headwater.adapters.dynamodb_tables import Patience, ready, unavailable_when_failing
 from headwater.domain.chat import CONNECTION_SECONDS, Chatter, Membership, RoomRole
 from headwater.domain.ids import ConnectionId, StreamId, UserId
 
@@ -49,7 +49,7 @@ def connection_items(name: str) -> type[ConnectionItem]:
         class Meta(Patience):
             table_name = name
 
-    return Bound
+    return ready(Bound)
 
 
 class ChatConnections:

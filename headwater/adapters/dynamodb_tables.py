@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
+from headwater.adapters import aws
 from headwater.errors import DependencyUnavailable
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -69,13 +71,22 @@ class TimelineItem(Model):
     body = UnicodeAttribute()
 
 
+M = TypeVar("M", bound=Model)
+
+
+def ready(bound: type[M]) -> type[M]:
+    """A model that was just bound to its table, with the process's session behind it."""
+    aws.share_session(bound._get_connection().connection)
+    return bound
+
+
 @functools.cache
 def stream_items(name: str) -> type[StreamItem]:
     class Bound(StreamItem):
         class Meta(Patience):
             table_name = name
 
-    return Bound
+    return ready(Bound)
 
 
 @functools.cache
@@ -84,7 +95,7 @@ def lease_items(name: str) -> type[LeaseItem]:
         class Meta(Patience):
             table_name = name
 
-    return Bound
+    return ready(Bound)
 
 
 @functools.cache
@@ -93,7 +104,7 @@ def timeline_items(name: str) -> type[TimelineItem]:
         class Meta(Patience):
             table_name = name
 
-    return Bound
+    return ready(Bound)
 
 
 def forget_connections() -> None:

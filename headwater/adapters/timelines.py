@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ from pynamodb.connection import Connection
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.transactions import TransactWrite
 
+from headwater.adapters import aws
 from headwater.adapters.dynamodb_tables import (
     Patience,
     TimelineItem,
@@ -39,16 +41,21 @@ class Timelines:
     def __init__(self, segment_table: str, lease_table: str) -> None:
         self._segment_table = segment_table
         self._lease_table = lease_table
-        self._connection = Connection(
+
+    @functools.cached_property
+    def _connection(self) -> Connection:
+        connection = Connection(
             connect_timeout_seconds=Patience.connect_timeout_seconds,
             read_timeout_seconds=Patience.read_timeout_seconds,
             max_retry_attempts=Patience.max_retry_attempts,
         )
+        aws.share_session(connection)
+        return connection
 
     def prepare(self) -> None:
         """Make the client that `append` uses. It takes a while, and the first append has viewers waiting for it."""
         with unavailable_when_failing():
-            _ = self._connection.client
+            _ = self._connection
 
     def append(self, fence: Fence, segment: Segment, epoch: Epoch | None = None) -> None:
         """Add `segment`, and `epoch` when it is the first of one, if and only if the lease is still held as `fence` says.
