@@ -15,7 +15,7 @@ from tests.e2e.local_stack import LocalStack, eventually
 from tests.e2e.test_playlists import decoded_frames
 from tests.rtmp_publisher import enhanced_hevc_publisher, silent_publisher
 
-SECONDS = 9
+SECONDS = 7
 
 
 @dataclass(frozen=True)

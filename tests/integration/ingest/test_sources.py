@@ -18,6 +18,7 @@ import pytest
 from headwater.media.flv import Tag, TagKind, TagReader
 from rtmp_ingest.settings import parse_networks
 from rtmp_ingest.source_http import Source, SourceHttp
+from tests.event_loops import run
 from tests.hooks_api import HooksApi
 from tests.integration.ingest.conftest import Stream, is_live
 from tests.nginx_rtmp import IngestNode, encoder, eventually, ingest_node, pulled_tags
@@ -130,7 +131,7 @@ def test_a_source_server_that_dies_is_replaced_and_goes_on_with_what_is_live(nod
 
 
 def test_a_consumer_that_does_not_read_is_disconnected_when_it_falls_out_of_the_buffer() -> None:
-    asyncio.run(fall_behind())
+    run(fall_behind())
 
 
 async def fall_behind() -> None:

@@ -19,6 +19,7 @@ from localrun.console import Console
 from localrun.plan import Ports, StackPlan
 from localrun.processes import Processes, Program, ServiceFailed, base_environment
 from localrun.run_lock import AlreadyRunning, RunLock, holder
+from tests.event_loops import run
 
 ROOT = Path(__file__).parents[3]
 
@@ -81,7 +82,7 @@ def test_a_part_is_stopped_together_with_what_it_started(tmp_path: Path) -> None
             await eventually_async(filled(tmp_path / "child"))
         return int((tmp_path / "child").read_text())
 
-    assert not is_alive(asyncio.run(story()))
+    assert not is_alive(run(story()))
     assert not list((tmp_path / "records").iterdir())
 
 
@@ -91,7 +92,7 @@ def test_a_part_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
             await eventually_async(filled(tmp_path / "started"))
         return int((tmp_path / "started").read_text())
 
-    assert not is_alive(asyncio.run(story()))
+    assert not is_alive(run(story()))
 
 
 def test_a_part_that_ends_by_itself_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_part_that_ends_by_itself_is_reported_with_the_end_of_its_log(tmp_path
         async with processes.running(shell(tmp_path, "echo the disk is full; exit 3")):
             return await asyncio.wait_for(processes.crashed, 20)
 
-    report = str(asyncio.run(story()))
+    report = str(run(story()))
     assert "part ended with exit code 3" in report
     assert "the disk is full" in report
 
@@ -115,7 +116,7 @@ def test_a_part_that_is_safe_to_restart_is_started_again(tmp_path: Path) -> None
             )
             assert not processes.crashed.done()
 
-    asyncio.run(story())
+    run(story())
 
 
 def test_a_part_that_keeps_ending_is_given_up(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_a_part_that_keeps_ending_is_given_up(tmp_path: Path) -> None:
         async with processes.running(shell(tmp_path, "exit 1", restarts=True)):
             return await asyncio.wait_for(processes.crashed, 20)
 
-    assert "exit code 1" in str(asyncio.run(story()))
+    assert "exit code 1" in str(run(story()))
 
 
 def test_a_part_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:

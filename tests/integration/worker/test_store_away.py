@@ -13,7 +13,7 @@ from headwater.media.timeline import Segment
 from tests.nginx_rtmp import eventually
 from tests.refusing_store import refusing_store
 from tests.rfc8216 import check_media_playlist
-from tests.worker_stage import Cloud, Stage, bare_nginx_rtmp, picture_and_sound, published
+from tests.worker_stage import Cloud, Stage, picture_and_sound, published, source_node
 
 REFUSES_SECONDS = 60
 
@@ -22,11 +22,11 @@ REFUSES_SECONDS = 60
 def test_a_minute_of_503_costs_segments_but_not_the_broadcast(cloud: Cloud, tmp_path: Path) -> None:
     with (
         refusing_store(cloud.endpoint) as store,
-        bare_nginx_rtmp(tmp_path) as base,
+        source_node(tmp_path) as node,
         Stage(cloud, tmp_path).running() as stage,
-        published(f"{base}/one", *picture_and_sound()),
+        published(f"{node.base}/one", *picture_and_sound()),
     ):
-        stage.publish(f"{base}/one")
+        stage.publish(node.source("one"))
         worker = stage.start_worker(environment={"AWS_ENDPOINT_URL_S3": store.url})
         before = len(stage.wait_for_segments(2))
         store.refusing.set()
