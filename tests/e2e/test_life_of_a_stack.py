@@ -16,7 +16,7 @@ from tests.e2e.local_stack import ROOT, LocalStack, endpoints_file, eventually, 
 
 PORT_OFFSET = 5000
 PUBLIC_PORTS = (8000, 8001, 8080, 1935)
-INTERNAL_PORTS = (14566, 14570, 15432, 16379, 16380, 14935, 14936)
+INTERNAL_PORTS = (14566, 14570, 15432, 16379, 16380, 14935, 14936, 14937)
 
 
 def processes_of(data: Path) -> dict[int, str]:
