@@ -46,6 +46,14 @@ class ConnectionsEndpoint:
             event for frame in map(msgspec.json.decode, self.frames[connection_id]) for event in frame.get("events", [])
         ]
 
+    def applied_events(self, connection_id: str) -> list[dict[str, Any]]:
+        """What its client shows: delivery is at least once, and a client passes over a `seq` that it has."""
+        applied: list[dict[str, Any]] = []
+        for event in self.events(connection_id):
+            if not applied or event["seq"] > applied[-1]["seq"]:
+                applied.append(event)
+        return applied
+
     def start(self) -> None:
         self._thread.start()
 
