@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Float,
@@ -17,10 +18,11 @@ from sqlalchemy import (
     Text,
     false,
     func,
+    literal_column,
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -46,9 +48,23 @@ users = Table(
     Column("is_verified", Boolean, nullable=False, server_default=false()),
     Column("bio", Text, nullable=False, server_default=text("''")),
     Column("avatar_url", Text),
+    Column("email_verified_at", DateTime(timezone=True)),  # when a link that was sent to `email` came back
+    Column("suspended_at", DateTime(timezone=True)),  # since when the account may do nothing
+    Column("suspension_reason", Text),
+    Column("deleted_at", DateTime(timezone=True)),  # its owner has gone; what is left of it is being removed
+    Column("follower_count", Integer, nullable=False, server_default=text("0")),
     _created_at(),
     Index("users_username_key", text("lower(username)"), unique=True),
     Index("users_email_key", text("lower(email)"), unique=True),
+    # Names that look alike in many a font are one name: see `headwater.domain.usernames`.
+    Index("users_username_look_key", text("translate(lower(username), '01i', 'oll')"), unique=True),
+    Index(
+        "users_username_prefix_idx", literal_column("lower(username)").label("p"), postgresql_ops={"p": "text_pattern_ops"}
+    ),
+    Index(
+        "users_email_prefix_idx", literal_column("lower(email)").label("p"), postgresql_ops={"p": "text_pattern_ops"}
+    ),
+    Index("users_admins_idx", "id", postgresql_where=text("'admin' = ANY (roles)")),
 )
 
 sessions = Table(
@@ -60,6 +76,8 @@ sessions = Table(
     Column("refreshed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("ended_at", DateTime(timezone=True)),
     Column("end_reason", Text),
+    Column("user_agent", Text, nullable=False, server_default=text("''")),  # of the last sign-in or refresh, cut short
+    Column("address", Text, nullable=False, server_default=text("''")),  # likewise
     _created_at(),
 )
 
@@ -70,6 +88,18 @@ refresh_tokens = Table(
     Column("session_id", Text, ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("used_at", DateTime(timezone=True)),
+    Column("sealed_successor", LargeBinary),  # until the successor is used: see `headwater.domain.refresh_tokens`
+    _created_at(),
+)
+
+mail_links = Table(
+    "mail_links",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("purpose", Text, nullable=False),
+    Column("email", Text, nullable=False),  # where the link was sent
+    Column("expires_at", DateTime(timezone=True), nullable=False),
     _created_at(),
 )
 
@@ -134,4 +164,76 @@ chat_messages = Table(
     Column("reply_to", Text),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Index("chat_messages_stream_id_seq_idx", "stream_id", "seq"),
+    Index("chat_messages_user_id_message_id_idx", "user_id", "message_id"),
+)
+
+stream_moderators = Table(
+    "stream_moderators",
+    metadata,
+    Column("stream_id", Text, ForeignKey("streams.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    _created_at(),
+)
+
+follows = Table(
+    "follows",
+    metadata,
+    Column("follower_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("followee_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("id", Text, nullable=False),  # rises with time: the order of lists
+    _created_at(),
+    CheckConstraint("follower_id <> followee_id", name="follows_not_oneself"),
+    Index("follows_follower_id_id_idx", "follower_id", "id"),
+    Index("follows_followee_id_id_idx", "followee_id", "id"),
+)
+
+personal_tokens = Table(
+    "personal_tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("last_used_at", DateTime(timezone=True)),
+    _created_at(),
+    Index("personal_tokens_token_hash_key", "token_hash", unique=True),
+)
+
+avatar_uploads = Table(
+    "avatar_uploads",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("upload_id", Text, nullable=False),  # the last one that was permitted; what comes of an earlier one is dropped
+    Column("state", Text, nullable=False),
+    Column("problem", Text),
+    _created_at(),
+)
+
+account_exports = Table(
+    "account_exports",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("finished_at", DateTime(timezone=True)),
+    _created_at(),
+    Index("account_exports_user_id_id_idx", "user_id", "id"),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # No foreign keys: what was done stays known when its doer and its subject are gone. A trigger refuses every change.
+    Column("actor_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject_kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("reason", Text),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    _created_at(),
+    Index("audit_log_actor_id_id_idx", "actor_id", "id"),
+    Index("audit_log_subject_id_id_idx", "subject_id", "id"),
 )
