@@ -129,7 +129,8 @@ class World:
     def refuse_source(self, which: int, how: int) -> None:
         if self.broadcast is not None and how < 3:
             serial = max(1, self.broadcast.sessions - which % 3)
-            self._apply(SourceRefused(self.broadcast.broadcast_id, serial, EndReason.SOURCE_REFUSED, "HEVC"))
+            reason = EndReason.TRANSCODE_FAILED if how else EndReason.SOURCE_REFUSED
+            self._apply(SourceRefused(self.broadcast.broadcast_id, serial, reason, "HEVC"))
 
     def owner(self, what: int, how: int) -> None:
         settings = StreamSettings(WINDOWS_SECONDS[how % 4], auto_start=how < 4)

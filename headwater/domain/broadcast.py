@@ -149,6 +149,7 @@ class StreamControl:
     deleted: bool = False
     broadcast: Broadcast | None = None
     previous: tuple[Broadcast, ...] = ()
+    failures: int = 0  # the last broadcasts in a row that ended because they could not be transcoded
     settled_sessions: tuple[SessionRef, ...] = ()  # over, or refused from now on; an update of one is kicked
     news: tuple[BroadcastNews, ...] = ()  # outbox: committed with the state, then sent at least once
     pulses: tuple[Pulse, ...] = ()  # outbox

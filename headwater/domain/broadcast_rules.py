@@ -40,6 +40,9 @@ from headwater.domain.control_edits import arm_pulse, put_broadcast, settle_sess
 IDLE_LIMIT_MS = 8_000  # a publish session is heard of every 2 s; silent for this long, it is gone
 MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
 REFUSED_PAUSE_MS = 10_000  # encoders come back at once; without a pause each attempt would be a broadcast of its own
+FAILED_PAUSE_MS = 15_000  # doubles while nothing but failures follow each other: each can cost several workers
+FAILED_PAUSE_LONGEST_MS = 300_000
+FAILED_AT_ONCE_MS = 600_000  # a broadcast that failed later than this had worked: the row begins with it
 DURATION_LIMIT_MS = 48 * 3600 * 1000
 PULSE_INTERVAL_MS = 2_000
 FINALISE_PULSE_INTERVAL_MS = 1_000  # grows while the recording is not finished: nobody is waiting that long
@@ -101,7 +104,7 @@ def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
         return Decision(control, Outcome.REFUSED)
     broadcast = control.broadcast
     if broadcast is None or not broadcast.is_active:
-        if _source_was_just_refused(broadcast, now):
+        if broadcast is not None and now - (broadcast.ended_at or 0) < _pause_after(control, broadcast):
             return Decision(control, Outcome.REFUSED)
         return _begin(control, event, now)
     holder = broadcast.session
@@ -167,13 +170,11 @@ def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
     return Decision(arm_pulse(control, broadcast.broadcast_id, now, 0), Outcome.ACCEPTED)
 
 
-def _source_was_just_refused(broadcast: Broadcast | None, now: int) -> bool:
-    return (
-        broadcast is not None
-        and broadcast.end_reason is EndReason.SOURCE_REFUSED
-        and broadcast.ended_at is not None
-        and now - broadcast.ended_at < REFUSED_PAUSE_MS
-    )
+def _pause_after(control: StreamControl, ended: Broadcast) -> int:
+    """How long nobody may publish after `ended`, in ms."""
+    if ended.end_reason is EndReason.TRANSCODE_FAILED:
+        return min(FAILED_PAUSE_MS << min(max(control.failures - 1, 0), 10), FAILED_PAUSE_LONGEST_MS)
+    return REFUSED_PAUSE_MS if ended.end_reason is EndReason.SOURCE_REFUSED else 0
 
 
 def _same_connection(ref: SessionRef, node: str, client_id: str) -> bool:
@@ -392,5 +393,8 @@ def _end(
         end_reason=reason,
         end_detail=detail,
     )
-    control = tell(control, ended, BroadcastEventName.ENDED, now)
+    failures = 0
+    if reason is EndReason.TRANSCODE_FAILED:
+        failures = 1 + (control.failures if now - broadcast.started_at < FAILED_AT_ONCE_MS else 0)
+    control = tell(replace(control, failures=failures), ended, BroadcastEventName.ENDED, now)
     return arm_pulse(control, ended.broadcast_id, now, 0)

@@ -21,6 +21,7 @@ from headwater.domain.broadcast_events import (
     Event,
     Finalised,
     MediaSeen,
+    Publish,
     RotateKey,
     SourceRefused,
     Start,
@@ -29,6 +30,7 @@ from headwater.domain.broadcast_events import (
 )
 from headwater.domain.broadcast_rules import (
     DURATION_LIMIT_MS,
+    FAILED_AT_ONCE_MS,
     FINALISE_LIMIT_MS,
     IDLE_LIMIT_MS,
     MEDIA_LIMIT_MS,
@@ -366,6 +368,43 @@ def test_an_encoder_that_comes_back_at_once_after_its_source_was_refused_makes_n
     assert story.control == before, "the notice stays"
     assert story.at(5_000 + REFUSED_PAUSE_MS, publish(OTHER)) is Outcome.ACCEPTED
     assert story.state() is BroadcastState.STARTING
+
+
+def _again(after_ms: int) -> Publish:
+    """The encoder, once more, in a connection of its own."""
+    return publish(session_ref("2", NOW + after_ms))
+
+
+def _crash(story: Story, after_ms: int) -> None:
+    story.at(after_ms, SourceRefused(story.broadcast.broadcast_id, 1, EndReason.TRANSCODE_FAILED, "It crashes."))
+
+
+def test_while_transcoding_fails_again_and_again_the_pauses_between_attempts_grow() -> None:
+    story, now, pauses = Story(), 0, []
+    for _ in range(8):
+        failed_at = now
+        while story.at(now, _again(now)) is Outcome.REFUSED:
+            now += 5_000
+        pauses.append(now - failed_at)
+        now += 20_000
+        _crash(story, now)
+    assert pauses == [0, 15_000, 30_000, 60_000, 120_000, 240_000, 300_000, 300_000]
+
+
+def test_a_broadcast_that_worked_for_long_or_ended_otherwise_ends_a_row_of_failures() -> None:
+    story = Story()
+    story.at(0, _again(0))
+    _crash(story, 20_000)
+    story.at(35_000, _again(35_000))
+    _crash(story, 40_000)
+    assert story.control.failures == 2
+    story.at(70_000, _again(70_000))
+    _crash(story, 70_000 + FAILED_AT_ONCE_MS)
+    assert story.control.failures == 1
+    story.at(100_000 + FAILED_AT_ONCE_MS, _again(100_000 + FAILED_AT_ONCE_MS))
+    story.at(110_000 + FAILED_AT_ONCE_MS, Stop())
+    assert story.at(110_000 + FAILED_AT_ONCE_MS, _again(110_000 + FAILED_AT_ONCE_MS)) is Outcome.ACCEPTED
+    assert story.control.failures == 0
 
 
 @pytest.mark.parametrize("gone_again", [False, True])
