@@ -1,6 +1,7 @@
 """Stage 4b · turns an ended broadcast into its recording, without touching a byte of media.
 
-The segments that were live are named by complete manifests. Every step can be repeated: the lease is closed first, so the
+The segments that were live are named by complete manifests; media that no manifest names (a worker was lost between the
+upload and the timeline, or an upload came too late) are removed. Every step can be repeated: the lease is closed first, so the
 timeline no longer moves and the manifests come out the same; whatever is live by now is another broadcast's, and stays.
 """
 
@@ -16,9 +17,11 @@ from headwater.domain.broadcast_events import Event, Finalised
 from headwater.domain.broadcast_rules import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.domain.lease import Lease
+from headwater.errors import DependencyUnavailable
 from headwater.media import dash, hls, object_keys
 from headwater.media.renditions import duration_seconds, played_epochs, rendition_ids, stored_part
 from headwater.media.timeline import Timeline
+from headwater.observability import count, logger
 
 
 class Streams(Protocol):
@@ -79,6 +82,8 @@ def finalise_recording(
         objects.delete_many(objects.list(object_keys.broadcast_prefix(job.stream_id, job.broadcast_id)))
         finalised = Finalised(job.broadcast_id, 0.0)
     streams.apply(job.stream_id, finalised)
+    if keep:
+        _remove_strays(timeline, objects)
     return Result.RECORDED if keep else Result.DISCARDED
 
 
@@ -111,6 +116,31 @@ def _write_manifests(timeline: Timeline, objects: Objects, now_ms: int) -> None:
     )
     for key, (text, content_type) in documents.items():
         objects.put(key, text.encode(), content_type, object_keys.RECORDING_MANIFEST)
+
+
+def _remove_strays(timeline: Timeline, objects: Objects) -> None:
+    """Nobody waits for this, and the recording is settled: what cannot be removed now costs its storage, and no more."""
+    stream_id, broadcast_id = timeline.stream_id, timeline.broadcast_id
+    epochs = {epoch.number: epoch for epoch in timeline.epochs}
+    named = {
+        object_keys.init_segment(stream_id, broadcast_id, track.track_id, epoch.number)
+        for epoch in timeline.epochs
+        for track in epoch.tracks
+    }
+    named.update(
+        object_keys.media_segment(stream_id, broadcast_id, track.track_id, segment.epoch, segment.start_ms)
+        for segment in timeline.segments
+        for track in epochs[segment.epoch].tracks
+        if stored_part(segment, track) is not None
+    )
+    stored = objects.list(object_keys.broadcast_prefix(stream_id, broadcast_id))
+    try:
+        removed = objects.delete_many(key for key in stored if object_keys.is_media(key) and key not in named)
+    except DependencyUnavailable:
+        logger().warning("strays left", extra={"broadcast_id": broadcast_id})
+        count("StraysLeft")
+    else:
+        count("StraysRemoved", removed)
 
 
 def _take_off_air(stream_id: StreamId, broadcast_id: BroadcastId, objects: Objects) -> None:

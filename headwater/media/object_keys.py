@@ -55,6 +55,11 @@ def media_segment(stream_id: StreamId, broadcast_id: BroadcastId, track: str, ep
     return f"{stream_id}/{broadcast_id}/{track}/{epoch}-{start_ms}.m4s"
 
 
+def is_media(key: str) -> bool:
+    """Whether `key` is that of a media segment or an init segment."""
+    return key.endswith((".m4s", "-init.mp4"))
+
+
 def thumbnail(stream_id: StreamId, broadcast_id: BroadcastId, number: int) -> str:
     """Thumbnails count from 0, one every ten seconds of media."""
     return f"{stream_id}/{broadcast_id}/thumbnails/{number}.jpg"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,7 @@ from headwater.domain.broadcast import Broadcast, RecordingState, StreamSettings
 from headwater.domain.broadcast_events import MediaSeen, Stop
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId, new_id
 from headwater.domain.lease import Fence
-from headwater.errors import LeaseLost, ObjectChanged
+from headwater.errors import DependencyUnavailable, LeaseLost, ObjectChanged
 from headwater.media import dash, hls, object_keys
 from headwater.media.timeline import Epoch, Segment
 from tests.aws import EVENT_BUS, LEASE_TABLE, SEGMENT_TABLE, STREAM_TABLE, Account, received
@@ -155,6 +156,55 @@ def test_an_ended_broadcast_becomes_a_complete_recording(deployment: Deployment)
         assert deployment.store.head(key(stream_id)) is None
     names = [json.loads(body)["detail-type"] for body in received(deployment.account.news_queue)]
     assert names[-1] == "RecordingReady"
+
+
+def test_media_that_no_manifest_names_are_removed_and_nothing_else(deployment: Deployment) -> None:
+    stream_id = deployment.new_stream()
+    broadcast_id = deployment.start(stream_id)
+    part = epoch(1, "360p", "audio")
+    deployment.record(stream_id, broadcast_id, (part, [2_000, 2_000]))
+    for track in part.tracks:
+        deployment.store.put(
+            object_keys.init_segment(stream_id, broadcast_id, track.track_id, 1),
+            b"init",
+            object_keys.MP4_TYPE,
+            "no-store",
+        )
+    pictures = [
+        object_keys.thumbnail(stream_id, broadcast_id, 0),
+        object_keys.poster(stream_id, broadcast_id),
+    ]
+    kept = {*deployment.store.list(f"{stream_id}/{broadcast_id}/"), *pictures}
+    strays = [  # of a worker that was lost: a segment that nobody committed, and the first one of an epoch
+        object_keys.media_segment(stream_id, broadcast_id, "audio", 1, 99_000),
+        object_keys.media_segment(stream_id, broadcast_id, "360p", 2, 4_000),
+        object_keys.init_segment(stream_id, broadcast_id, "360p", 2),
+    ]
+    for key in (*pictures, *strays):
+        deployment.store.put(key, b"", object_keys.MP4_TYPE, "no-store")
+    deployment.broadcasts.apply(stream_id, Stop())
+
+    assert finalise((stream_id, broadcast_id)) == []
+
+    left = set(deployment.store.list(f"{stream_id}/{broadcast_id}/"))
+    assert not left & set(strays)
+    assert kept < left, "and the manifests"
+
+
+def test_strays_that_cannot_be_removed_do_not_keep_the_recording(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream_id = deployment.new_stream()
+    broadcast_id = deployment.start(stream_id)
+    deployment.record(stream_id, broadcast_id, (epoch(1, "360p"), [2_000]))
+    deployment.broadcasts.apply(stream_id, Stop())
+
+    def unavailable(store: MediaStore, keys: Iterable[str]) -> int:
+        raise DependencyUnavailable
+
+    monkeypatch.setattr(MediaStore, "delete_many", unavailable)
+    assert finalise((stream_id, broadcast_id)) == []
+    assert deployment.broadcast(stream_id).recording is RecordingState.READY
 
 
 def test_after_it_nobody_can_add_to_the_timeline_or_overwrite_a_playlist(deployment: Deployment) -> None:
