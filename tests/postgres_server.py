@@ -109,7 +109,8 @@ class PostgresServer:
             self.process = None
 
     def empty(self) -> None:
-        tables = ", ".join(table.name for table in metadata.sorted_tables)
+        emptied = (table.name for table in metadata.sorted_tables if table.name != "categories")  # a migration's rows
+        tables = ", ".join(emptied)
         with psycopg.connect(self.plain_url, autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")  # the audit log's trigger refuses this, too
             connection.execute(f"TRUNCATE {tables} CASCADE")

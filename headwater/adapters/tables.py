@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     DateTime,
     Float,
     ForeignKey,
@@ -22,7 +23,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -59,7 +60,9 @@ users = Table(
     # Names that look alike in many a font are one name: see `headwater.domain.usernames`.
     Index("users_username_look_key", text("translate(lower(username), '01i', 'oll')"), unique=True),
     Index(
-        "users_username_prefix_idx", literal_column("lower(username)").label("p"), postgresql_ops={"p": "text_pattern_ops"}
+        "users_username_prefix_idx",
+        literal_column("lower(username)").label("p"),
+        postgresql_ops={"p": "text_pattern_ops"},
     ),
     Index(
         "users_email_prefix_idx", literal_column("lower(email)").label("p"), postgresql_ops={"p": "text_pattern_ops"}
@@ -119,6 +122,7 @@ streams = Table(
     Column("auto_start", Boolean, nullable=False, server_default=true()),
     Column("mature", Boolean, nullable=False, server_default=false()),
     Column("total_views", BigInteger, nullable=False, server_default=text("0")),
+    Column("scheduled_start", DateTime(timezone=True)),
     _created_at(),
     Index("streams_owner_id_id_idx", "owner_id", "id"),
     Index("streams_category_idx", text("lower(category)"), "id", postgresql_where=text("privacy = 'public'")),
@@ -144,11 +148,57 @@ broadcasts = Table(
     Column("duration_seconds", Float),
     Column("renditions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("viewers", Integer, nullable=False, server_default=text("0")),
+    Column(
+        "viewers_at", DateTime(timezone=True)
+    ),  # when `viewers` was counted; nobody counts an audience that has gone
     Column("peak_viewers", Integer, nullable=False, server_default=text("0")),
     Column("total_views", BigInteger, nullable=False, server_default=text("0")),
     Index("broadcasts_stream_id_id_idx", "stream_id", "id"),
     Index("broadcasts_ready_idx", "id", postgresql_where=text("recording = 'ready'")),
     Index("broadcasts_on_air_idx", "stream_id", postgresql_where=text("state <> 'ended'")),
+)
+
+categories = Table(
+    "categories",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("words", Text, nullable=False),  # the name as `headwater.domain.stream_search` folds it
+    Index("categories_name_key", text("lower(name)"), unique=True),
+    Index("categories_words_idx", "words", postgresql_using="gin", postgresql_ops={"words": "gin_trgm_ops"}),
+)
+
+# What streams are searched by: the words of title, labels (owner, category, tags) and description, folded likewise.
+stream_words = Table(
+    "stream_words",
+    metadata,
+    Column("stream_id", Text, ForeignKey("streams.id", ondelete="CASCADE"), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("names", Text, Computed("title || ' ' || labels", persisted=True), nullable=False),
+    Column(
+        "document",
+        TSVECTOR,
+        Computed(
+            "setweight(to_tsvector('simple', title), 'A') || setweight(to_tsvector('simple', labels), 'B')"
+            " || setweight(to_tsvector('simple', description), 'D')",
+            persisted=True,
+        ),
+        nullable=False,
+    ),
+    Index("stream_words_document_idx", "document", postgresql_using="gin"),
+    Index("stream_words_names_idx", "names", postgresql_using="gin", postgresql_ops={"names": "gin_trgm_ops"}),
+)
+
+# What was live at a moment, with what it is ordered by: pages of one list follow one ranking while the counts move.
+live_rankings = Table(
+    "live_rankings",
+    metadata,
+    Column("slot", BigInteger, primary_key=True),  # the moment: Unix time in units of `live_rankings.SLOT_SECONDS`
+    Column("stream_ids", ARRAY(Text), nullable=False),
+    Column("viewers", ARRAY(Integer), nullable=False),
+    Column("live_since", ARRAY(BigInteger), nullable=False),  # Unix ms
 )
 
 chat_messages = Table(
@@ -205,7 +255,9 @@ avatar_uploads = Table(
     "avatar_uploads",
     metadata,
     Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    Column("upload_id", Text, nullable=False),  # the last one that was permitted; what comes of an earlier one is dropped
+    Column(
+        "upload_id", Text, nullable=False
+    ),  # the last one that was permitted; what comes of an earlier one is dropped
     Column("state", Text, nullable=False),
     Column("problem", Text),
     _created_at(),
