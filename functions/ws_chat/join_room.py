@@ -41,7 +41,7 @@ class JoinRoom:
         chatter = self._connections.chatter(connection_id)
         if room is None or not room.admits(chatter):
             raise NotFound("There is no such room.")
-        role = role_in_room(chatter, room.owner_id)
+        role = role_in_room(chatter, room.owner_id, room.moderators)
         newest = self._rooms.newest_seq(frame.stream_id)
         self._connections.join(frame.stream_id, Membership(connection_id, chatter, role, joined_seq=newest))
         view = self._rooms.view(frame.stream_id, after_seq=frame.after_seq)

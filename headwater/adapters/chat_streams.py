@@ -31,7 +31,9 @@ class ChatStreams:
         control = self._controls.load(stream_id)
         room = None
         if control is not None and not control.deleted:
-            room = Room(control.owner_id, private=control.settings.private)
+            room = Room(
+                control.owner_id, private=control.settings.private, moderators=frozenset(control.moderators)
+            )
         if len(self._kept) >= _KEPT_STREAMS:
             self._kept.clear()
         self._kept[stream_id] = (now, room)

@@ -37,6 +37,7 @@ class EndReason(StrEnum):
     STREAM_DELETED = "stream_deleted"
     SOURCE_REFUSED = "source_refused"
     TRANSCODE_FAILED = "transcode_failed"
+    SUSPENDED = "suspended"  # the owner's account
 
 
 class BroadcastEventName(StrEnum):
@@ -50,6 +51,14 @@ class BroadcastEventName(StrEnum):
     ENDED = "BroadcastEnded"
     READY = "RecordingReady"
     FAILED = "RecordingFailed"
+
+
+class StreamEventName(StrEnum):
+    """What happened to a stream itself. Says where to look: the hot state is what counts."""
+
+    AUDIENCE_CHANGED = "StreamAudienceChanged"  # perhaps not everybody may watch any more who could
+    RECORDING_DELETED = "RecordingDeleted"
+    DELETED = "StreamDeleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +90,7 @@ class StreamSettings:
     auto_start: bool = True
     record: bool = True
     low_latency: bool = False
-    private: bool = False  # nobody but the owner may enter the chat room
+    private: bool = False  # nobody but the owner and `StreamControl.viewers` may watch or enter the chat room
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +135,15 @@ class BroadcastNews:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamNews:
+    """Something that happened to the stream itself; `broadcast_id` when it is about one of its recordings."""
+
+    name: StreamEventName
+    occurred_at: int
+    broadcast_id: BroadcastId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pulse:
     """Ask the dispatcher to look at this broadcast after `delay_ms`. `due` tells the one live chain from stray copies."""
 
@@ -147,11 +165,16 @@ class StreamControl:
     key_version: int = 1
     settings: StreamSettings = field(default_factory=StreamSettings)
     deleted: bool = False
+    suspended: bool = False  # the owner's account: no key of theirs publishes
+    moderators: tuple[UserId, ...] = ()  # of the chat room; a copy of what PostgreSQL knows, for chat to read
+    viewers: tuple[UserId, ...] = ()  # who, beside the owner, may watch and chat while the stream is private; a copy, too
+    withheld: tuple[BroadcastId, ...] = ()  # broadcasts that only the owner may watch, whatever the stream is
     broadcast: Broadcast | None = None
     previous: tuple[Broadcast, ...] = ()
     failures: int = 0  # the last broadcasts in a row that ended because they could not be transcoded
     settled_sessions: tuple[SessionRef, ...] = ()  # over, or refused from now on; an update of one is kicked
     news: tuple[BroadcastNews, ...] = ()  # outbox: committed with the state, then sent at least once
+    stream_news: tuple[StreamNews, ...] = ()  # outbox
     pulses: tuple[Pulse, ...] = ()  # outbox
     version: int = 0
 
@@ -162,7 +185,7 @@ class StreamControl:
     @property
     def needs_attention(self) -> bool:
         """Whether somebody must come back to this stream: something to watch, or something not yet sent."""
-        return bool(self.unsettled or self.news or self.pulses)
+        return bool(self.unsettled or self.news or self.stream_news or self.pulses)
 
     @property
     def unsettled(self) -> tuple[Broadcast, ...]:

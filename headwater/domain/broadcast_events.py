@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from headwater.domain.broadcast import EndReason, SessionRef, StreamSettings
-from headwater.domain.ids import BroadcastId
+from headwater.domain.ids import BroadcastId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,45 @@ class RotateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspend:
+    """The owner's account is suspended: the broadcast ends, and no key publishes until `Unsuspend`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsuspend:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class NameModerators:
+    """Who moderates the stream's room from now on: all of them."""
+
+    moderators: tuple[UserId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NameViewers:
+    """Who may watch the stream while it is private, beside its owner, from now on: all of them."""
+
+    viewers: tuple[UserId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withhold:
+    """A broadcast is for the owner alone from now on, or not any more (`withheld` False)."""
+
+    broadcast_id: BroadcastId
+    withheld: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecording:
+    """The owner wants a broadcast that is over to be gone, with all that is stored of it."""
+
+    broadcast_id: BroadcastId
+
+
+@dataclass(frozen=True, slots=True)
 class Delete:
     pass
 
@@ -114,5 +153,11 @@ Event = (
     | Finalised
     | Configure
     | RotateKey
+    | Suspend
+    | Unsuspend
+    | NameModerators
+    | NameViewers
+    | Withhold
+    | DeleteRecording
     | Delete
 )

@@ -27,12 +27,15 @@ from headwater.domain.broadcast_events import (
     Event,
     Finalised,
     MediaSeen,
+    NameModerators,
     Publish,
     RotateKey,
     SourceRefused,
     Start,
     Stop,
+    Suspend,
     Tick,
+    Unsuspend,
     Update,
 )
 from headwater.domain.control_edits import arm_pulse, put_broadcast, settle_session, tell
@@ -94,13 +97,22 @@ def decide(control: StreamControl, event: Event, now: int) -> Decision:
             return Decision(replace(control, settings=event.settings), Outcome.ACCEPTED)
         case RotateKey():
             return _rotate_key(control)
+        case Suspend():
+            ended = _end_active(control, now, EndReason.SUSPENDED).control
+            return Decision(replace(ended, suspended=True), Outcome.ACCEPTED)
+        case Unsuspend():
+            return Decision(replace(control, suspended=False), Outcome.ACCEPTED)
+        case NameModerators():
+            return Decision(replace(control, moderators=event.moderators), Outcome.ACCEPTED)
         case Delete():
             ended = _end_active(control, now, EndReason.STREAM_DELETED).control
             return Decision(replace(ended, deleted=True), Outcome.ACCEPTED)
 
 
 def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
-    if control.deleted or event.key_version != control.key_version or event.ref in control.settled_sessions:
+    if control.deleted or control.suspended or event.key_version != control.key_version:
+        return Decision(control, Outcome.REFUSED)
+    if event.ref in control.settled_sessions:
         return Decision(control, Outcome.REFUSED)
     broadcast = control.broadcast
     if broadcast is None or not broadcast.is_active:
@@ -190,7 +202,7 @@ def _update(control: StreamControl, event: Update, now: int) -> Decision:
     for settled in control.settled_sessions:
         if _same_connection(settled, event.ref_node, event.ref_client_id):
             return Decision(control, Outcome.KICK if event.occurred_at >= settled.opened_at else Outcome.IGNORED)
-    if control.deleted or event.key_version != control.key_version:
+    if control.deleted or control.suspended or event.key_version != control.key_version:
         return Decision(control, Outcome.KICK)
     # Unknown: its publish hook may still be on the way, so a young one is left alone.
     old = event.age_seconds is not None and event.age_seconds * 1000 > 2 * IDLE_LIMIT_MS

@@ -45,11 +45,15 @@ _SITE_MODERATORS = frozenset({"moderator", "admin"})
 
 @dataclass(frozen=True, slots=True)
 class Chatter:
-    """A signed-in user, as the ticket vouched for at connect. `roles` are those of the whole site."""
+    """A signed-in user, as the ticket vouched for at connect. `roles` are those of the whole site.
+
+    `session_id` is the sign-in that the ticket was fetched with: when it ends, so does the socket.
+    """
 
     user_id: UserId
     username: str
     roles: tuple[str, ...] = ()
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Room:
 
     owner_id: UserId
     private: bool = False
+    moderators: frozenset[UserId] = frozenset()
 
     def admits(self, chatter: Chatter | None) -> bool:
         return not self.private or (chatter is not None and chatter.user_id == self.owner_id)
@@ -112,12 +117,13 @@ def _may_be_said(character: str) -> bool:
     )
 
 
-def role_in_room(chatter: Chatter | None, owner_id: UserId) -> RoomRole:
+def role_in_room(chatter: Chatter | None, owner_id: UserId, moderators: Collection[UserId] = ()) -> RoomRole:
     if chatter is None:
         return RoomRole.VIEWER
     if chatter.user_id == owner_id:
         return RoomRole.OWNER
-    return RoomRole.MODERATOR if _SITE_MODERATORS.intersection(chatter.roles) else RoomRole.VIEWER
+    moderates = chatter.user_id in moderators or not _SITE_MODERATORS.isdisjoint(chatter.roles)
+    return RoomRole.MODERATOR if moderates else RoomRole.VIEWER
 
 
 def badges(role: RoomRole) -> tuple[str, ...]:

@@ -138,6 +138,7 @@ _NOTICES = {
     EndReason.NO_MEDIA: "The encoder connected, but sent no picture or sound that could be played.",
     EndReason.DURATION_LIMIT: "The broadcast reached the longest time that one may last, and was ended.",
     EndReason.SOURCE_REFUSED: "The encoder's format cannot be played. Send H.264 video and AAC audio.",
+    EndReason.SUSPENDED: "The account was suspended, and the broadcast with it.",
     EndReason.TRANSCODE_FAILED: "Transcoding failed several times, so the broadcast was ended.",
 }
 

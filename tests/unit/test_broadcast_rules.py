@@ -21,12 +21,15 @@ from headwater.domain.broadcast_events import (
     Event,
     Finalised,
     MediaSeen,
+    NameModerators,
     Publish,
     RotateKey,
     SourceRefused,
     Start,
     Stop,
+    Suspend,
     Tick,
+    Unsuspend,
 )
 from headwater.domain.broadcast_rules import (
     DURATION_LIMIT_MS,
@@ -41,6 +44,7 @@ from headwater.domain.broadcast_rules import (
     decide,
 )
 from headwater.domain.control_edits import NEWS_LIMIT
+from headwater.domain.ids import UserId
 from tests.factories import NOW, done, publish, session_ref, stream_control, update
 
 ENCODER, OTHER = session_ref("1"), session_ref("2", NOW + 1)
@@ -461,6 +465,24 @@ def test_a_deleted_stream_ends_drops_and_refuses() -> None:
     assert story.broadcast.end_reason is EndReason.STREAM_DELETED
     assert story.at(3_000, update(ENCODER, NOW + 3_000)) is Outcome.KICK
     assert story.at(4_000, publish(OTHER)) is Outcome.REFUSED
+
+
+def test_a_suspended_owner_is_off_the_air_at_once_and_cannot_publish_until_it_is_lifted() -> None:
+    story = live()
+    assert story.at(2_000, Suspend()) is Outcome.ACCEPTED
+    assert story.broadcast.end_reason is EndReason.SUSPENDED
+    assert story.at(3_000, update(ENCODER, NOW + 3_000)) is Outcome.KICK
+    assert story.at(4_000, publish(OTHER)) is Outcome.REFUSED
+    assert story.at(5_000, Unsuspend()) is Outcome.ACCEPTED
+    assert story.at(6_000, publish(OTHER)) is Outcome.ACCEPTED
+
+
+def test_who_moderates_is_kept_for_chat_to_read_and_changes_nothing_on_the_air() -> None:
+    story = live()
+    named = (UserId("m1"), UserId("m2"))
+    assert story.at(2_000, NameModerators(named)) is Outcome.ACCEPTED
+    assert story.control.moderators == named
+    assert story.broadcast.is_active
 
 
 def test_a_changed_window_counts_at_once() -> None:

@@ -80,6 +80,8 @@ def test_roles_in_a_room() -> None:
     assert role_in_room(Chatter(owner, "o", ("viewer", "admin")), owner) is RoomRole.OWNER
     assert role_in_room(Chatter(UserId("a"), "a", ("admin",)), owner) is RoomRole.MODERATOR
     assert role_in_room(Chatter(UserId("s"), "s", ("viewer", "streamer")), owner) is RoomRole.VIEWER
+    named = UserId("n")
+    assert role_in_room(Chatter(named, "n"), owner, {named}) is RoomRole.MODERATOR
     assert role_in_room(None, owner) is RoomRole.VIEWER
     assert {role: badges(role) for role in RoomRole} == {
         RoomRole.OWNER: ("owner",),
