@@ -43,7 +43,7 @@ users = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("username", Text, nullable=False),
-    Column("email", Text, nullable=False),
+    Column("email", Text),  # none for who came from a provider that vouched for no address
     Column("password_hash", Text),  # Argon2id; null for accounts that only sign in elsewhere
     Column("roles", ARRAY(Text), nullable=False, server_default=text("'{viewer}'")),
     Column("is_verified", Boolean, nullable=False, server_default=false()),
@@ -104,6 +104,21 @@ mail_links = Table(
     Column("email", Text, nullable=False),  # where the link was sent
     Column("expires_at", DateTime(timezone=True), nullable=False),
     _created_at(),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("label", Text),  # the address or name that it goes by there: shown to its owner, and nothing else
+    Column("last_used_at", DateTime(timezone=True)),
+    _created_at(),
+    Index("identities_issuer_subject_key", "issuer", "subject", unique=True),
+    Index("identities_user_id_issuer_key", "user_id", "issuer", unique=True),
 )
 
 streams = Table(
