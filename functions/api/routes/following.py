@@ -1,0 +1,58 @@
+"""Stage 7 · routes of following: who follows whom."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, Unit, UsernameParam
+from functions.api.pages import id_before
+from functions.api.people import FollowOut
+from functions.api.representations import Page, user_out
+from functions.api.use_cases.following import follow, unfollow
+from headwater.adapters.follows import Follow
+from headwater.errors import NotFound
+
+router = APIRouter(tags=["users"])
+
+
+def _page(found: list[Follow], limit: int) -> Page[FollowOut]:
+    shown = found[:limit]
+    return Page(
+        items=[FollowOut(user=user_out(each.user), followed_at=each.followed_at) for each in shown],
+        next_cursor=shown[-1].follow_id if len(found) > limit else None,
+    )
+
+
+@router.put("/users/{username}/follow", status_code=204)
+def follow_user(username: UsernameParam, user: CurrentUser, unit: Unit) -> None:
+    """Follow them, whether one does already or not."""
+    follow(unit.accounts, unit.follows, user.user_id, username)
+
+
+@router.delete("/users/{username}/follow", status_code=204)
+def unfollow_user(username: UsernameParam, user: CurrentUser, unit: Unit) -> None:
+    """Follow them no longer, whether one did or not."""
+    unfollow(unit.accounts, unit.follows, user.user_id, username)
+
+
+@router.get("/users/{username}/followers")
+def followers(username: UsernameParam, unit: Unit, limit: Limit = PAGE_LIMIT, cursor: Cursor = None) -> Page[FollowOut]:
+    """Who follows them, the latest first."""
+    found = unit.accounts.by_username(username)
+    if found is None:
+        raise NotFound
+    return _page(list(unit.follows.followers(found.user_id, id_before(cursor), limit + 1)), limit)
+
+
+@router.get("/me/following")
+def following(user: CurrentUser, unit: Unit, limit: Limit = PAGE_LIMIT, cursor: Cursor = None) -> Page[FollowOut]:
+    """Whom one follows, the latest first."""
+    return _page(list(unit.follows.following(user.user_id, id_before(cursor), limit + 1)), limit)
+
+
+@router.get("/me/following/{username}", status_code=204)
+def is_following(username: UsernameParam, user: CurrentUser, unit: Unit) -> None:
+    """204 when one follows them; 404 when not, or when there is no such user."""
+    found = unit.accounts.by_username(username)
+    if found is None or not unit.follows.is_following(user.user_id, found.user_id):
+        raise NotFound

@@ -1,0 +1,40 @@
+"""Stage 7 · what a personal access token needs for each call. A call that is not here takes a signed-in session.
+
+By the name of the route's function. What is left out is left out on purpose: whoever has a token must not be able to keep
+the account (passwords, sessions, other tokens, deletion), nor to administer the site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from headwater.domain.personal_tokens import Scope
+
+SCOPE_OF: Mapping[str, Scope] = {
+    "me": Scope.READ_ACCOUNT,
+    "following": Scope.READ_ACCOUNT,
+    "is_following": Scope.READ_ACCOUNT,
+    "avatar": Scope.READ_ACCOUNT,
+    "change_me": Scope.WRITE_ACCOUNT,
+    "follow_user": Scope.WRITE_ACCOUNT,
+    "unfollow_user": Scope.WRITE_ACCOUNT,
+    "upload_avatar": Scope.WRITE_ACCOUNT,
+    "remove_avatar": Scope.WRITE_ACCOUNT,
+    "list_streams": Scope.READ_STREAMS,
+    "stream": Scope.READ_STREAMS,
+    "broadcasts_of_stream": Scope.READ_STREAMS,
+    "broadcast": Scope.READ_STREAMS,
+    "open_session": Scope.READ_STREAMS,
+    "create": Scope.WRITE_STREAMS,
+    "change": Scope.WRITE_STREAMS,
+    "delete": Scope.WRITE_STREAMS,
+    "start": Scope.WRITE_STREAMS,
+    "stop": Scope.WRITE_STREAMS,
+    "ingest": Scope.READ_STREAM_KEYS,
+    "rotate": Scope.WRITE_STREAM_KEYS,
+    "messages": Scope.READ_CHAT,
+    "ticket": Scope.WRITE_CHAT,
+    "moderators": Scope.READ_MODERATION,
+    "name_moderator": Scope.WRITE_MODERATION,
+    "dismiss_moderator": Scope.WRITE_MODERATION,
+}
