@@ -87,7 +87,7 @@ class Broadcasts:
         return None if control is None else self._deliver(control)
 
     def _deliver(self, control: StreamControl) -> StreamControl:
-        if not (control.news or control.pulses):
+        if not (control.news or control.stream_news or control.pulses):
             return control
         try:
             self._outbox.send(control)
@@ -95,7 +95,7 @@ class Broadcasts:
             logger().exception("outbox not sent", extra={"stream_id": control.stream_id})
             count("OutboxNotSent")
             return control
-        sent = replace(control, news=(), pulses=(), version=control.version + 1)
+        sent = replace(control, news=(), stream_news=(), pulses=(), version=control.version + 1)
         try:
             if self._controls.commit(sent, control.version):
                 return sent

@@ -10,10 +10,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from headwater.domain.broadcast import BroadcastEventName, BroadcastState, EndReason, RecordingState
+from headwater.domain.broadcast import (
+    BroadcastEventName,
+    BroadcastState,
+    EndReason,
+    RecordingState,
+    StreamEventName,
+)
 from headwater.domain.ids import BroadcastId, MessageId, StreamId, UserId
 
 EVENT_SOURCE = "headwater.broadcasts"
+STREAM_EVENT_SOURCE = "headwater.streams"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +50,18 @@ class BroadcastChanged(Message, frozen=True, kw_only=True):
     recording: RecordingState = RecordingState.PENDING
     duration_seconds: float | None = None
     renditions: tuple[str, ...] = ()
+
+
+class StreamChanged(Message, frozen=True, kw_only=True):
+    """EventBridge, source `headwater.streams`, detail-type = `name`: what happened to a stream itself, or to a recording.
+
+    Says where to look; what is true by now is in the hot state.
+    """
+
+    name: StreamEventName
+    stream_id: StreamId
+    occurred_at: int
+    broadcast_id: BroadcastId | None = None
 
 
 class BroadcastPulse(Message, frozen=True, kw_only=True):
@@ -106,6 +125,15 @@ class _BusEvent(msgspec.Struct, frozen=True):
     """An EventBridge event as a rule hands it to a queue; the rest of it says nothing that anybody needs."""
 
     detail: BroadcastChanged
+
+
+class _StreamBusEvent(msgspec.Struct, frozen=True):
+    detail: StreamChanged
+
+
+def decode_stream_news(body: str | bytes) -> StreamChanged:
+    """As `decode_news`, for events of the source `headwater.streams`."""
+    return msgspec.json.decode(body, type=_StreamBusEvent).detail
 
 
 def decode_news(body: str | bytes) -> BroadcastChanged:

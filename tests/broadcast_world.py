@@ -24,6 +24,7 @@ from headwater.domain.broadcast import (
 from headwater.domain.broadcast_events import (
     Configure,
     Delete,
+    DeleteRecording,
     Done,
     Event,
     Finalised,
@@ -34,10 +35,12 @@ from headwater.domain.broadcast_events import (
     Start,
     Stop,
     Update,
+    Withhold,
 )
 from headwater.domain.broadcast_rules import IDLE_LIMIT_MS, Decision, Outcome
 from headwater.domain.ids import BroadcastId, StreamId, UserId, WorkerId
 from headwater.domain.lease import Fence
+from headwater.domain.media_access import Audience, audience_of
 from headwater.errors import DependencyUnavailable
 from tests.fakes import (
     MemoryLeases,
@@ -136,6 +139,14 @@ class World:
         settings = StreamSettings(WINDOWS_SECONDS[how % 4], auto_start=how < 4)
         actions: list[Event] = [Start(), Stop(), Stop(), RotateKey(), Configure(settings), Configure(settings), Start()]
         self._apply(actions[what] if what < 7 else Delete() if how == 7 else Stop())
+
+    def library(self, which: int, how: int) -> None:
+        """The owner withholds a broadcast, releases it, or deletes its recording."""
+        if self.broadcast is not None:
+            broadcast_id = [*self.control.previous, self.broadcast][
+                which % (len(self.control.previous) + 1)
+            ].broadcast_id
+            self._apply(DeleteRecording(broadcast_id) if how == 7 else Withhold(broadcast_id, how < 4))
 
     def time(self, jump: int, _: int) -> None:
         self.clock.advance(JUMPS_MS[jump])
@@ -355,6 +366,9 @@ class Sightings:
         ids = [b.broadcast_id for b in control.previous] + ([current.broadcast_id] if current else [])
         assert len(ids) == len(set(ids))
         self.settled_sessions.update(control.settled_sessions)
+        if current is not None and current.is_active and not current.public:
+            assert audience_of(control, None) is audience_of(control, current.broadcast_id), "a preview with two doors"
+            assert audience_of(control, None) >= Audience.OWNER, "a preview that others can fetch"
         for broadcast in (*control.previous, *((current,) if current else ())):
             self._check_broadcast(broadcast)
         for earlier, later in zip(control.news, control.news[1:], strict=False):
@@ -385,11 +399,12 @@ class Sightings:
 
 
 def _without_outbox(control: StreamControl) -> StreamControl:
-    return replace(control, news=(), pulses=(), version=0)
+    return replace(control, news=(), stream_news=(), pulses=(), version=0)
 
 
 STEPS: tuple[Callable[[World, int, int], None], ...] = (
     World.publish, World.publish, World.update, World.update, World.done, World.late_hook, World.media, World.media,
-    World.refuse_source, World.owner, World.time, World.time, World.pulse, World.due_pulse, World.due_pulse, World.sweep,
+    World.refuse_source, World.owner, World.library,
+    World.time, World.time, World.pulse, World.due_pulse, World.due_pulse, World.sweep,
     World.weather, World.worker_comes, World.worker_beats, World.worker_dies, World.finalise, World.finalise_too_early,
 )  # fmt: skip

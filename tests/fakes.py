@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from headwater.broadcasts import Broadcasts
 from headwater.contracts import Message, TranscodeJob
 from headwater.domain import lease as lease_rules
-from headwater.domain.broadcast import BroadcastNews, Pulse, StreamControl
+from headwater.domain.broadcast import BroadcastNews, Pulse, StreamControl, StreamNews
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId
 from headwater.domain.lease import Fence, Lease, LeaseState
 from headwater.errors import DependencyUnavailable
@@ -66,6 +66,7 @@ class MemoryOutbox:
 
     def __init__(self) -> None:
         self.news: list[BroadcastNews] = []
+        self.stream_news: list[StreamNews] = []
         self.pulses: list[Pulse] = []
         self.nudges: list[tuple[StreamId, BroadcastId]] = []
         self.broken = False
@@ -74,6 +75,7 @@ class MemoryOutbox:
         if self.broken:
             raise DependencyUnavailable
         self.news.extend(control.news)
+        self.stream_news.extend(control.stream_news)
         self.pulses.extend(control.pulses)
 
     def pulse(self, stream_id: StreamId, broadcast_id: BroadcastId) -> None:

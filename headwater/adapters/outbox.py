@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headwater.adapters import aws
-from headwater.contracts import EVENT_SOURCE, BroadcastChanged, BroadcastPulse, encode
+from headwater.contracts import (
+    EVENT_SOURCE,
+    STREAM_EVENT_SOURCE,
+    BroadcastChanged,
+    BroadcastPulse,
+    StreamChanged,
+    encode,
+)
 from headwater.domain.broadcast import BroadcastNews, Pulse, StreamControl
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.errors import DependencyUnavailable
@@ -67,16 +74,31 @@ class Outbox:
                 raise DependencyUnavailable
 
     def _send_news(self, control: StreamControl) -> None:
-        for batch in _batches(control.news):
+        told: list[tuple[str, BroadcastChanged | StreamChanged]] = [
+            (EVENT_SOURCE, _changed(control, news)) for news in control.news
+        ]
+        told += [
+            (
+                STREAM_EVENT_SOURCE,
+                StreamChanged(
+                    name=news.name,
+                    stream_id=control.stream_id,
+                    occurred_at=news.occurred_at,
+                    broadcast_id=news.broadcast_id,
+                ),
+            )
+            for news in control.stream_news
+        ]
+        for batch in _batches(told):
             events: EventBridgeClient = aws.client("events")
             entries: list[PutEventsRequestEntryTypeDef] = [
                 {
                     "EventBusName": self._event_bus,
-                    "Source": EVENT_SOURCE,
-                    "DetailType": news.name.value,
-                    "Detail": encode(_changed(control, news)),
+                    "Source": source,
+                    "DetailType": message.name.value,
+                    "Detail": encode(message),
                 }
-                for news in batch
+                for source, message in batch
             ]
             # PutEvents answers 200 even when it refused entries, each for a reason of its own.
             if events.put_events(Entries=entries)["FailedEntryCount"]:

@@ -19,15 +19,18 @@ from headwater.domain.broadcast import (
     RecordingState,
     SessionRef,
     StreamControl,
+    StreamEventName,
 )
 from headwater.domain.broadcast_events import (
     Configure,
     Delete,
+    DeleteRecording,
     Done,
     Event,
     Finalised,
     MediaSeen,
     NameModerators,
+    NameViewers,
     Publish,
     RotateKey,
     SourceRefused,
@@ -37,8 +40,18 @@ from headwater.domain.broadcast_events import (
     Tick,
     Unsuspend,
     Update,
+    Withhold,
 )
 from headwater.domain.control_edits import arm_pulse, put_broadcast, settle_session, tell
+from headwater.domain.stream_rules import (
+    configure,
+    delete_recording,
+    name_viewers,
+    released,
+    tell_of_stream,
+    withheld,
+    withhold,
+)
 
 IDLE_LIMIT_MS = 8_000  # a publish session is heard of every 2 s; silent for this long, it is gone
 MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
@@ -57,7 +70,7 @@ UNFINISHED_LIMIT = 32  # the item of a stream must stay far below DynamoDB's 400
 class Outcome(StrEnum):
     ACCEPTED = "accepted"  # done, or already so
     IGNORED = "ignored"  # about something that is no longer current
-    REFUSED = "refused"  # publish: key no longer valid, stream deleted, or a source that cannot be played a moment ago
+    REFUSED = "refused"  # publish: key no longer valid, stream deleted, a source that could not be played; else: not now
     BUSY = "busy"  # publish: another session holds the claim
     KICK = "kick"  # update: this session must be dropped
     NOT_LIVE = "not_live"  # start, stop: there is no broadcast
@@ -94,7 +107,7 @@ def decide(control: StreamControl, event: Event, now: int) -> Decision:
         case Finalised():
             return _finalised(control, event, now)
         case Configure():
-            return Decision(replace(control, settings=event.settings), Outcome.ACCEPTED)
+            return Decision(configure(control, event.settings, now), Outcome.ACCEPTED)
         case RotateKey():
             return _rotate_key(control)
         case Suspend():
@@ -104,9 +117,21 @@ def decide(control: StreamControl, event: Event, now: int) -> Decision:
             return Decision(replace(control, suspended=False), Outcome.ACCEPTED)
         case NameModerators():
             return Decision(replace(control, moderators=event.moderators), Outcome.ACCEPTED)
+        case NameViewers():
+            return Decision(name_viewers(control, event, now), Outcome.ACCEPTED)
+        case Withhold():
+            return _unless_refused(control, withhold(control, event))
+        case DeleteRecording():
+            return _unless_refused(control, delete_recording(control, event, now))
         case Delete():
+            if not control.deleted:
+                control = tell_of_stream(control, StreamEventName.DELETED, now)
             ended = _end_active(control, now, EndReason.STREAM_DELETED).control
             return Decision(replace(ended, deleted=True), Outcome.ACCEPTED)
+
+
+def _unless_refused(control: StreamControl, after: StreamControl | None) -> Decision:
+    return Decision(control, Outcome.REFUSED) if after is None else Decision(after, Outcome.ACCEPTED)
 
 
 def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
@@ -178,6 +203,8 @@ def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
         public=control.settings.auto_start,
     )
     control = replace(control, previous=previous, broadcast=broadcast)
+    if not broadcast.public:
+        control = withheld(control, broadcast.broadcast_id)
     control = tell(control, broadcast, BroadcastEventName.STARTED, now)
     return Decision(arm_pulse(control, broadcast.broadcast_id, now, 0), Outcome.ACCEPTED)
 
@@ -288,6 +315,7 @@ def _start(control: StreamControl, now: int) -> Decision:
         return Decision(control, Outcome.NOT_LIVE)
     if broadcast.public:
         return Decision(control, Outcome.ACCEPTED)
+    control = released(control, broadcast.broadcast_id)
     told = tell(control, replace(broadcast, public=True), BroadcastEventName.PUBLISHED, now)
     return Decision(told, Outcome.ACCEPTED)
 
@@ -314,6 +342,8 @@ def _finalised(control: StreamControl, event: Finalised, now: int) -> Decision:
         duration_seconds=event.duration_seconds,
         renditions=event.renditions,
     )
+    if not ready:
+        control = released(control, event.broadcast_id)  # nothing is left to withhold
     name = BroadcastEventName.READY if ready else BroadcastEventName.FAILED
     return Decision(tell(control, settled, name, now), Outcome.ACCEPTED)
 
