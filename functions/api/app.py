@@ -10,7 +10,21 @@ from starlette.middleware import Middleware
 
 from functions.api.problems import PROBLEM_TYPE, Problem, answer_with_problems
 from functions.api.request_guard import RequestGuard
-from functions.api.routes import auth, broadcasts, chat, playback, service, streams, users
+from functions.api.routes import (
+    admin,
+    auth,
+    broadcasts,
+    categories,
+    chat,
+    following,
+    moderators,
+    oauth,
+    playback,
+    service,
+    streams,
+    tokens,
+    users,
+)
 from functions.api.wiring import Services
 
 PREFIX = "/v1"
@@ -34,7 +48,21 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     answer_with_problems(app)
-    for module in (auth, users, streams, broadcasts, playback, chat, service):
+    for module in (
+        auth,
+        oauth,
+        users,
+        following,
+        tokens,
+        streams,
+        moderators,
+        categories,
+        broadcasts,
+        playback,
+        chat,
+        admin,
+        service,
+    ):
         app.include_router(module.router, prefix=PREFIX)
     app.include_router(service.root_router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from headwater.adapters.stream_catalogue import StreamPosition
-from headwater.domain.ids import BroadcastId, StreamId, is_id
-from headwater.domain.streams import Stream
+import re
+
+from headwater.domain.ids import BroadcastId, is_id
 from headwater.errors import FieldError, InvalidInput
 
-_MOST_VIEWERS = 2**31 - 1
+_CATEGORY = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST_NUMBER = 18  # digits; below 2**63
-
-
-def stream_cursor(last: Stream) -> str:
-    return f"{last.stream_id}.{last.sampled_viewers}"
-
-
-def position_after(cursor: str | None) -> StreamPosition | None:
-    """Raises InvalidInput for a cursor that is not ours."""
-    if cursor is None:
-        return None
-    stream_id, _, viewers = cursor.partition(".")
-    if not is_id(stream_id) or (number := _number(viewers)) is None or number > _MOST_VIEWERS:
-        raise _invalid("cursor")
-    return StreamPosition(StreamId(stream_id), number)
 
 
 def broadcast_before(cursor: str | None) -> BroadcastId | None:
     if cursor is not None and not is_id(cursor):
         raise _invalid("cursor")
     return None if cursor is None else BroadcastId(cursor)
+
+
+def id_before(cursor: str | None) -> str | None:
+    """Of lists that are ordered by an id of their entries, the latest first."""
+    if cursor is not None and not is_id(cursor):
+        raise _invalid("cursor")
+    return cursor
+
+
+def session_before(cursor: str | None) -> str | None:
+    if cursor is not None and not is_id(cursor):
+        raise _invalid("cursor")
+    return cursor
+
+
+def category_after(cursor: str | None) -> str | None:
+    if cursor is not None and _CATEGORY.fullmatch(cursor) is None:
+        raise _invalid("cursor")
+    return cursor
 
 
 def message_before(before: str | None, field: str) -> int | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from headwater.domain.accounts import User
 from headwater.domain.ids import StreamId, UserId
+from headwater.domain.sign_in import SignInSession, device_name
 from headwater.domain.streams import (
     BroadcastStatus,
     IngestHealth,
@@ -34,11 +35,13 @@ class UserOut(BaseModel):
     roles: list[str]
     is_streamer: bool
     is_verified: bool
+    follower_count: int
     created_at: datetime
 
 
 class OwnUserOut(UserOut):
-    email: str
+    email: str | None
+    email_verified: bool
 
 
 class TokensOut(BaseModel):
@@ -47,6 +50,16 @@ class TokensOut(BaseModel):
     refresh_token: str
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - it is no password
     expires_in: int
+
+
+class SessionOut(BaseModel):
+    id: str
+    current: bool
+    device: str
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
 
 
 class OwnerOut(BaseModel):
@@ -78,6 +91,7 @@ class StreamOut(BaseModel):
     is_live: bool
     status: Literal["offline", "preview", "live", "interrupted"]
     started_at: datetime | None
+    scheduled_start: datetime | None
     viewer_count: int
     total_views: int
     thumbnail_url: str | None
@@ -109,6 +123,12 @@ class IngestOut(BaseModel):
     stream_key: str
     servers: list[str]
     health: HealthOfIngestOut
+
+
+class CategoryOut(BaseModel):
+    id: str
+    name: str
+    live_streams: int
 
 
 class BroadcastOut(BaseModel):
@@ -169,8 +189,20 @@ def user_out(user: User) -> UserOut:
     return UserOut(**_user_fields(user))
 
 
+def session_out(session: SignInSession, current_id: str) -> SessionOut:
+    return SessionOut(
+        id=session.session_id,
+        current=session.session_id == current_id,
+        device=device_name(session.device.user_agent),
+        address=session.device.address,
+        created_at=session.created_at,
+        last_used_at=session.last_used_at,
+        expires_at=session.expires_at,
+    )
+
+
 def own_user_out(user: User) -> OwnUserOut:
-    return OwnUserOut(**_user_fields(user), email=user.email)
+    return OwnUserOut(**_user_fields(user), email=user.email, email_verified=user.email_verified)
 
 
 def _user_fields(user: User) -> dict[str, Any]:
@@ -182,6 +214,7 @@ def _user_fields(user: User) -> dict[str, Any]:
         "roles": list(user.roles),
         "is_streamer": user.is_streamer,
         "is_verified": user.is_verified,
+        "follower_count": user.follower_count,
         "created_at": user.created_at,
     }
 
@@ -212,6 +245,7 @@ class Representations:
             is_live=status in (StreamStatus.LIVE, StreamStatus.INTERRUPTED),
             status=status.value,
             started_at=None if offline or stream.on_air is None else stream.on_air.went_live_at,
+            scheduled_start=stream.planned_start(datetime.now(UTC)),
             viewer_count=0 if offline else viewer_count,
             total_views=stream.total_views,
             thumbnail_url=self._poster(stream),

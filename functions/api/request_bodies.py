@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from headwater.domain import usernames
 from headwater.domain.accounts import (
     MAX_EMAIL_LENGTH,
     MAX_PASSWORD_LENGTH,
     MIN_PASSWORD_LENGTH,
-    USERNAME_PATTERN,
     is_email,
 )
 from headwater.domain.refresh_tokens import MAX_REFRESH_TOKEN_LENGTH
-from headwater.domain.streams import Latency, Privacy, StreamProfile
 
 # Controls, lone surrogates, line and paragraph separators. Joiners stay: emoji are built with them.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -23,7 +22,7 @@ _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _REFUSED_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def _line(text: str) -> str:
+def line_of_text(text: str) -> str:
     if any(
         character in _REFUSED_CHARACTERS or unicodedata.category(character) in _REFUSED_CATEGORIES for character in text
     ):
@@ -31,8 +30,8 @@ def _line(text: str) -> str:
     return text
 
 
-def _lines(text: str) -> str:
-    _line(text.replace("\n", "").replace("\r", "").replace("\t", ""))
+def lines_of_text(text: str) -> str:
+    line_of_text(text.replace("\n", "").replace("\r", "").replace("\t", ""))
     return text
 
 
@@ -49,23 +48,25 @@ def _email(text: str) -> str:
     return text
 
 
-def _distinct(tags: list[str]) -> list[str]:
-    return list(dict.fromkeys(tag.lower() for tag in tags))
+def _username(text: str) -> str:
+    objection = usernames.objection(text)
+    if objection is not None:
+        raise ValueError(objection)
+    return text
 
 
-def _stripped(least: int, most: int) -> StringConstraints:
+def stripped(least: int, most: int) -> StringConstraints:
     return StringConstraints(strip_whitespace=True, min_length=least, max_length=most)
 
 
-Title = Annotated[str, _stripped(1, 140), AfterValidator(_line)]
-Description = Annotated[str, _stripped(0, 5000), AfterValidator(_lines)]
-Bio = Annotated[str, _stripped(0, 500), AfterValidator(_lines)]
-Category = Annotated[str, _stripped(1, 60), AfterValidator(_line)]
-Tag = Annotated[str, _stripped(1, 30), AfterValidator(_line)]
-Tags = Annotated[list[Tag], Field(max_length=10), AfterValidator(_distinct)]
-ReconnectWindow = Annotated[int, Field(ge=0, le=1800, description="Seconds that an encoder may be away.")]
-Email = Annotated[str, _stripped(3, MAX_EMAIL_LENGTH), AfterValidator(_email)]
-Username = Annotated[str, StringConstraints(pattern=USERNAME_PATTERN)]
+Bio = Annotated[str, stripped(0, 500), AfterValidator(lines_of_text)]
+Email = Annotated[str, stripped(3, MAX_EMAIL_LENGTH), AfterValidator(_email)]
+Username = Annotated[
+    str,
+    StringConstraints(max_length=256),
+    AfterValidator(_username),
+    WithJsonSchema({"type": "string", "pattern": usernames.PATTERN}),
+]
 NewPassword = Annotated[
     str, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH), AfterValidator(_opaque)
 ]
@@ -105,44 +106,3 @@ class Refresh(Body):
 
 class ProfilePatch(Patch):
     bio: Bio = ABSENT
-
-
-class NewStream(Body):
-    title: Title
-    description: Description = ""
-    category: Category | None = None
-    tags: Tags = []
-    privacy: Literal["public", "unlisted", "private"] = "public"
-    record: bool = True
-    latency: Literal["low", "standard"] = "standard"
-    reconnect_window: ReconnectWindow = 60
-    auto_start: bool = True
-    mature: bool = False
-
-    def profile(self) -> StreamProfile:
-        return StreamProfile(**profile_fields(self))
-
-
-class StreamPatch(Patch):
-    title: Title = ABSENT
-    description: Description = ABSENT
-    category: Category | None = ABSENT
-    tags: Tags = ABSENT
-    privacy: Literal["public", "unlisted", "private"] = ABSENT
-    record: bool = ABSENT
-    latency: Literal["low", "standard"] = ABSENT
-    reconnect_window: ReconnectWindow = ABSENT
-    auto_start: bool = ABSENT
-    mature: bool = ABSENT
-
-
-def profile_fields(body: NewStream | StreamPatch) -> dict[str, Any]:
-    """The fields that were sent, as a StreamProfile holds them."""
-    fields = body.model_dump(exclude_unset=True)
-    if "tags" in fields:
-        fields["tags"] = tuple(fields["tags"])
-    if "privacy" in fields:
-        fields["privacy"] = Privacy(fields["privacy"])
-    if "latency" in fields:
-        fields["latency"] = Latency(fields["latency"])
-    return fields

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from headwater.settings import EnvironmentSettings, comma_separated
+import msgspec
+
+from headwater.domain.sign_in_providers import SignInProvider, configured_provider
+from headwater.settings import EnvironmentSettings, SettingsError, comma_separated
+
+
+class _ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: str
+    client_id: str
+    issuer: str | None = None
+    label: str | None = None
 
 
 class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
@@ -13,13 +23,32 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     stream_table: str
     event_bus: str
     pulse_queue_url: str
+    connection_table: str
+    chat_callback_url: str
     cache_url: str
     cdn_url: str
     ws_url: str
     rtmp_urls: str
+    api_url: str
+    web_url: str
+    oauth_providers: str = "[]"  # JSON: [{"name", "client_id", "issuer", "label"}, …]; docs/oauth.md
+    oauth_clients_secret: str = ""  # JSON: {name: client secret}
+    streams_per_user: int = 100
     registrations_per_minute: int = 5  # of one address
     logins_per_minute: int = 10  # of one address, and on one account
 
     @property
     def rtmp_servers(self) -> list[str]:
         return list(comma_separated(self.rtmp_urls))
+
+    @property
+    def sign_in_providers(self) -> list[SignInProvider]:
+        """Raises SettingsError for providers that cannot be trusted, or told apart."""
+        try:
+            configured = msgspec.json.decode(self.oauth_providers, type=list[_ConfiguredProvider])
+            found = [configured_provider(each.name, each.client_id, each.issuer, each.label) for each in configured]
+        except (msgspec.DecodeError, ValueError) as error:
+            raise SettingsError(f"OAUTH_PROVIDERS: {error}") from None
+        if len({each.name for each in found}) < len(found) or len({each.issuer for each in found}) < len(found):
+            raise SettingsError("OAUTH_PROVIDERS: two providers have the same name or issuer")
+        return found

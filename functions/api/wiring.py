@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from redis.cluster import RedisCluster
 from sqlalchemy import Connection
@@ -14,12 +15,19 @@ from functions.api.representations import Representations
 from functions.api.settings import ApiSettings
 from headwater.adapters.access_tokens import AccessTokens
 from headwater.adapters.accounts import Accounts
+from headwater.adapters.administered_users import AdministeredUsers
+from headwater.adapters.audit_log import AuditLog
 from headwater.adapters.broadcast_archive import BroadcastArchive
 from headwater.adapters.cache import cache_client
+from headwater.adapters.category_list import CategoryList
 from headwater.adapters.chat_history import ChatHistory
 from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_tickets import ChatTickets
+from headwater.adapters.follows import Follows
+from headwater.adapters.identities import Identities
+from headwater.adapters.oauth_flows import OauthFlows
 from headwater.adapters.passwords import Passwords
+from headwater.adapters.personal_tokens import PersonalTokens
 from headwater.adapters.postgres import Database
 from headwater.adapters.presence import Presence
 from headwater.adapters.rate_limits import RateLimits
@@ -27,8 +35,15 @@ from headwater.adapters.secrets import secret
 from headwater.adapters.sign_in_sessions import SignInSessions
 from headwater.adapters.signing_key_ring import decode_keys
 from headwater.adapters.stream_catalogue import StreamCatalogue
+from headwater.adapters.stream_lists import StreamLists
+from headwater.adapters.stream_moderators import StreamModerators
 from headwater.broadcasts import Broadcasts
+from headwater.domain.sign_in_providers import SignInProvider
 from headwater.domain.signing_keys import SigningKey
+
+if TYPE_CHECKING:
+    from headwater.adapters.openid_provider import OpenIdProvider
+    from headwater.adapters.signed_in_sockets import SignedInSockets
 
 
 class UnitOfWork:
@@ -53,8 +68,40 @@ class UnitOfWork:
         return SignInSessions(self._connection)
 
     @property
+    def identities(self) -> Identities:
+        return Identities(self._connection)
+
+    @property
+    def administered_users(self) -> AdministeredUsers:
+        return AdministeredUsers(self._connection)
+
+    @property
+    def personal_tokens(self) -> PersonalTokens:
+        return PersonalTokens(self._connection)
+
+    @property
+    def follows(self) -> Follows:
+        return Follows(self._connection)
+
+    @property
+    def audit(self) -> AuditLog:
+        return AuditLog(self._connection)
+
+    @property
+    def moderators(self) -> StreamModerators:
+        return StreamModerators(self._connection)
+
+    @property
     def streams(self) -> StreamCatalogue:
         return StreamCatalogue(self._connection)
+
+    @property
+    def stream_lists(self) -> StreamLists:
+        return StreamLists(self._connection)
+
+    @property
+    def categories(self) -> CategoryList:
+        return CategoryList(self._connection)
 
     @property
     def broadcasts(self) -> BroadcastArchive:
@@ -81,6 +128,8 @@ class Services:
         self.presence = Presence(self.cache)
         self.tickets = ChatTickets(settings.cache_url)
         self.rooms = ChatRooms(settings.cache_url)
+        self.oauth_flows = OauthFlows(settings.cache_url)
+        self._openid_providers: dict[str, OpenIdProvider] = {}
         self.representations = Representations(settings.cdn_url, settings.ws_url)
 
     @functools.cached_property
@@ -91,6 +140,38 @@ class Services:
 
         settings = self.settings
         return Broadcasts(StreamControls(settings.stream_table), Outbox(settings.event_bus, settings.pulse_queue_url))
+
+    @functools.cached_property
+    def sockets(self) -> SignedInSockets:
+        # Needed where a session ends, which is seldom, and dear to import like the hot state.
+        from headwater.adapters.chat_connections import ChatConnections
+        from headwater.adapters.connection_posts import signed_posts
+        from headwater.adapters.signed_in_sockets import SignedInSockets
+
+        settings = self.settings
+        connections = ChatConnections(settings.connection_table)
+        return SignedInSockets(self.tickets, connections, lambda: signed_posts(settings.chat_callback_url))
+
+    @functools.cached_property
+    def sign_in_providers(self) -> Mapping[str, SignInProvider]:
+        """By their names, in the order of the configuration."""
+        return {each.name: each for each in self.settings.sign_in_providers}
+
+    def openid_provider(self, provider: SignInProvider) -> OpenIdProvider:
+        # Authlib and an HTTP client cost half a second to import, and only who signs in elsewhere needs them.
+        from headwater.adapters.openid_provider import OpenIdProvider
+
+        settings = self.settings
+
+        def client_secret() -> str | None:
+            if not settings.oauth_clients_secret:
+                return None
+            held = secret(settings.oauth_clients_secret).get(provider.name)
+            return None if held is None else str(held)
+
+        callback = f"{settings.api_url}/v1/auth/oauth/{provider.name}/callback"
+        # Kept: it remembers the provider's addresses and keys.
+        return self._openid_providers.setdefault(provider.name, OpenIdProvider(provider, client_secret, callback))
 
     @contextmanager
     def unit_of_work(self) -> Iterator[UnitOfWork]:

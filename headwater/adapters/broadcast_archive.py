@@ -105,6 +105,7 @@ class BroadcastArchive:
             .where(broadcasts.c.id == on_air)
             .values(
                 viewers=viewers,
+                viewers_at=func.now(),
                 peak_viewers=func.greatest(broadcasts.c.peak_viewers, viewers),
                 total_views=broadcasts.c.total_views + new_views,
             )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -12,52 +10,25 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
-    Text,
     and_,
-    case,
     delete,
     func,
     insert,
-    literal,
     or_,
     select,
-    text,
-    tuple_,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 
-from headwater.adapters.tables import broadcasts, chat_messages, streams, users
+from headwater.adapters.live_rankings import ON_AIR_STATES
+from headwater.adapters.tables import broadcasts, categories, chat_messages, stream_words, streams, users
 from headwater.domain.broadcast import BroadcastState
 from headwater.domain.ids import BroadcastId, StreamId, UserId
+from headwater.domain.stream_search import searchable
 from headwater.domain.streams import Latency, OnAir, Owner, Privacy, Stream, StreamProfile
 
-
-class StreamOrder(StrEnum):
-    NEWEST = "newest"
-    VIEWERS = "viewers"
-
-
-@dataclass(frozen=True, slots=True)
-class StreamFilter:
-    """Every given field narrows the list. `owner` is a username, in any case."""
-
-    live: bool | None = None
-    category: str | None = None
-    tag: str | None = None
-    q: str | None = None
-    owner: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPosition:
-    """The last stream of a page, where the next one goes on."""
-
-    stream_id: StreamId
-    viewers: int
-
-
-_newest = (
-    select(broadcasts.c.id, broadcasts.c.state, broadcasts.c.public, broadcasts.c.live_at, broadcasts.c.viewers)
+newest_broadcast = (
+    select(broadcasts.c.id, broadcasts.c.state, broadcasts.c.public, broadcasts.c.live_at)
     .where(broadcasts.c.stream_id == streams.c.id)
     .order_by(broadcasts.c.id.desc())
     .limit(1)
@@ -71,27 +42,43 @@ _poster_of = (
     .correlate(streams)
     .scalar_subquery()
 )
-_ON_AIR_STATES = (BroadcastState.LIVE.value, BroadcastState.INTERRUPTED.value)
-_is_live = and_(_newest.c.public.is_(True), _newest.c.state.in_(_ON_AIR_STATES), _newest.c.live_at.is_not(None))
-_viewers = case((_is_live, _newest.c.viewers), else_=0)
+is_live = and_(
+    newest_broadcast.c.public.is_(True),
+    newest_broadcast.c.state.in_(ON_AIR_STATES),
+    newest_broadcast.c.live_at.is_not(None),
+)
 
 
 class StreamCatalogue:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> bool:
-        """False: there is no such user (any more)."""
-        columns = _columns(profile)
-        values = [literal(value, streams.c[name].type) for name, value in columns.items()]
-        of_owner = select(literal(stream_id, Text), users.c.id, *values).where(users.c.id == owner_id)
-        statement = insert(streams).from_select(["id", "owner_id", *columns], of_owner)
-        return self._connection.execute(statement.returning(streams.c.id)).first() is not None
+    def count_of_owner(self, owner_id: UserId) -> int | None:
+        """How many streams the user has; nobody adds one before the transaction ends. None: there is no such user,
+        or they were suspended just now: whoever suspends them holds the user, too, and then sees every stream of theirs."""
+        able = (users.c.id == owner_id) & users.c.suspended_at.is_(None)
+        owner = select(users.c.id).where(able).with_for_update(key_share=True)
+        if self._connection.execute(owner).first() is None:
+            return None
+        owned = select(func.count()).select_from(streams).where(streams.c.owner_id == owner_id)
+        return self._connection.execute(owned).scalar_one()
+
+    def category_named(self, text: str) -> str:
+        """The category's own spelling, where `text` is the name or the id of one; otherwise `text`."""
+        asked = text.lower()
+        known = select(categories.c.name).where(or_(func.lower(categories.c.name) == asked, categories.c.id == asked))
+        return self._connection.execute(known).scalar() or text
+
+    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None:
+        self._connection.execute(insert(streams).values(id=stream_id, owner_id=owner_id, **_columns(profile)))
+        self._write_words(stream_id, owner_id, profile)
 
     def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None:
         """The stream, unless it is private and somebody else's."""
-        row = self._connection.execute(_select().where(streams.c.id == stream_id, _may_see(viewer))).one_or_none()
-        return _stream(row) if row else None
+        row = self._connection.execute(
+            select_streams().where(streams.c.id == stream_id, _may_see(viewer))
+        ).one_or_none()
+        return stream_of(row) if row else None
 
     def hold(self, stream_id: StreamId, owner_id: UserId) -> None:
         """Until the end of the transaction nobody else changes the stream: whoever reads it to change it begins so."""
@@ -101,7 +88,8 @@ class StreamCatalogue:
 
     def change(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None:
         owned = (streams.c.id == stream_id) & (streams.c.owner_id == owner_id)
-        self._connection.execute(update(streams).where(owned).values(**_columns(profile)))
+        if self._connection.execute(update(streams).where(owned).values(**_columns(profile))).rowcount:
+            self._write_words(stream_id, owner_id, profile)
 
     def remove(self, stream_id: StreamId, owner_id: UserId) -> None:
         """The stream with its history and its chat."""
@@ -109,69 +97,38 @@ class StreamCatalogue:
         if self._connection.execute(delete(streams).where(owned)).rowcount:
             self._connection.execute(delete(chat_messages).where(chat_messages.c.stream_id == stream_id))
 
-    def page(
-        self,
-        wanted: StreamFilter,
-        order: StreamOrder,
-        viewer: UserId | None,
-        after: StreamPosition | None,
-        limit: int,
-    ) -> Sequence[Stream]:
-        """Public streams, and with `owner` the viewer's own of every kind."""
-        query = _select().where(*_conditions(wanted, viewer))
-        if order is StreamOrder.VIEWERS:
-            query = query.order_by(_viewers.desc(), streams.c.id.desc())
-            if after is not None:
-                query = query.where(tuple_(_viewers, streams.c.id) < tuple_(after.viewers, after.stream_id))
-        else:
-            query = query.order_by(streams.c.id.desc())
-            if after is not None:
-                query = query.where(streams.c.id < after.stream_id)
-        return [_stream(row) for row in self._connection.execute(query.limit(limit))]
+    def _write_words(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None:
+        """What the stream is found by from now on."""
+        username = self._connection.execute(select(users.c.username).where(users.c.id == owner_id)).scalar_one()
+        words = {
+            "title": searchable(profile.title),
+            "labels": searchable(" ".join([username, profile.category or "", *profile.tags])),
+            "description": searchable(profile.description),
+        }
+        written = upsert(stream_words).values(stream_id=stream_id, **words)
+        self._connection.execute(written.on_conflict_do_update(index_elements=[stream_words.c.stream_id], set_=words))
 
 
-def _select() -> Select[Any]:
+def select_streams() -> Select[Any]:
     return (
         select(
             streams,
             users.c.username,
             users.c.avatar_url,
-            _newest.c.id.label("newest_id"),
-            _newest.c.state.label("newest_state"),
-            _newest.c.public.label("newest_public"),
-            _newest.c.live_at.label("newest_live_at"),
-            _viewers.label("newest_viewers"),
+            newest_broadcast.c.id.label("newest_id"),
+            newest_broadcast.c.state.label("newest_state"),
+            newest_broadcast.c.public.label("newest_public"),
+            newest_broadcast.c.live_at.label("newest_live_at"),
             _poster_of.label("poster_of"),
         )
         .join(users, users.c.id == streams.c.owner_id)
-        .outerjoin(_newest, _newest.c.id.is_not(None))
+        .outerjoin(newest_broadcast, newest_broadcast.c.id.is_not(None))
     )
 
 
 def _may_see(viewer: UserId | None) -> ColumnElement[bool]:
     open_to_all = streams.c.privacy != Privacy.PRIVATE.value
     return open_to_all if viewer is None else or_(open_to_all, streams.c.owner_id == viewer)
-
-
-def _conditions(wanted: StreamFilter, viewer: UserId | None) -> list[ColumnElement[bool]]:
-    listed: ColumnElement[bool] = streams.c.privacy == Privacy.PUBLIC.value
-    if wanted.owner is not None and viewer is not None:
-        listed = or_(listed, streams.c.owner_id == viewer)
-    conditions = [listed]
-    if wanted.owner is not None:
-        conditions.append(func.lower(users.c.username) == wanted.owner.lower())
-    if wanted.live is not None:
-        conditions.append(_is_live if wanted.live else func.coalesce(_is_live, False).is_(False))
-    if wanted.live:
-        # Says nothing that `_is_live` does not, but begins with the few streams on the air, by an index of just those.
-        conditions.append(streams.c.id.in_(select(broadcasts.c.stream_id).where(text("state <> 'ended'"))))
-    if wanted.category is not None:
-        conditions.append(func.lower(streams.c.category) == wanted.category.lower())
-    if wanted.tag is not None:
-        conditions.append(streams.c.tags.contains([wanted.tag.lower()]))
-    if wanted.q is not None:
-        conditions.append(streams.c.title.icontains(wanted.q, autoescape=True))
-    return conditions
 
 
 def _columns(profile: StreamProfile) -> Mapping[str, Any]:
@@ -186,10 +143,11 @@ def _columns(profile: StreamProfile) -> Mapping[str, Any]:
         "reconnect_window": profile.reconnect_window,
         "auto_start": profile.auto_start,
         "mature": profile.mature,
+        "scheduled_start": profile.scheduled_start,
     }
 
 
-def _stream(row: Row[*tuple[Any, ...]]) -> Stream:
+def stream_of(row: Row[*tuple[Any, ...]]) -> Stream:
     on_air = None
     if row.newest_id is not None:
         on_air = OnAir(
@@ -212,10 +170,10 @@ def _stream(row: Row[*tuple[Any, ...]]) -> Stream:
             reconnect_window=row.reconnect_window,
             auto_start=row.auto_start,
             mature=row.mature,
+            scheduled_start=row.scheduled_start,
         ),
         created_at=row.created_at,
         total_views=row.total_views,
         on_air=on_air,
         poster_of=BroadcastId(row.poster_of) if row.poster_of else None,
-        sampled_viewers=row.newest_viewers,
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from headwater.domain.broadcast import Broadcast, BroadcastState, EndReason, RecordingState, StreamSettings
 from headwater.domain.ids import BroadcastId, StreamId, UserId
+
+SCHEDULE_GRACE = timedelta(hours=1)  # a broadcast that begins this near to a planned start is the planned one
+SCHEDULE_LONGEST = timedelta(days=366)
 
 
 class Privacy(StrEnum):
@@ -49,6 +52,7 @@ class StreamProfile:
     reconnect_window: int = 60
     auto_start: bool = True
     mature: bool = False
+    scheduled_start: datetime | None = None  # when the owner means to go live next
 
     @property
     def ingest_settings(self) -> StreamSettings:
@@ -96,10 +100,26 @@ class Stream:
     total_views: int
     on_air: OnAir | None  # the newest broadcast
     poster_of: BroadcastId | None  # the newest public broadcast that had pictures
-    sampled_viewers: int = 0  # as last written to the database; only lists are ordered by it
+
+    def planned_start(self, now: datetime) -> datetime | None:
+        """The planned start for as long as it tells somebody something: it is ahead, or the owner is a little late."""
+        start = self.profile.scheduled_start
+        went_live = self.on_air.went_live_at if self.on_air is not None and self.on_air.public else None
+        if start is None or now >= start + SCHEDULE_GRACE:
+            return None
+        return None if went_live is not None and went_live >= start - SCHEDULE_GRACE else start
 
     def is_owned_by(self, user_id: UserId | None) -> bool:
         return user_id is not None and self.owner.user_id == user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One of the list that streams are found by. A stream may name another, which no list shows."""
+
+    category_id: str
+    name: str
+    live_streams: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,15 +17,16 @@ from functions.api.dependencies import (
     Unit,
     user_id_of,
 )
-from functions.api.pages import position_after, stream_cursor
 from functions.api.representations import AnyStreamOut, IngestOut, OwnStreamOut, Page, ingest_out
-from functions.api.request_bodies import NewStream, StreamPatch, profile_fields
+from functions.api.stream_bodies import NewStream, StreamPatch, profile_fields, tag_form
+from functions.api.stream_cursors import outdated_cursor, position_after, stream_cursor
 from functions.api.use_cases.going_live import rotate_key, show_ingest, start_broadcast, stop_broadcast
 from functions.api.use_cases.streams import change_stream, create_stream, delete_stream, look_at_stream
 from functions.api.wiring import Services
-from headwater.adapters.stream_catalogue import StreamFilter, StreamOrder
+from headwater.adapters.stream_lists import StreamFilter, StreamOrder
 from headwater.broadcasts import unix_ms
 from headwater.domain.ids import UserId
+from headwater.domain.stream_search import understand
 from headwater.domain.streams import Stream
 
 router = APIRouter(prefix="/streams", tags=["streams"])
@@ -41,7 +42,14 @@ def _shown(stream: Stream, viewer: UserId | None, services: Services) -> AnyStre
 @router.post("", status_code=201, response_model=OwnStreamOut)
 def create(body: NewStream, user: CurrentUser, services: ServicesDep, unit: Unit) -> AnyStreamOut:
     """Make a stream. Its key is at `/ingest`."""
-    stream = create_stream(unit.streams, unit.accounts, services.hot_state, user.user_id, body.profile())
+    stream = create_stream(
+        unit.streams,
+        unit.accounts,
+        services.hot_state,
+        user.user_id,
+        body.profile(),
+        services.settings.streams_per_user,
+    )
     return services.representations.stream(stream, user.user_id, 0)
 
 
@@ -55,19 +63,28 @@ def list_streams(
     tag: Words = None,
     q: Words = None,
     owner: Words = None,
-    sort: StreamOrder = StreamOrder.NEWEST,
+    sort: Annotated[StreamOrder | None, Query(description="`relevance` with `q`, else `newest`.")] = None,
     limit: Limit = PAGE_LIMIT,
     cursor: Cursor = None,
 ) -> Page[AnyStreamOut]:
-    """Public streams, newest or most watched first. With `owner`, a username, also the caller's own of every privacy."""
+    """Public streams. With `owner`, a username, also the caller's own of every privacy.
+
+    `q` searches titles, owners, categories, tags and descriptions: `"a phrase"`, `-without`, `this or that`; a word may be
+    misspelt. `sort` by `viewers` or `started` begins with what is live. A page can hold fewer than `limit` and still not be
+    the last: only `next_cursor` says so. While streams change, a list neither skips nor repeats one.
+    """
     viewer = user_id_of(user)
-    wanted = StreamFilter(live=live, category=category, tag=tag, q=q, owner=owner)
-    found = unit.streams.page(wanted, sort, viewer, position_after(cursor), limit + 1)
-    shown = found[:limit]
-    counts = services.presence.viewers([stream.stream_id for stream in shown if stream.on_air], unix_ms())
+    search = None if q is None else understand(q)
+    order = sort or (StreamOrder.NEWEST if search is None else StreamOrder.RELEVANCE)
+    after = position_after(cursor, order)
+    if after is not None and after.slot is not None and not unit.stream_lists.ranking_is_kept(after.slot):
+        raise outdated_cursor()
+    wanted = StreamFilter(live=live, category=category, tag=tag and tag_form(tag), search=search, owner=owner)
+    page = unit.stream_lists.page(wanted, order, viewer, after, limit)
+    counts = services.presence.viewers([stream.stream_id for stream in page.streams if stream.on_air], unix_ms())
     return Page(
-        items=[services.representations.stream(item, viewer, counts.get(item.stream_id, 0)) for item in shown],
-        next_cursor=stream_cursor(shown[-1]) if len(found) > limit else None,
+        items=[services.representations.stream(item, viewer, counts.get(item.stream_id, 0)) for item in page.streams],
+        next_cursor=None if page.next is None else stream_cursor(page.next),
     )
 
 

@@ -22,12 +22,14 @@ from headwater.domain.broadcast_events import Configure, Delete, Event
 from headwater.domain.broadcast_rules import Decision
 from headwater.domain.ids import StreamId, UserId, new_id
 from headwater.domain.streams import OnAir, Stream, StreamProfile
-from headwater.errors import DependencyUnavailable, Forbidden, NotFound, Unauthenticated
+from headwater.errors import DependencyUnavailable, Forbidden, LimitReached, NotFound, Unauthenticated
 from headwater.observability import count
 
 
 class StreamStore(Protocol):
-    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> bool: ...
+    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
+    def count_of_owner(self, owner_id: UserId) -> int | None: ...
+    def category_named(self, text: str) -> str: ...
     def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None: ...
     def hold(self, stream_id: StreamId, owner_id: UserId) -> None: ...
     def change(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
@@ -61,11 +63,21 @@ def owned_stream(streams: StreamStore, stream_id: StreamId, user_id: UserId) -> 
 
 
 def create_stream(
-    streams: StreamStore, roles: RoleStore, hot_state: HotState, owner_id: UserId, profile: StreamProfile
+    streams: StreamStore,
+    roles: RoleStore,
+    hot_state: HotState,
+    owner_id: UserId,
+    profile: StreamProfile,
+    streams_per_user: int,
 ) -> Stream:
-    stream_id = StreamId(new_id())
-    if not streams.add(stream_id, owner_id, profile):
+    """Raises LimitReached when the owner has `streams_per_user` of them; of two made at once, too, one is refused."""
+    owned = streams.count_of_owner(owner_id)
+    if owned is None:
         raise Unauthenticated  # the account is gone; its last token is not yet
+    if owned >= streams_per_user:
+        raise LimitReached(f"An account has at most {streams_per_user} streams. Delete one that you no longer need.")
+    stream_id = StreamId(new_id())
+    streams.add(stream_id, owner_id, _with_known_category(streams, profile))
     roles.add_role(owner_id, Role.STREAMER)
     stream = visible_stream(streams, stream_id, owner_id)
     hot_state.create(StreamControl(stream_id=stream_id, owner_id=owner_id, settings=profile.ingest_settings))
@@ -88,7 +100,7 @@ def change_stream(
     """`fields` are those of StreamProfile that are to change. Of two changes at once neither is lost."""
     streams.hold(stream_id, user_id)
     stream = owned_stream(streams, stream_id, user_id)
-    profile = replace(stream.profile, **fields)
+    profile = _with_known_category(streams, replace(stream.profile, **fields))
     if profile == stream.profile:
         return as_of(stream, hot_state.read(stream_id))
     streams.change(stream_id, user_id, profile)
@@ -102,6 +114,13 @@ def delete_stream(streams: StreamStore, hot_state: HotState, stream_id: StreamId
     streams.remove(stream_id, user_id)
     with suppress(NotFound):  # it never had a hot state, or no longer has: nothing can be published to it
         hot_state.apply(stream_id, Delete())
+
+
+def _with_known_category(streams: StreamStore, profile: StreamProfile) -> StreamProfile:
+    """A category is anything that its owner calls it; one of the list is written as the list does."""
+    if profile.category is None:
+        return profile
+    return replace(profile, category=streams.category_named(profile.category))
 
 
 def as_of(stream: Stream, control: StreamControl | None) -> Stream:

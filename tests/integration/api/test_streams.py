@@ -120,6 +120,7 @@ def test_a_stream_without_a_hot_state_can_still_be_deleted(api: RestApi) -> None
     stream = owner.stream()
     with api.services.database.begin() as connection:
         lost = new_id()
+        connection.exec_driver_sql("DELETE FROM stream_words")
         connection.exec_driver_sql("UPDATE streams SET id = %s", (lost,))
     assert stream["id"] != lost
     assert owner.api.delete(f"/v1/streams/{lost}").status == 204
@@ -170,9 +171,7 @@ def test_lists_are_narrowed_by_category_tag_words_and_owner(api: RestApi) -> Non
     assert found(look, category="MUSIC") == ["Ben plays", "Sea songs"]
     assert found(look, tag="Live") == ["Ben plays", "Sea songs"]
     assert found(look, tag="live", category="music", q="SEA") == ["Sea songs"]
-    assert found(look, q="%") == ["100% chess_club"]
-    assert found(look, q="_") == ["100% chess_club"]
-    assert found(look, q="'; DROP TABLE streams; --") == []
+    assert found(look, q="'; DROP TABLE streams; --") == found(look, q="%") == found(look, q="-sea") == []
     assert found(look, owner="BEN") == ["Ben plays"]
     assert found(ben.api, owner="ben") == ["Hidden", "Ben plays"]
     assert found(ana.api, owner="ben") == ["Ben plays"]
@@ -220,7 +219,8 @@ def test_pages_follow_one_another_without_holes_or_repeats(api: RestApi, sort: s
     assert pages == (newest if sort == "newest" else most_watched)
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "", "0" * 22, f"{'0' * 22}.x", f"{'0' * 22}.{'9' * 18}", "' OR 1=1"])
-def test_a_cursor_that_is_not_ours_is_refused(api: RestApi, cursor: str) -> None:
-    answer = api.anonymous.get("/v1/streams", cursor=cursor)
+@pytest.mark.parametrize("cursor", ["nonsense", "", "0.0.0", f"{'0' * 22}.x", f"x.{'0' * 22}", f"1.-.{'0' * 22}", "' OR 1=1"])
+@pytest.mark.parametrize("sort", ["newest", "viewers", "started", "scheduled", "relevance"])
+def test_a_cursor_that_is_not_ours_is_refused(api: RestApi, cursor: str, sort: str) -> None:
+    answer = api.anonymous.get("/v1/streams", cursor=cursor, sort=sort)
     assert (answer.status, answer.json["errors"][0]["field"]) == (422, "cursor")

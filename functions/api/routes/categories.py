@@ -1,0 +1,29 @@
+"""Stage 7 · routes of categories."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from functions.api.dependencies import PAGE_LIMIT, Cursor, Limit, Unit
+from functions.api.pages import category_after
+from functions.api.representations import CategoryOut, Page
+
+router = APIRouter(tags=["streams"])
+
+
+@router.get("/categories")
+def categories(
+    unit: Unit,
+    q: Annotated[str | None, Query(min_length=1, max_length=60)] = None,
+    limit: Limit = PAGE_LIMIT,
+    cursor: Cursor = None,
+) -> Page[CategoryOut]:
+    """The categories, by name, with how many of their streams are live. `q` narrows them to what resembles its words."""
+    found = unit.categories.page(q, category_after(cursor), limit + 1)
+    shown = found[:limit]
+    return Page(
+        items=[CategoryOut(id=item.category_id, name=item.name, live_streams=item.live_streams) for item in shown],
+        next_cursor=shown[-1].category_id if len(found) > limit else None,
+    )

@@ -1,0 +1,112 @@
+"""Stage 7 · what requests about streams may carry."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+
+from functions.api.request_bodies import ABSENT, Body, Patch, line_of_text, lines_of_text, stripped
+from headwater.domain.streams import SCHEDULE_LONGEST, Latency, Privacy, StreamProfile
+
+MAX_TAG_LENGTH = 30
+MAX_TAGS = 10
+
+
+def tag_form(tag: str) -> str:
+    """The one spelling of a tag: `#Sea  Songs` and `sea songs` are the same. May be empty."""
+    return " ".join(unicodedata.normalize("NFKC", tag).casefold().lstrip("#").split())
+
+
+def _tag(text: str) -> str:
+    tag = tag_form(line_of_text(text))
+    if not 1 <= len(tag) <= MAX_TAG_LENGTH:
+        raise ValueError(f"A tag has between 1 and {MAX_TAG_LENGTH} characters.")
+    return tag
+
+
+def _distinct(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
+def _planned_start(text: str) -> datetime:
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError:
+        start = None
+    if start is None or start.tzinfo is None or "T" not in text.upper():
+        raise ValueError("Send a time as RFC 3339 has it, with its offset: `2027-01-31T20:00:00Z`.")
+    try:
+        start = start.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("This time is out of range.") from None
+    now = datetime.now(UTC)
+    if start <= now:
+        raise ValueError("A planned start lies ahead. Send `null` to take it back.")
+    if start > now + SCHEDULE_LONGEST:
+        raise ValueError("A planned start lies at most a year ahead.")
+    return start
+
+
+Title = Annotated[str, stripped(1, 140), AfterValidator(line_of_text)]
+Description = Annotated[str, stripped(0, 5000), AfterValidator(lines_of_text)]
+Category = Annotated[str, stripped(1, 60), AfterValidator(line_of_text)]
+Tag = Annotated[
+    str,
+    StringConstraints(max_length=4 * MAX_TAG_LENGTH),  # before it is brought into its form
+    AfterValidator(_tag),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_TAG_LENGTH}),
+]
+Tags = Annotated[list[Tag], Field(max_length=MAX_TAGS), AfterValidator(_distinct)]
+ReconnectWindow = Annotated[int, Field(ge=0, le=1800, description="Seconds that an encoder may be away.")]
+PlannedStart = Annotated[
+    str,
+    StringConstraints(max_length=40),
+    AfterValidator(_planned_start),
+    WithJsonSchema({"type": "string", "format": "date-time", "description": "Ahead of now, at most a year."}),
+]
+
+
+class NewStream(Body):
+    title: Title
+    description: Description = ""
+    category: Category | None = None
+    tags: Tags = Field(default=[])
+    privacy: Literal["public", "unlisted", "private"] = "public"
+    record: bool = True
+    latency: Literal["low", "standard"] = "standard"
+    reconnect_window: ReconnectWindow = 60
+    auto_start: bool = True
+    mature: bool = False
+    scheduled_start: PlannedStart | None = None
+
+    def profile(self) -> StreamProfile:
+        return StreamProfile(**profile_fields(self))
+
+
+class StreamPatch(Patch):
+    title: Title = ABSENT
+    description: Description = ABSENT
+    category: Category | None = ABSENT
+    tags: Tags = ABSENT
+    privacy: Literal["public", "unlisted", "private"] = ABSENT
+    record: bool = ABSENT
+    latency: Literal["low", "standard"] = ABSENT
+    reconnect_window: ReconnectWindow = ABSENT
+    auto_start: bool = ABSENT
+    mature: bool = ABSENT
+    scheduled_start: PlannedStart | None = ABSENT
+
+
+def profile_fields(body: NewStream | StreamPatch) -> dict[str, Any]:
+    """The fields that were sent, as a StreamProfile holds them."""
+    fields = {name: getattr(body, name) for name in body.model_fields_set}
+    if "tags" in fields:
+        fields["tags"] = tuple(fields["tags"])
+    if "privacy" in fields:
+        fields["privacy"] = Privacy(fields["privacy"])
+    if "latency" in fields:
+        fields["latency"] = Latency(fields["latency"])
+    return fields

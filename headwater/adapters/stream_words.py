@@ -1,0 +1,46 @@
+"""Stage 7 · searching streams in PostgreSQL: by words, and by what resembles them (full text and trigrams)."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, Integer, Text, and_, cast, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, REAL
+
+from headwater.adapters.tables import stream_words
+from headwater.domain.stream_search import StreamSearch
+
+# How alike a word must be to some stretch of a stream's names: the share of its trigrams that is found there. One wrong
+# letter costs up to three; at 0.45 five letters with one wrong are still found, and few others.
+SIMILARITY = 0.45
+# Of a word in the description, –, the labels, the title.
+_WEIGHTS = [0.1, 0.1, 0.5, 1.0]
+_PARTS_OF_ONE = 10_000
+
+
+def forgive_typos(connection: Connection) -> None:
+    """For the rest of the transaction: the operator that the index knows has its threshold from a setting."""
+    connection.execute(select(func.set_config("pg_trgm.word_similarity_threshold", str(SIMILARITY), True)))
+
+
+def matches(search: StreamSearch) -> ColumnElement[bool]:
+    exact = stream_words.c.document.bool_op("@@")(_query(search.exact))
+    if not search.tolerant:
+        return exact
+    alike = [stream_words.c.names.bool_op("%>")(word) for word in search.tolerant]
+    if search.required:
+        alike.append(stream_words.c.document.bool_op("@@")(_query(search.required)))
+    return or_(exact, and_(*alike))
+
+
+def relevance(search: StreamSearch) -> ColumnElement[int]:
+    """How well a stream fits, as a whole number, so that a cursor can carry it exactly."""
+    by_words = func.ts_rank(
+        cast(literal(_WEIGHTS, ARRAY(REAL)), ARRAY(REAL)), stream_words.c.document, _query(search.exact)
+    )
+    if not search.tolerant:
+        return cast(by_words * _PARTS_OF_ONE, Integer)
+    by_likeness = func.word_similarity(" ".join(search.tolerant), stream_words.c.names)
+    return cast((by_words + by_likeness) * _PARTS_OF_ONE, Integer)
+
+
+def _query(websearch: str) -> ColumnElement[str]:
+    return func.websearch_to_tsquery("simple", literal(websearch, Text), type_=Text)
