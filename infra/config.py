@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from headwater.domain.sign_in_providers import configured_provider
+
 
 class ConfigurationError(Exception):
     """A stage or one of its settings is unknown, missing or malformed. The message names it and what would be right."""
@@ -70,6 +72,26 @@ class ServiceLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SignInProvider:
+    """An OpenID provider to sign in with, as in docs/oauth.md. `issuer` may be left out for google and twitch.
+
+    A `client_secret` given here ends up in the template: for one machine. Elsewhere it is put into the secret afterwards.
+    """
+
+    name: str
+    client_id: str
+    issuer: str | None = None
+    label: str | None = None
+    client_secret: str | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            configured_provider(self.name, self.client_id, self.issuer, self.label)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """Everything the stacks need to know about one deployment.
 
@@ -93,6 +115,7 @@ class Stage:
     function_environment: Mapping[str, str] = field(default_factory=dict)
     worker: WorkerTask
     limits: ServiceLimits = ServiceLimits()
+    sign_in_providers: tuple[SignInProvider, ...] = ()
     keep_data: bool = True
     require_tls: bool = True
     log_retention_days: Literal[1, 7, 30, 90] = 30
@@ -124,6 +147,7 @@ class LocalValues:
     aws_endpoint: str = "http://127.0.0.1:14566"
     ecs_endpoint: str = "http://127.0.0.1:14570"
     websocket_callback_url: str = "http://127.0.0.1:14566/_aws/execute-api/{api_id}/{stage}"
+    sign_in_providers: tuple[SignInProvider, ...] = ()
 
     @classmethod
     def from_json(cls, text: str) -> LocalValues:
@@ -147,9 +171,24 @@ def _checked(name: str, value: object) -> Any:
         if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
             return tuple(value)
         raise ConfigurationError("rtmp_urls of the stage 'local' must be a list of URLs")
+    if name == "sign_in_providers":
+        if isinstance(value, list):
+            return tuple(_sign_in_provider(each) for each in value)
+        raise ConfigurationError("sign_in_providers of the stage 'local' must be a list of objects")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name} of the stage 'local' must be a non-empty string")
     return value
+
+
+def _sign_in_provider(value: object) -> SignInProvider:
+    names = [each.name for each in dataclasses.fields(SignInProvider)]
+    if not isinstance(value, dict) or not {"name", "client_id"} <= value.keys() <= set(names):
+        raise ConfigurationError(
+            f"a sign-in provider is an object with name, client_id, and perhaps {', '.join(names[2:])}"
+        )
+    if not all(isinstance(each, str) for each in value.values()):
+        raise ConfigurationError("the values of a sign-in provider are strings")
+    return SignInProvider(**value)
 
 
 def local(values: LocalValues) -> Stage:
@@ -183,6 +222,7 @@ def local(values: LocalValues) -> Stage:
             chat_message_burst=300,
             chat_messages_per_minute=6000,
         ),
+        sign_in_providers=values.sign_in_providers,
         keep_data=False,
         require_tls=False,
         log_retention_days=1,

@@ -17,6 +17,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     text: str
+    cookies: tuple[str, ...] = ()  # each a whole `Set-Cookie`
 
     @property
     def json(self) -> Any:
@@ -48,6 +49,9 @@ class ApiClient:
     def patch(self, path: str, body: Any) -> Answer:
         return self.call("PATCH", path, body)
 
+    def put(self, path: str, body: Any = None) -> Answer:
+        return self.call("PUT", path, body)
+
     def delete(self, path: str) -> Answer:
         return self.call("DELETE", path)
 
@@ -76,12 +80,16 @@ class ApiClient:
 def http_event(
     method: str, path: str, query: str, headers: Mapping[str, str], body: bytes | None, address: str
 ) -> dict[str, Any]:
+    # The gateway takes cookies out of the headers.
+    sent = {name: value for name, value in headers.items() if name != "cookie"}
+    cookies = {"cookies": headers["cookie"].split("; ")} if "cookie" in headers else {}
     event: dict[str, Any] = {
+        **cookies,
         "version": "2.0",
         "routeKey": "ANY /v1/{proxy+}",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": dict(headers),
+        "headers": sent,
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "api",
@@ -111,4 +119,4 @@ def decoded(answer: Mapping[str, Any]) -> Answer:
     if answer.get("isBase64Encoded"):
         body = base64.b64decode(body).decode()
     headers = {name.lower(): value for name, value in answer.get("headers", {}).items()}
-    return Answer(answer["statusCode"], headers, body)
+    return Answer(answer["statusCode"], headers, body, tuple(answer.get("cookies", ())))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from headwater.adapters.tables import identities, users
@@ -36,12 +36,12 @@ class Identities:
         self._connection = connection
 
     def account_of(self, proven: ProvenIdentity) -> UserId | None:
-        found = self._connection.execute(select(identities.c.user_id).where(*_is(proven))).scalar_one_or_none()
+        found = self._connection.execute(select(identities.c.user_id).where(_is(proven))).scalar_one_or_none()
         return None if found is None else UserId(found)
 
     def note_use(self, proven: ProvenIdentity, now: datetime) -> None:
         """It was signed in with; what it goes by may have changed since the last time."""
-        self._connection.execute(update(identities).where(*_is(proven)).values(label=proven.label, last_used_at=now))
+        self._connection.execute(update(identities).where(_is(proven)).values(label=proven.label, last_used_at=now))
 
     def add_account(self, user_id: UserId, username: str, email: str | None, now: datetime) -> bool:
         """An account without a password; False when its name or address is taken. An address given here is verified."""
@@ -104,5 +104,5 @@ class Identities:
         return self._connection.execute(delete(identities).where(own)).rowcount == 1
 
 
-def _is(proven: ProvenIdentity) -> tuple[object, ...]:
-    return identities.c.issuer == proven.issuer, identities.c.subject == proven.subject
+def _is(proven: ProvenIdentity) -> ColumnElement[bool]:
+    return (identities.c.issuer == proven.issuer) & (identities.c.subject == proven.subject)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from headwater.domain.accounts import is_username
-from headwater.domain.usernames import is_reserved
+from headwater.domain.usernames import MAX_LENGTH, is_reserved
 
 PROVIDER_NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,30}$"
 MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core §2, of `sub`
@@ -142,4 +142,4 @@ def username_candidates(preferred: str | None, random_digits: Callable[[int], st
 
 def _as_username(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")[: usernames.MAX_LENGTH]
+    return re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")[:MAX_LENGTH]

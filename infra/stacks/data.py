@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, SecretValue, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
@@ -47,6 +49,7 @@ class DataStack(Stack):
             secret_string_value=SecretValue.unsafe_plain_text('{"keys": []}'),
             removal_policy=_removal(stage),
         )
+        self.oauth_clients_secret = _oauth_clients_secret(self, stage)
         self.schema_migration = ServiceFunction(
             self,
             "SchemaMigration",
@@ -63,6 +66,8 @@ class DataStack(Stack):
         CfnOutput(self, "SegmentTable", value=self.control_plane.timeline.table_name)
         CfnOutput(self, "ConnectionTable", value=self.connections.table_name)
         CfnOutput(self, "HookSecretArn", value=self.hook_secret.secret_arn)
+        if self.oauth_clients_secret is not None:
+            CfnOutput(self, "OauthClientsSecretArn", value=self.oauth_clients_secret.secret_arn)
         CfnOutput(self, "SchemaMigrationFunction", value=self.schema_migration.function.function_name)
 
 
@@ -103,6 +108,20 @@ def _database_secret(scope: Construct, stage: Stage) -> secretsmanager.ISecret:
         "DatabaseSecret",
         description="Headwater: where the database is",
         secret_object_value={"url": SecretValue.unsafe_plain_text(stage.database_url)},
+        removal_policy=_removal(stage),
+    )
+
+
+def _oauth_clients_secret(scope: Construct, stage: Stage) -> secretsmanager.Secret | None:
+    """What the deployment proves itself with to sign-in providers, by their names. None where there are none: it costs."""
+    if not stage.sign_in_providers:
+        return None
+    given = {each.name: each.client_secret for each in stage.sign_in_providers if each.client_secret is not None}
+    return secretsmanager.Secret(
+        scope,
+        "OauthClients",
+        description="Headwater: client secrets of the sign-in providers, {name: secret}; put in after the deployment",
+        secret_string_value=SecretValue.unsafe_plain_text(json.dumps(given)),
         removal_policy=_removal(stage),
     )
 

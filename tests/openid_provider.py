@@ -1,0 +1,93 @@
+"""A real OpenID provider (npm `oidc-provider`) on loopback, and somebody at it who signs in and consents."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+SCRIPT = Path(__file__).with_name("openid_provider.mjs")
+
+
+@dataclass(frozen=True)
+class Client:
+    client_id: str
+    redirect_uri: str
+    client_secret: str | None = None
+
+    def registration(self) -> dict[str, Any]:
+        registered: dict[str, Any] = {"client_id": self.client_id, "redirect_uris": [self.redirect_uri]}
+        if self.client_secret is None:
+            return {**registered, "token_endpoint_auth_method": "none"}
+        return {
+            **registered,
+            "client_secret": self.client_secret,
+            "token_endpoint_auth_method": "client_secret_post",
+        }
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def openid_provider(clients: Sequence[Client], port: int | None = None) -> Iterator[str]:
+    """Runs one for these clients; yields its issuer."""
+    port = port or free_port()
+    configuration = {"port": port, "clients": [each.registration() for each in clients]}
+    process = subprocess.Popen(
+        ["node", str(SCRIPT)],
+        env={**os.environ, "OPENID_PROVIDER": json.dumps(configuration), "NODE_NO_WARNINGS": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            assert any(line.strip() == "ready" for line in iter(process.stdout.readline, "")), "it did not start"
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def approve(url: str, login: str, *, deny: bool = False) -> str:
+    """Follow `url` as somebody at their browser would: sign in as `login`, consent (or not). Answers with the address
+    that the provider sends the browser back to."""
+    origin = httpx.URL(url).copy_with(path="/", query=None)
+    with httpx.Client(base_url=origin, timeout=20) as browser:
+        answer = browser.get(url)
+        for _ in range(10):
+            if answer.is_redirect:
+                location = httpx.URL(answer.url).join(answer.headers["location"])
+                if location.copy_with(path="/", query=None, fragment=None) != origin:
+                    return str(location)
+                answer = browser.get(location)
+                continue
+            assert answer.status_code == 200, answer.text
+            submit = re.search(r'<form[^>]* action="([^"]+)"', answer.text)
+            prompt = re.search(r'name="prompt" value="(\w+)"', answer.text)
+            assert submit, answer.text
+            assert prompt, answer.text
+            if deny:
+                answer = browser.get(f"{submit[1]}/abort")
+            else:
+                answer = browser.post(submit[1], data={"prompt": prompt[1], "login": login, "password": "any"})
+    raise AssertionError("the provider's pages do not end")
