@@ -73,9 +73,49 @@ class Forbidden(HeadwaterError):
     default_detail = "You may not do this."
 
 
+class AccountSuspended(Forbidden):
+    """Told only to who has proven to be the owner: by the password, or by a token that was valid until now."""
+
+    code = "account_suspended"
+    default_detail = "This account is suspended."
+
+
+class InsufficientScope(Forbidden):
+    """A personal access token that is good, but not for this."""
+
+    code = "insufficient_scope"
+    default_detail = "This personal access token may not do this."
+
+
 class NotFound(HeadwaterError):
     code = "not_found"
     default_detail = "There is nothing here, or you may not see it."
+
+
+class UnknownProvider(NotFound):
+    code = "unknown_provider"
+    default_detail = (
+        "This deployment offers no sign-in with this provider. `GET /v1/auth/oauth/providers` lists those it offers."
+    )
+
+
+class SignInFailed(HeadwaterError):
+    """A provider's answer that proves nothing: refused, altered, of somebody else's, or not for us."""
+
+    code = "sign_in_failed"
+    default_detail = "The provider did not confirm who you are. Begin again."
+
+
+class SignInExpired(SignInFailed):
+    """The sign-in is not one that this browser began, or is over: too old, or finished once already."""
+
+    code = "sign_in_expired"
+    default_detail = "This sign-in took too long, was finished already, or was begun in another browser. Begin again."
+
+
+class SignInDenied(SignInFailed):
+    code = "sign_in_denied"
+    default_detail = "The provider was told not to sign you in here."
 
 
 class Conflict(HeadwaterError):
@@ -88,9 +128,38 @@ class NameTaken(Conflict):
     default_detail = "This username or e-mail address is already in use."
 
 
+class IdentityTaken(Conflict):
+    code = "identity_taken"
+    default_detail = "This identity, or another one of the same provider, is linked already."
+
+
+class LastSignInMethod(Conflict):
+    code = "last_sign_in_method"
+    default_detail = "There would be no way left to sign in. Set a password or link another identity first."
+
+
+class LastAdmin(Conflict):
+    code = "last_admin"
+    default_detail = "This is the only administrator left. Make another one first."
+
+
+class LimitReached(Conflict):
+    """There are as many of something as there may be; `detail` says of what."""
+
+    code = "limit_reached"
+    default_detail = "There are as many as there may be. Remove one first."
+
+
 class NotLive(Conflict):
     code = "not_live"
     default_detail = "The stream has no broadcast at the moment."
+
+
+class LinkInvalid(HeadwaterError):
+    """A link from an e-mail that was used, replaced, has run out, or never was."""
+
+    code = "link_invalid"
+    default_detail = "This link is not valid any more. Ask for a new one; each works once, and only for a while."
 
 
 class RateLimited(HeadwaterError):
@@ -134,6 +203,11 @@ class DependencyUnavailable(HeadwaterError):
 
     code = "dependency_unavailable"
     default_detail = "A service we depend on is not answering. Try again in a moment."
+
+
+class ProviderUnavailable(DependencyUnavailable):
+    code = "provider_unavailable"
+    default_detail = "The sign-in provider is not answering, or not as it should. Try again in a moment."
 
 
 class LeaseLost(HeadwaterError):

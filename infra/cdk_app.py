@@ -40,8 +40,8 @@ def add_stacks(app: App, *, stage: Stage, bundle: Bundler) -> None:
     data = DataStack(app, f"{prefix}-data", deployment=deployment)
     ingest = IngestStack(app, f"{prefix}-ingest", deployment=deployment, data=data)
     TranscodeStack(app, f"{prefix}-transcode", deployment=deployment, data=data)
-    ApiStack(app, f"{prefix}-api", deployment=deployment, data=data, ingest=ingest)
-    ChatStack(app, f"{prefix}-chat", deployment=deployment, data=data)
+    chat = ChatStack(app, f"{prefix}-chat", deployment=deployment, data=data)
+    ApiStack(app, f"{prefix}-api", deployment=deployment, data=data, ingest=ingest, chat=chat)
     Tags.of(app).add("headwater:stage", stage.name)
 
 

@@ -95,6 +95,26 @@ def _create_tables() -> None:
     create(SEGMENT_TABLE, ["broadcast_id", "position"])
 
 
+def create_connection_table(name: str) -> None:
+    keys = ("stream_id", "connection_id")
+    aws.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": n, "KeyType": kind} for n, kind in zip(keys, ("HASH", "RANGE"), strict=True)],
+        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in keys],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by_connection",
+                "KeySchema": [
+                    {"AttributeName": "connection_id", "KeyType": "HASH"},
+                    {"AttributeName": "stream_id", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
 def _create_messaging() -> Account:
     sqs, events = aws.client("sqs"), aws.client("events")
     urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("pulse", "finalise", "news")}

@@ -28,7 +28,7 @@ from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.broadcast import StreamSettings
 from headwater.domain.ids import StreamId, UserId, new_id
-from tests.aws import STREAM_TABLE, fresh_account, queue_record
+from tests.aws import STREAM_TABLE, create_connection_table, fresh_account, queue_record
 from tests.connections_endpoint import ConnectionsEndpoint
 from tests.factories import stream_control
 from tests.redis_server import RedisServer
@@ -78,7 +78,7 @@ class ChatBackend:
         StreamControls(STREAM_TABLE).create(stream_control(stream_id=stream_id, owner_id=owner_id, settings=settings))
 
     def ticket(self, username: str, user_id: str | None = None, roles: tuple[str, ...] = ("viewer",)) -> str:
-        return ChatTickets(self.cache_url).issue(UserId(user_id or f"user-{username}"), username, roles)
+        return ChatTickets(self.cache_url).issue(UserId(user_id or f"user-{username}"), username, roles, "session")
 
     def connect(self, ticket: str | None = None, origin: str | None = ORIGIN) -> tuple[int, str]:
         """The status, and the new connection's id."""
@@ -151,7 +151,7 @@ def chat_backend(
 ) -> Iterator[ChatBackend]:
     with fresh_account(monkeypatch):
         connection_items.cache_clear()
-        _create_connection_table()
+        create_connection_table(CONNECTION_TABLE)
         sqs = aws.client("sqs")
         fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
         backend = ChatBackend(
@@ -186,23 +186,3 @@ def chat_backend(
             chat_wiring.wiring.cache_clear()
             delivery_wiring.wiring.cache_clear()
             connection_items.cache_clear()
-
-
-def _create_connection_table() -> None:
-    keys = ("stream_id", "connection_id")
-    aws.client("dynamodb").create_table(
-        TableName=CONNECTION_TABLE,
-        KeySchema=[{"AttributeName": n, "KeyType": kind} for n, kind in zip(keys, ("HASH", "RANGE"), strict=True)],
-        AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in keys],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by_connection",
-                "KeySchema": [
-                    {"AttributeName": "connection_id", "KeyType": "HASH"},
-                    {"AttributeName": "stream_id", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-        BillingMode="PAY_PER_REQUEST",
-    )

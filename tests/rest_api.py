@@ -13,21 +13,26 @@ import pytest
 from mangum import Mangum
 
 from functions.api import handler as api_handler
+from functions.api.use_cases.sessions import open_session
 from functions.api.wiring import Services
 from functions.broadcast_history import wiring as history_wiring
 from functions.broadcast_history.handler import handler as history_handler
 from functions.signing_keys.handler import handler as signing_keys_handler
 from headwater.adapters import aws, secrets
+from headwater.adapters.chat_connections import connection_items
 from headwater.broadcasts import Broadcasts
 from headwater.domain.broadcast_events import Event, Finalised, MediaSeen
 from headwater.domain.broadcast_rules import Decision
-from headwater.domain.ids import BroadcastId, StreamId
+from headwater.domain.accounts import Role
+from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
+from headwater.domain.sign_in import Device
 from tests.api_gateway import Answer, ApiClient
-from tests.aws import EVENT_BUS, STREAM_TABLE, fresh_account, queue_record, received
+from tests.aws import EVENT_BUS, STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
 from tests.factories import publish, session_ref
 
 CDN = "https://cdn.example.org"
 PASSWORD = "grenoble-umbrella-47"
+CONNECTION_TABLE = "connections"
 STREAM_KEY_SECRET = "a secret of more than thirty-two characters"
 
 _numbers = itertools.count(1)
@@ -62,6 +67,18 @@ class RestApi:
         )
         assert answer.status == 201, answer.text
         return self.signed_in(answer)
+
+    def newcomer(self, *roles: Role) -> Person:
+        """Somebody who has registered and been given `roles`, without the time that hashing a password takes."""
+        name = f"newcomer_{next(_numbers)}"
+        with self.services.unit_of_work() as unit:
+            user = unit.accounts.add(UserId(new_id()), name, f"{name}@example.org", "no hash")
+            assert user is not None
+            for role in roles:
+                unit.administered_users.grant(user.user_id, role)
+            opened = open_session(unit.sessions, self.services.tokens, user, Device("tests", "203.0.113.7"))
+        client = self.anonymous.signed_in(opened.access_token)
+        return Person(client, client.get("/v1/me").json, opened.refresh_token)
 
     def signed_in(self, answer: Answer) -> Person:
         return Person(
@@ -102,6 +119,8 @@ def write_history(bodies: list[str]) -> list[str]:
 @contextmanager
 def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str, **settings: str) -> Iterator[RestApi]:
     with fresh_account(monkeypatch) as account:
+        connection_items.cache_clear()
+        create_connection_table(CONNECTION_TABLE)
         manager = aws.client("secretsmanager")
         for name, held in (("database", {"url": database_url}), ("stream-key", {"secret": STREAM_KEY_SECRET})):
             manager.create_secret(Name=name, SecretString=json.dumps(held))
@@ -114,8 +133,12 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
             "STREAM_TABLE": STREAM_TABLE,
             "EVENT_BUS": EVENT_BUS,
             "PULSE_QUEUE_URL": account.pulse_queue,
+            "CONNECTION_TABLE": CONNECTION_TABLE,
+            "CHAT_CALLBACK_URL": "http://127.0.0.1:9/nothing-to-close",
             "CACHE_URL": cache_url,
             "CDN_URL": CDN,
+            "API_URL": "https://api.example.org",
+            "WEB_URL": "https://www.example.org",
             "WS_URL": "wss://chat.example.org",
             "RTMP_URLS": "rtmp://ingest.example.org:1935/live, rtmp://backup.example.org:1935/live",
             "REGISTRATIONS_PER_MINUTE": "1000",
@@ -134,6 +157,7 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
             history_wiring.database().close()
             _forget_wiring()
             secrets.forget_secrets()
+            connection_items.cache_clear()
 
 
 def _forget_wiring() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
+from headwater.adapters.chat_tickets import Admission
 from headwater.domain.chat import Chatter, origin_allowed
 from headwater.domain.ids import ConnectionId
-from headwater.errors import Forbidden
+from headwater.errors import Forbidden, Unauthenticated
 
 
 class Tickets(Protocol):
-    def redeem(self, ticket: str) -> Chatter: ...
+    def redeem(self, ticket: str) -> Admission: ...
+    def is_barred(self, admission: Admission) -> bool: ...
 
 
 class Connections(Protocol):
-    def open(self, connection_id: ConnectionId, chatter: Chatter | None) -> None: ...
+    def open(self, connection_id: ConnectionId, chatter: Chatter | None, session_id: str | None = None) -> None: ...
+    def close(self, connection_id: ConnectionId) -> None: ...
 
 
 class OpenConnection:
@@ -28,5 +31,12 @@ class OpenConnection:
         """Without a ticket the socket may only read. Raises Forbidden (origin), Unauthenticated (ticket)."""
         if not origin_allowed(origin, self._allowed_origins):
             raise Forbidden("This page may not open a chat socket.")
-        chatter = self._tickets.redeem(ticket) if ticket is not None else None
-        self._connections.open(connection_id, chatter)
+        if ticket is None:
+            self._connections.open(connection_id, None)
+            return
+        admission = self._tickets.redeem(ticket)
+        self._connections.open(connection_id, admission.chatter, admission.session_id)
+        # In this order: who ends a session bars it before looking for its connections.
+        if self._tickets.is_barred(admission):
+            self._connections.close(connection_id)
+            raise Unauthenticated("The session that this ticket belongs to has ended.")

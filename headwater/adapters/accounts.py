@@ -11,7 +11,7 @@ from headwater.adapters.tables import users
 from headwater.domain.accounts import Role, User
 from headwater.domain.ids import UserId
 
-_USER = (
+USER_COLUMNS = (
     users.c.id,
     users.c.username,
     users.c.email,
@@ -20,10 +20,13 @@ _USER = (
     users.c.bio,
     users.c.avatar_url,
     users.c.created_at,
+    users.c.email_verified_at,
+    users.c.suspended_at,
+    users.c.follower_count,
 )
 
 
-def _user(row: Row[*tuple[Any, ...]]) -> User:
+def user_of(row: Row[*tuple[Any, ...]]) -> User:
     return User(
         user_id=UserId(row.id),
         username=row.username,
@@ -33,6 +36,9 @@ def _user(row: Row[*tuple[Any, ...]]) -> User:
         bio=row.bio,
         avatar_url=row.avatar_url,
         created_at=row.created_at,
+        email_verified=row.email_verified_at is not None,
+        is_suspended=row.suspended_at is not None,
+        follower_count=row.follower_count,
     )
 
 
@@ -46,24 +52,24 @@ class Accounts:
             upsert(users)
             .values(id=user_id, username=username, email=email, password_hash=password_hash)
             .on_conflict_do_nothing()
-            .returning(*_USER)
+            .returning(*USER_COLUMNS)
         ).one_or_none()
-        return _user(row) if row else None
+        return user_of(row) if row else None
 
     def by_id(self, user_id: UserId) -> User | None:
-        row = self._connection.execute(select(*_USER).where(users.c.id == user_id)).one_or_none()
-        return _user(row) if row else None
+        row = self._connection.execute(select(*USER_COLUMNS).where(users.c.id == user_id)).one_or_none()
+        return user_of(row) if row else None
 
     def by_username(self, username: str) -> User | None:
         wanted = func.lower(users.c.username) == username.lower()
-        row = self._connection.execute(select(*_USER).where(wanted)).one_or_none()
-        return _user(row) if row else None
+        row = self._connection.execute(select(*USER_COLUMNS).where(wanted)).one_or_none()
+        return user_of(row) if row else None
 
     def credentials(self, login: str) -> tuple[User, str | None] | None:
         """The account of `login` (a username or an e-mail address, in lower case) with its password hash."""
         wanted = or_(func.lower(users.c.username) == login, func.lower(users.c.email) == login)
-        row = self._connection.execute(select(*_USER, users.c.password_hash).where(wanted)).one_or_none()
-        return (_user(row), row.password_hash) if row else None
+        row = self._connection.execute(select(*USER_COLUMNS, users.c.password_hash).where(wanted)).one_or_none()
+        return (user_of(row), row.password_hash) if row else None
 
     def set_password_hash(self, user_id: UserId, password_hash: str) -> None:
         self._connection.execute(update(users).where(users.c.id == user_id).values(password_hash=password_hash))

@@ -1,14 +1,15 @@
 """Stage 7 · who is connected, and who is in which room: DynamoDB, one item per connection and room.
 
 A connection's own item, written at `$connect`, has `@<connection id>` in place of a stream id (`@` is in no id), so that
-no partition holds all connections. Items of sockets that went without a word are deleted at the first 410, or expire.
+no partition holds all connections. One of somebody who is signed in has another, under `@of:<user id>`, so that the end of
+a session finds its sockets. Items of sockets that went without a word are deleted at the first 410, or expire.
 """
 
 from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 from pynamodb.exceptions import DoesNotExist
@@ -39,6 +40,7 @@ class ConnectionItem(Model):
     roles = UnicodeSetAttribute(null=True)
     role = UnicodeAttribute(null=True)  # in this room
     joined_seq = NumberAttribute(null=True)
+    session_id = UnicodeAttribute(null=True)  # of the sign-in that opened it; under `@of:` only
     expires_at = NumberAttribute()  # Unix seconds; DynamoDB's TTL
     by_connection = ByConnection()
 
@@ -62,10 +64,20 @@ class ChatConnections:
     def _items(self) -> type[ConnectionItem]:
         return connection_items(self._table_name)
 
-    def open(self, connection_id: ConnectionId, chatter: Chatter | None) -> None:
-        """A new socket. `chatter` is None for one that may only read."""
+    def open(self, connection_id: ConnectionId, chatter: Chatter | None, session_id: str | None = None) -> None:
+        """A new socket. `chatter` is None for one that may only read; `session_id` is the sign-in that it came by."""
         with unavailable_when_failing():
+            if chatter is not None and session_id is not None:
+                item = self._item(_of_user(chatter.user_id), connection_id, None)
+                item.session_id = session_id
+                item.save()
             self._item(_own(connection_id), connection_id, chatter).save()
+
+    def of_user(self, user_id: UserId) -> Sequence[tuple[ConnectionId, str | None]]:
+        """The user's sockets, each with the sign-in that opened it, as of the last write that was acknowledged."""
+        with unavailable_when_failing():
+            found = self._items.query(_of_user(user_id), consistent_read=True)
+            return [(ConnectionId(item.connection_id), item.session_id) for item in found]
 
     def chatter(self, connection_id: ConnectionId) -> Chatter | None:
         """Who opened this socket; None when it may only read. A socket that we do not know may only read."""
@@ -98,8 +110,8 @@ class ChatConnections:
     def close(self, connection_id: ConnectionId) -> None:
         """Out of every room. The index lags a moment; what it does not show yet, the first 410 or the expiry removes."""
         with unavailable_when_failing():
-            found = [item.stream_id for item in self._items.by_connection.query(connection_id)]
-            for stream_id in {_own(connection_id), *found}:
+            self._items(_own(connection_id), connection_id).delete()
+            for stream_id in [item.stream_id for item in self._items.by_connection.query(connection_id)]:
                 self._items(stream_id, connection_id).delete()
 
     def _get(self, stream_id: str, connection_id: ConnectionId) -> ConnectionItem | None:
@@ -121,6 +133,10 @@ class ChatConnections:
 
 def _own(connection_id: ConnectionId) -> str:
     return f"@{connection_id}"
+
+
+def _of_user(user_id: UserId) -> str:
+    return f"@of:{user_id}"
 
 
 def _chatter(item: ConnectionItem) -> Chatter | None:

@@ -2,29 +2,58 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from headwater.adapters.tables import refresh_tokens, sessions
+from headwater.adapters.tables import refresh_tokens, sessions, users
 from headwater.domain.ids import UserId, new_id
 from headwater.domain.refresh_tokens import REFRESH_TOKEN_LIFE, SESSION_LIFE, ShownToken, refresh_token_hash
+from headwater.domain.sign_in import Device, SignInSession, Standing
+
+KEPT_AFTER_END = timedelta(days=30)  # an ended session, so that its tokens are known for what they are
 
 
 class SignInSessions:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def open(self, user_id: UserId, refresh_token: str, now: datetime) -> str:
+    def open(self, user_id: UserId, refresh_token: str, device: Device, now: datetime) -> str:
         """A new session whose first refresh token is `refresh_token`; answers with the session's id."""
+        over = func.least(func.coalesce(sessions.c.ended_at, sessions.c.expires_at), sessions.c.expires_at)
+        self._connection.execute(delete(sessions).where(sessions.c.user_id == user_id, over < now - KEPT_AFTER_END))
         session_id = new_id()
         self._connection.execute(
             insert(sessions).values(
-                id=session_id, user_id=user_id, created_at=now, refreshed_at=now, expires_at=now + SESSION_LIFE
+                id=session_id,
+                user_id=user_id,
+                created_at=now,
+                refreshed_at=now,
+                expires_at=now + SESSION_LIFE,
+                user_agent=device.user_agent,
+                address=device.address,
             )
         )
-        self._add_token(session_id, refresh_token, now, now + REFRESH_TOKEN_LIFE)
+        self._add_token(session_id, refresh_token, now)
         return session_id
+
+    def standing(self, user_id: UserId, session_id: str, now: datetime) -> Standing | None:
+        """What is true of the caller's account now; None when the session has ended or there is no such account any more.
+
+        The one place that says whether a token which was signed a moment ago is still worth something.
+        """
+        row = self._connection.execute(
+            select(users.c.roles, users.c.suspended_at)
+            .join_from(sessions, users)
+            .where(
+                sessions.c.id == session_id,
+                sessions.c.user_id == user_id,
+                _running(now),
+                users.c.deleted_at.is_(None),
+            )
+        ).one_or_none()
+        return Standing(tuple(row.roles), row.suspended_at is not None) if row else None
 
     def show(self, refresh_token: str) -> ShownToken | None:
         """What is known of the token. Its session stays locked until the end of the unit of work, so of two requests
@@ -35,6 +64,7 @@ class SignInSessions:
                 sessions.c.user_id,
                 sessions.c.ended_at,
                 refresh_tokens.c.used_at,
+                refresh_tokens.c.sealed_successor,
                 func.least(refresh_tokens.c.expires_at, sessions.c.expires_at).label("expires_at"),
             )
             .join_from(refresh_tokens, sessions)
@@ -47,28 +77,91 @@ class SignInSessions:
             session_id=row.id,
             user_id=UserId(row.user_id),
             expires_at=row.expires_at,
-            used=row.used_at is not None,
+            used_at=row.used_at,
             session_ended=row.ended_at is not None,
+            sealed_successor=row.sealed_successor,
         )
 
-    def rotate(self, session_id: str, used: str, next_token: str, now: datetime) -> None:
-        hashed = refresh_token_hash(used)
-        self._connection.execute(
-            update(refresh_tokens).where(refresh_tokens.c.token_hash == hashed).values(used_at=now)
-        )
+    def awaits_use(self, session_id: str, refresh_token: str) -> bool:
+        """Whether this is a token of that session which nobody has used."""
+        row = self._connection.execute(
+            select(refresh_tokens.c.session_id).where(
+                refresh_tokens.c.token_hash == refresh_token_hash(refresh_token),
+                refresh_tokens.c.session_id == session_id,
+                refresh_tokens.c.used_at.is_(None),
+            )
+        ).one_or_none()
+        return row is not None
+
+    def rotate(
+        self, session_id: str, used: str, next_token: str, sealed_next: bytes | None, device: Device, now: datetime
+    ) -> None:
+        """`used` is used up, `next_token` is next. `sealed_next` is kept until that is used."""
+        family = refresh_tokens.c.session_id == session_id
         # A used token is remembered for as long as it would have been valid, to recognise whoever copied it.
-        forgettable = (refresh_tokens.c.session_id == session_id) & (refresh_tokens.c.expires_at < now)
-        self._connection.execute(delete(refresh_tokens).where(forgettable))
-        self._connection.execute(update(sessions).where(sessions.c.id == session_id).values(refreshed_at=now))
-        self._add_token(session_id, next_token, now, now + REFRESH_TOKEN_LIFE)
+        self._connection.execute(delete(refresh_tokens).where(family, refresh_tokens.c.expires_at < now))
+        unseal = update(refresh_tokens).where(family, refresh_tokens.c.sealed_successor.is_not(None))
+        self._connection.execute(unseal.values(sealed_successor=None))
+        self._connection.execute(
+            update(refresh_tokens)
+            .where(refresh_tokens.c.token_hash == refresh_token_hash(used))
+            .values(used_at=now, sealed_successor=sealed_next)
+        )
+        self._connection.execute(
+            update(sessions)
+            .where(sessions.c.id == session_id)
+            .values(refreshed_at=now, user_agent=device.user_agent, address=device.address)
+        )
+        self._add_token(session_id, next_token, now)
 
     def end(self, session_id: str, reason: str, now: datetime) -> None:
         running = (sessions.c.id == session_id) & sessions.c.ended_at.is_(None)
         self._connection.execute(update(sessions).where(running).values(ended_at=now, end_reason=reason))
 
-    def _add_token(self, session_id: str, token: str, now: datetime, expires_at: datetime) -> None:
+    def end_own(self, user_id: UserId, session_id: str, reason: str, now: datetime) -> bool:
+        """End one of this user's running sessions; False when it is none of these."""
+        own = and_(sessions.c.id == session_id, sessions.c.user_id == user_id, _running(now))
+        return self._end_where(own, reason, now) != []
+
+    def end_all(self, user_id: UserId, reason: str, now: datetime, *, but: str | None = None) -> Sequence[str]:
+        """End every running session of this user, but for one; answers with the ids of those that ended."""
+        others = and_(sessions.c.user_id == user_id, _running(now), sessions.c.id != (but or ""))
+        return self._end_where(others, reason, now)
+
+    def running(self, user_id: UserId, before: str | None, limit: int, now: datetime) -> Sequence[SignInSession]:
+        """This user's sessions, newest sign-in first; those older than the session `before`."""
+        wanted = select(sessions).where(sessions.c.user_id == user_id, _running(now))
+        if before is not None:
+            wanted = wanted.where(sessions.c.id < before)
+        rows = self._connection.execute(wanted.order_by(sessions.c.id.desc()).limit(limit))
+        return [
+            SignInSession(
+                session_id=row.id,
+                device=Device(row.user_agent, row.address),
+                created_at=row.created_at,
+                last_used_at=row.refreshed_at,
+                expires_at=min(row.expires_at, row.refreshed_at + REFRESH_TOKEN_LIFE),
+            )
+            for row in rows
+        ]
+
+    def _end_where(self, condition: ColumnElement[bool], reason: str, now: datetime) -> list[str]:
+        ended = update(sessions).where(condition).values(ended_at=now, end_reason=reason).returning(sessions.c.id)
+        return [row.id for row in self._connection.execute(ended)]
+
+    def _add_token(self, session_id: str, token: str, now: datetime) -> None:
         self._connection.execute(
             insert(refresh_tokens).values(
-                token_hash=refresh_token_hash(token), session_id=session_id, created_at=now, expires_at=expires_at
+                token_hash=refresh_token_hash(token),
+                session_id=session_id,
+                created_at=now,
+                expires_at=now + REFRESH_TOKEN_LIFE,
             )
         )
+
+
+def _running(now: datetime) -> ColumnElement[bool]:
+    """Not ended, and refreshed lately enough for its last token to be good."""
+    return and_(
+        sessions.c.ended_at.is_(None), sessions.c.expires_at > now, sessions.c.refreshed_at > now - REFRESH_TOKEN_LIFE
+    )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from headwater.domain import usernames
 from headwater.domain.ids import UserId
 
-USERNAME_PATTERN = r"^[A-Za-z0-9_]{3,25}$"
-RESERVED_USERNAMES = frozenset({"me", "admin", "administrator", "headwater", "moderator", "root", "support", "system"})
 MIN_PASSWORD_LENGTH = 8  # NIST SP 800-63B §5.1.1.2
 MAX_PASSWORD_LENGTH = 128
 MAX_EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the brackets
 
-_USERNAME = re.compile(USERNAME_PATTERN, re.ASCII)
 # One @, something before it, a dotted name after it. Whether anybody reads mail there, only a message can tell.
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 
@@ -33,12 +32,15 @@ class Role(StrEnum):
 class User:
     user_id: UserId
     username: str
-    email: str
+    email: str | None  # none for who came from a provider that vouched for no address
     roles: tuple[str, ...]
     is_verified: bool
     bio: str
     avatar_url: str | None
     created_at: datetime
+    email_verified: bool = False
+    is_suspended: bool = False
+    follower_count: int = 0
 
     @property
     def is_streamer(self) -> bool:
@@ -46,7 +48,7 @@ class User:
 
 
 def is_username(text: str) -> bool:
-    return _USERNAME.fullmatch(text) is not None
+    return usernames.objection(text) is None
 
 
 def is_email(text: str) -> bool:
@@ -55,4 +57,4 @@ def is_email(text: str) -> bool:
 
 def login_form(login: str) -> str:
     """What two spellings of one username or e-mail address have in common; logins are compared in this form."""
-    return login.strip().lower()
+    return unicodedata.normalize("NFKC", login).strip().lower()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
@@ -12,8 +15,10 @@ from aws_cdk import aws_scheduler_targets as schedule_targets
 from constructs import Construct
 
 from headwater.contracts import EVENT_SOURCE
+from infra.config import Stage
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
+from infra.stacks.chat import ChatStack
 from infra.stacks.data import DataStack
 from infra.stacks.ingest import IngestStack
 
@@ -22,7 +27,14 @@ class ApiStack(Stack):
     """Routes name what exists; every other path is refused by API Gateway without waking a function."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack, ingest: IngestStack
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        deployment: Deployment,
+        data: DataStack,
+        ingest: IngestStack,
+        chat: ChatStack,
     ) -> None:
         super().__init__(scope, construct_id)
         stage = deployment.stage
@@ -37,11 +49,16 @@ class ApiStack(Stack):
                 "DATABASE_SECRET": data.database_secret.secret_arn,
                 "STREAM_KEY_SECRET": data.stream_key_secret.secret_arn,
                 "TOKEN_KEYS_SECRET": data.token_keys_secret.secret_arn,
+                "CONNECTION_TABLE": data.connections.table_name,
+                "CHAT_CALLBACK_URL": chat.callback_url,
                 "CACHE_URL": stage.cache_url,
                 "CDN_URL": stage.urls.cdn,
                 "WS_URL": stage.urls.ws,
                 "RTMP_URLS": ",".join(stage.urls.rtmp),
+                "API_URL": stage.urls.api,
+                "WEB_URL": stage.urls.web,
                 "TOKEN_ISSUER": stage.urls.api,
+                **_sign_in_providers(stage, data),
                 "REGISTRATIONS_PER_MINUTE": str(stage.limits.registrations_per_minute),
                 "LOGINS_PER_MINUTE": str(stage.limits.logins_per_minute),
             },
@@ -49,12 +66,16 @@ class ApiStack(Stack):
             memory_mib=1769,
         )
         control_plane.let_commit(self.api)
+        chat.let_end_sockets(self.api, data)
         self.api.may(
             "secretsmanager:GetSecretValue",
             data.database_secret.secret_arn,
             data.stream_key_secret.secret_arn,
             data.token_keys_secret.secret_arn,
         )
+
+        if data.oauth_clients_secret is not None:
+            self.api.may("secretsmanager:GetSecretValue", data.oauth_clients_secret.secret_arn)
 
         self.signing_keys = ServiceFunction(
             self,
@@ -122,3 +143,17 @@ class ApiStack(Stack):
 
         CfnOutput(self, "HttpApiId", value=self.http_api.api_id)
         CfnOutput(self, "SigningKeysFunction", value=self.signing_keys.function.function_name)
+
+
+def _sign_in_providers(stage: Stage, data: DataStack) -> dict[str, str]:
+    if data.oauth_clients_secret is None:
+        return {}
+    public = [
+        {
+            name: value
+            for name, value in dataclasses.asdict(each).items()
+            if name != "client_secret" and value is not None
+        }
+        for each in stage.sign_in_providers
+    ]
+    return {"OAUTH_PROVIDERS": json.dumps(public), "OAUTH_CLIENTS_SECRET": data.oauth_clients_secret.secret_arn}

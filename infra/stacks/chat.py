@@ -37,7 +37,7 @@ class ChatStack(Stack):
         self.socket_stage = apigateway.WebSocketStage(
             self, "Stage", web_socket_api=self.socket_api, stage_name=SOCKET_STAGE, auto_deploy=True
         )
-        callback_url = (
+        self.callback_url = (
             stage.websocket_callback_url.format(api_id=self.socket_api.api_id, stage=SOCKET_STAGE)
             if stage.websocket_callback_url is not None
             else self.socket_stage.callback_url
@@ -53,7 +53,7 @@ class ChatStack(Stack):
                 "STREAM_TABLE": data.control_plane.streams.table_name,
                 "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
                 "CHAT_ARCHIVE_QUEUE_URL": self.archive_queue.url,
-                "CHAT_CALLBACK_URL": callback_url,
+                "CHAT_CALLBACK_URL": self.callback_url,
                 "CACHE_URL": stage.cache_url,
                 "CORS_ORIGINS": ",".join(stage.cors_origins),
                 "CHAT_MESSAGE_BURST": str(stage.limits.chat_message_burst),
@@ -65,7 +65,7 @@ class ChatStack(Stack):
         self.sockets.may(["dynamodb:GetItem", "dynamodb:PutItem"], data.connections.table_arn)
         self._let_close_connections(self.sockets, data)
         self.sockets.may("sqs:SendMessage", self.delivery_queue.arn, self.archive_queue.arn)
-        self._let_post(self.sockets)
+        self._let_use_connections(self.sockets, "POST", "DELETE")
         for route in ("$connect", "$disconnect", "$default"):
             self.socket_api.add_route(
                 route,
@@ -82,7 +82,7 @@ class ChatStack(Stack):
             name="chat_delivery",
             environment={
                 "CONNECTION_TABLE": data.connections.table_name,
-                "CHAT_CALLBACK_URL": callback_url,
+                "CHAT_CALLBACK_URL": self.callback_url,
                 "CACHE_URL": stage.cache_url,
             },
             timeout_seconds=10,
@@ -91,7 +91,7 @@ class ChatStack(Stack):
         self.delivery.consume(self.delivery_queue, batch_size=10)
         self.delivery.may("dynamodb:Query", data.connections.table_arn)
         self._let_close_connections(self.delivery, data)
-        self._let_post(self.delivery)
+        self._let_use_connections(self.delivery, "POST", "DELETE")
 
         self.status_queue = WorkQueue(self, "StatusQueue", stage=stage, visibility_seconds=60, attempts=20)
         self.status = ServiceFunction(
@@ -130,14 +130,20 @@ class ChatStack(Stack):
         function.may("dynamodb:DeleteItem", data.connections.table_arn)
         function.may("dynamodb:Query", f"{data.connections.table_arn}/index/{ROOMS_INDEX}")
 
-    def _let_post(self, function: ServiceFunction) -> None:
-        """Send frames, and close sockets that take none or that send nothing but nonsense."""
+    def let_end_sockets(self, function: ServiceFunction, data: DataStack) -> None:
+        """Close the sockets of a session that has ended."""
+        function.may("dynamodb:Query", data.connections.table_arn)
+        self._let_close_connections(function, data)
+        self._let_use_connections(function, "DELETE")
+
+    def _let_use_connections(self, function: ServiceFunction, *methods: str) -> None:
+        """Send frames (POST), and close sockets (DELETE): that take none, send nothing but nonsense, or have had their time."""
         connections = (
             self.format_arn(
                 service="execute-api",
                 resource=self.socket_api.api_id,
                 resource_name=f"{SOCKET_STAGE}/{method}/@connections/*",
             )
-            for method in ("POST", "DELETE")
+            for method in methods
         )
         function.may("execute-api:ManageConnections", *connections)

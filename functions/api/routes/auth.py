@@ -1,20 +1,51 @@
-"""Stage 7 · routes of signing up, in and out."""
+"""Stage 7 · routes of signing up, in and out, and of the places where one is signed in."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from functions.api.dependencies import ClientAddress, CurrentUser, ServicesDep, Unit
-from functions.api.representations import TokensOut, own_user_out
+from fastapi import APIRouter, Header
+
+from functions.api.dependencies import (
+    PAGE_LIMIT,
+    ClientAddress,
+    ClientDevice,
+    CurrentUser,
+    Cursor,
+    Limit,
+    ServicesDep,
+    SessionIdParam,
+    Unit,
+)
+from functions.api.pages import session_before
+from functions.api.representations import Page, SessionOut, TokensOut, own_user_out, session_out
 from functions.api.request_bodies import Login, Refresh, Registration
-from functions.api.use_cases.accounts import SignedIn, log_in, log_out, refresh_session, register_account
+from functions.api.use_cases.accounts import log_in, register_account
+from functions.api.use_cases.sessions import (
+    SignedIn,
+    log_out,
+    refresh_session,
+    revoke_other_sessions,
+    revoke_session,
+    running_sessions,
+)
 from headwater.domain.accounts import login_form
 from headwater.domain.refresh_tokens import ACCESS_TOKEN_SECONDS
 
 router = APIRouter(prefix="/auth", tags=["accounts"])
 
+RetryKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=255,
+        description="Random, at least 16 characters, new for each refresh: with it, a refresh whose answer was lost may be "
+        "repeated within a minute. Without it, a repetition is taken for a thief's.",
+    ),
+]
 
-def _tokens(signed_in: SignedIn) -> TokensOut:
+
+def tokens_out(signed_in: SignedIn) -> TokensOut:
     return TokensOut(
         user=own_user_out(signed_in.user),
         access_token=signed_in.access_token,
@@ -24,30 +55,56 @@ def _tokens(signed_in: SignedIn) -> TokensOut:
 
 
 @router.post("/register", status_code=201)
-def register(body: Registration, address: ClientAddress, services: ServicesDep, unit: Unit) -> TokensOut:
+def register(
+    body: Registration, address: ClientAddress, device: ClientDevice, services: ServicesDep, unit: Unit
+) -> TokensOut:
     """Make an account and sign in with it."""
     services.limits.spend("register", address, services.settings.registrations_per_minute)
-    return _tokens(
-        register_account(unit, services.passwords, services.tokens, body.username, body.email, body.password)
+    return tokens_out(
+        register_account(unit, services.passwords, services.tokens, device, body.username, body.email, body.password)
     )
 
 
 @router.post("/login")
-def login(body: Login, address: ClientAddress, services: ServicesDep, unit: Unit) -> TokensOut:
+def login(body: Login, address: ClientAddress, device: ClientDevice, services: ServicesDep, unit: Unit) -> TokensOut:
     """Sign in with a username or an e-mail address."""
     allowed = services.settings.logins_per_minute
     services.limits.spend("login", address, allowed)
     services.limits.spend("login-to", login_form(body.login), allowed)
-    return _tokens(log_in(unit, services.passwords, services.tokens, body.login, body.password))
+    return tokens_out(log_in(unit, services.passwords, services.tokens, device, body.login, body.password))
 
 
 @router.post("/refresh")
-def refresh(body: Refresh, services: ServicesDep, unit: Unit) -> TokensOut:
+def refresh(
+    body: Refresh, device: ClientDevice, services: ServicesDep, unit: Unit, idempotency_key: RetryKey = None
+) -> TokensOut:
     """Trade a refresh token for the next pair. Each works once; a second use ends the session."""
-    return _tokens(refresh_session(unit, services.tokens, body.refresh_token))
+    return tokens_out(
+        refresh_session(unit, services.sockets, services.tokens, body.refresh_token, idempotency_key, device)
+    )
 
 
 @router.post("/logout", status_code=204)
-def logout(user: CurrentUser, unit: Unit) -> None:
-    """End the session that this access token belongs to."""
-    log_out(unit.sessions, user)
+def logout(user: CurrentUser, services: ServicesDep, unit: Unit) -> None:
+    """End the session that this access token belongs to. Its chat sockets close."""
+    log_out(unit, services.sockets, user)
+
+
+@router.get("/sessions")
+def sessions(user: CurrentUser, unit: Unit, limit: Limit = PAGE_LIMIT, cursor: Cursor = None) -> Page[SessionOut]:
+    """Where one is signed in, newest sign-in first."""
+    found = running_sessions(unit.sessions, user.user_id, session_before(cursor), limit + 1)
+    shown = [session_out(session, user.session_id) for session in found[:limit]]
+    return Page(items=shown, next_cursor=shown[-1].id if len(found) > limit else None)
+
+
+@router.delete("/sessions", status_code=204)
+def end_other_sessions(user: CurrentUser, services: ServicesDep, unit: Unit) -> None:
+    """Sign out everywhere but here."""
+    revoke_other_sessions(unit, services.sockets, user)
+
+
+@router.delete("/sessions/{session_id}", status_code=204)
+def end_session(session_id: SessionIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> None:
+    """Sign out there. Its tokens are worthless from now on, and its chat sockets close."""
+    revoke_session(unit, services.sockets, user.user_id, session_id)

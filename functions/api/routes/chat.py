@@ -34,7 +34,7 @@ def ticket(user: CurrentUser, services: ServicesDep, unit: Unit) -> TicketOut:
     found = unit.accounts.by_id(user.user_id)
     if found is None:
         raise Unauthenticated
-    issued = services.tickets.issue(found.user_id, found.username, found.roles)
+    issued = services.tickets.issue(found.user_id, found.username, found.roles, user.session_id)
     return TicketOut(ticket=issued, expires_in=TICKET_SECONDS)
 
 

@@ -16,8 +16,12 @@ ENVIRONMENT = {
     "STREAM_TABLE": "streams",
     "EVENT_BUS": "headwater",
     "PULSE_QUEUE_URL": "http://127.0.0.1:9/pulse",
+    "CONNECTION_TABLE": "connections",
+    "CHAT_CALLBACK_URL": "http://127.0.0.1:9/chat",
     "CACHE_URL": "redis://127.0.0.1:9",
     "CDN_URL": "https://cdn.example.org",
+    "API_URL": "https://api.example.org",
+    "WEB_URL": "https://www.example.org",
     "WS_URL": "wss://chat.example.org",
     "RTMP_URLS": "rtmp://ingest.example.org:1935/live",
 }

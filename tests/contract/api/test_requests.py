@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from functions.api import handler as api_handler
+from functions.api.wiring import UnitOfWork
 from headwater.adapters.access_tokens import Identity
 from headwater.domain.ids import UserId, new_id
 from headwater.observability import logger
@@ -24,6 +25,8 @@ def member(client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> ApiClient:
     app: Any = api_handler.gateway().app
     identity = Identity(UserId(new_id()), new_id())
     monkeypatch.setattr(app.state.services.tokens, "verify", lambda token: identity)
+    monkeypatch.setattr("functions.api.dependencies.check_standing", lambda sessions, caller: None)
+    monkeypatch.setattr(UnitOfWork, "sessions", None)
     return client.signed_in("any")
 
 

@@ -11,11 +11,12 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import create_engine, update
 
-from functions.api.use_cases.accounts import refresh_session
+from functions.api.use_cases.sessions import refresh_session
 from functions.api.wiring import UnitOfWork
 from headwater.adapters.passwords import Passwords
 from headwater.adapters.tables import metadata, users
 from headwater.domain.ids import UserId
+from headwater.domain.sign_in import Device
 from headwater.errors import HeadwaterError
 from tests.api_gateway import Answer
 from tests.rest_api import PASSWORD, RestApi
@@ -154,7 +155,8 @@ def test_of_two_who_refresh_at_the_same_moment_only_one_succeeds(api: RestApi, m
     def attempt(_: int) -> str:
         with engine.connect() as connection:
             try:
-                refresh_session(UnitOfWork(lambda: connection), api.services.tokens, token)
+                work, device = UnitOfWork(lambda: connection), Device("tests", "203.0.113.7")
+                refresh_session(work, api.services.sockets, api.services.tokens, token, None, device)
             except HeadwaterError as error:
                 return error.code
             connection.commit()

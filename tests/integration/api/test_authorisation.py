@@ -9,31 +9,56 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from functions.api import handler as api_handler
-from tests.api_gateway import ApiClient
+from functions.api.dependencies import _caller
+from headwater.domain.accounts import Role
 from tests.rest_api import PASSWORD, RestApi
 
-PEOPLE = ("anonymous", "other", "owner")
+# The owner comes last: what they may do changes what the others would see.
+PEOPLE = ("anonymous", "suspended", "other", "moderator", "admin", "owner")
 
 
 @dataclass(frozen=True)
 class Expected:
-    """Status codes for an anonymous caller, another user and the owner; of a public stream, and of a private one."""
+    """Status codes for an anonymous caller, another user and the owner; of a public stream, and of a private one.
+
+    `moderator` is the stream's, and `admin` the site's: unless it is said, they are refused what another user is refused.
+    Somebody suspended is nobody: each of their tokens is refused, wherever one is looked at.
+    """
 
     public: tuple[int, int, int]
     private: tuple[int, int, int] | None = None
     body: dict[str, Any] | None = None
+    moderator: int | None = None
+    admin: int | None = None
+
+    def statuses(self, privacy: str, suspended: int) -> dict[str, int]:
+        shown = self.public if privacy == "public" else self.private
+        assert shown is not None
+        anonymous, other, owner = shown
+        return {
+            "anonymous": anonymous,
+            "suspended": suspended or anonymous,
+            "other": other,
+            "moderator": other if self.moderator is None or privacy == "private" else self.moderator,
+            "admin": other if self.admin is None else self.admin,
+            "owner": owner,
+        }
 
 
 OPEN = Expected((200, 200, 200))
 MEMBERS = Expected((401, 200, 200))
 VISIBLE = Expected((200, 200, 200), (404, 404, 200))
 OWNER_ONLY = Expected((401, 403, 200), (401, 404, 200))
+ADMINS = Expected((401, 403, 403), admin=200)
 
 MATRIX = {
     "POST /v1/auth/register": Expected((422, 422, 422), body={}),
     "POST /v1/auth/login": Expected((401, 401, 401), body={"login": "nobody", "password": PASSWORD}),
     "POST /v1/auth/refresh": Expected((401, 401, 401), body={"refresh_token": "nothing"}),
     "POST /v1/auth/logout": Expected((401, 204, 204)),
+    "GET /v1/auth/sessions": MEMBERS,
+    "DELETE /v1/auth/sessions": Expected((401, 204, 204)),
+    "DELETE /v1/auth/sessions/{session_id}": Expected((401, 404, 204)),  # of the owner's
     "GET /v1/me": MEMBERS,
     "PATCH /v1/me": Expected((401, 200, 200), body={"bio": "Hello"}),
     "GET /v1/users/{username}": OPEN,
@@ -53,6 +78,26 @@ MATRIX = {
     "POST /v1/playback-sessions/{session_id}/heartbeat": OPEN,  # the id is the permission
     "POST /v1/chat/tickets": MEMBERS,
     "GET /v1/streams/{stream_id}/chat/messages": VISIBLE,
+    "GET /v1/streams/{stream_id}/moderators": Expected((401, 403, 200), (401, 404, 200), moderator=200),
+    "PUT /v1/streams/{stream_id}/moderators/{username}": Expected((401, 403, 204), (401, 404, 204)),
+    "DELETE /v1/streams/{stream_id}/moderators/{username}": Expected((401, 403, 204), (401, 404, 204)),
+    "PUT /v1/users/{username}/follow": Expected((401, 204, 204)),
+    "DELETE /v1/users/{username}/follow": Expected((401, 204, 204)),
+    "GET /v1/users/{username}/followers": OPEN,
+    "GET /v1/me/following": MEMBERS,
+    "GET /v1/me/following/{username}": Expected((401, 404, 404)),
+    "POST /v1/me/tokens": Expected((401, 201, 201), body={"name": "A bot", "scopes": ["read:account"]}),
+    "GET /v1/me/tokens": MEMBERS,
+    "DELETE /v1/me/tokens/{token_id}": Expected((401, 404, 204)),  # of the owner's
+    "GET /v1/admin/users": ADMINS,
+    "GET /v1/admin/users/{username}": ADMINS,
+    "PUT /v1/admin/users/{username}/roles/{role}": ADMINS,
+    "DELETE /v1/admin/users/{username}/roles/{role}": ADMINS,
+    "POST /v1/admin/users/{username}/suspend": Expected((401, 403, 403), admin=200, body={"reason": "Spam"}),
+    "POST /v1/admin/users/{username}/unsuspend": Expected((401, 403, 403), admin=200, body={"reason": "A mistake"}),
+    "PUT /v1/admin/users/{username}/verification": ADMINS,
+    "DELETE /v1/admin/users/{username}/verification": ADMINS,
+    "GET /v1/admin/audit-log": ADMINS,
     "GET /v1/health": OPEN,
     "GET /v1/openapi.json": OPEN,
     "GET /v1/docs": OPEN,
@@ -66,34 +111,52 @@ def test_every_route_is_in_the_table(api: RestApi) -> None:
     assert served == set(MATRIX)
 
 
+def looks_at_tokens(dependant: Any) -> bool:
+    return any(each.call is _caller or looks_at_tokens(each) for each in dependant.dependencies)
+
+
 def expectations() -> list[Any]:
     return [
-        pytest.param(call, privacy, expected.body, dict(zip(PEOPLE, statuses, strict=True)), id=f"{call} {privacy}")
+        pytest.param(call, expected, privacy, id=f"{call} {privacy}")
         for call, expected in MATRIX.items()
-        for privacy, statuses in (("public", expected.public), ("private", expected.private))
-        if statuses is not None
+        for privacy in (("public",) if expected.private is None else ("public", "private"))
     ]
 
 
-@pytest.mark.parametrize(("call", "privacy", "body", "statuses"), expectations())
-def test_everybody_gets_what_the_table_says(
-    api: RestApi, call: str, privacy: str, body: dict[str, Any] | None, statuses: dict[str, int]
-) -> None:
-    owner, other = api.register(), api.register()
+@pytest.mark.parametrize(("call", "expected", "privacy"), expectations())
+def test_everybody_gets_what_the_table_says(api: RestApi, call: str, expected: Expected, privacy: str) -> None:
+    people = {
+        "suspended": api.newcomer(),
+        "other": api.newcomer(),
+        "moderator": api.newcomer(),
+        "admin": api.newcomer(Role.ADMIN),
+        "owner": api.newcomer(),
+    }
+    owner, stranger = people["owner"], api.newcomer()
     stream = owner.stream(privacy=privacy)
     broadcast_id = api.go_live(stream)
     api.tell_history()
-    session = owner.api.post(f"/v1/streams/{stream['id']}/playback-session").json
+    named = f"/v1/streams/{stream['id']}/moderators/{people['moderator'].user['username']}"
+    assert owner.api.put(named).status == 204
+    suspend = f"/v1/admin/users/{people['suspended'].user['username']}/suspend"
+    assert people["admin"].api.post(suspend, {"reason": "Spam"}).status == 200
     method, _, template = call.partition(" ")
     path = template.format(
         stream_id=stream["id"],
         broadcast_id=broadcast_id,
-        username=owner.user["username"],
-        session_id=session["session_id"],
+        username=stranger.user["username"],
+        role="moderator",
+        session_id=owner.api.get("/v1/auth/sessions").json["items"][0]["id"]
+        if "/auth/" in template
+        else owner.api.post(f"/v1/streams/{stream['id']}/playback-session").json["session_id"],
+        token_id=owner.api.post("/v1/me/tokens", {"name": "A bot", "scopes": ["read:account"]}).json["id"],
     )
-    clients: dict[str, ApiClient] = {"anonymous": api.anonymous, "other": other.api, "owner": owner.api}
-    answers = {person: clients[person].call(method, path, body) for person in PEOPLE}
-    assert {person: answer.status for person, answer in answers.items()} == statuses
+    clients = {"anonymous": api.anonymous, **{who: person.api for who, person in people.items()}}
+    answers = {who: clients[who].call(method, path, expected.body) for who in PEOPLE}
+    app: Any = api_handler.gateway().app
+    route = next(each for each in iter_route_contexts(app.routes) if each.path == template and method in each.methods)
+    refused = 401 if looks_at_tokens(route.dependant) else 0
+    assert {who: answer.status for who, answer in answers.items()} == expected.statuses(privacy, refused)
     for answer in answers.values():
         assert (answer.code is not None) == (answer.status >= 400)
         assert answer.status == 204 or "no-store" in answer.headers["cache-control"] or template in (

@@ -48,7 +48,7 @@ def test_a_ticket_opens_one_socket_for_its_user(api: RestApi) -> None:
     answer = person.api.post("/v1/chat/tickets")
     assert (answer.status, answer.json["expires_in"]) == (200, 30)
     assert answer.headers["cache-control"] == "no-store"
-    chatter = api.services.tickets.redeem(answer.json["ticket"])
+    chatter = api.services.tickets.redeem(answer.json["ticket"]).chatter
     assert (chatter.user_id, chatter.username) == (person.user["id"], person.user["username"])
     with pytest.raises(Unauthenticated):
         api.services.tickets.redeem(answer.json["ticket"])

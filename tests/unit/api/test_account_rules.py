@@ -44,7 +44,7 @@ def test_what_no_mail_can_reach_is_no_address(address: str) -> None:
 
 
 def shown(**fields: object) -> ShownToken:
-    defaults = {"session_id": "s", "user_id": UserId("u"), "expires_at": NOW + timedelta(days=1), "used": False}
+    defaults = {"session_id": "s", "user_id": UserId("u"), "expires_at": NOW + timedelta(days=1), "used_at": None}
     return ShownToken(**{**defaults, "session_ended": False, **fields})  # type: ignore[arg-type]
 
 
@@ -52,11 +52,11 @@ def shown(**fields: object) -> ShownToken:
     ("token", "verdict"),
     [
         (shown(), Verdict.ROTATE),
-        (shown(used=True), Verdict.REUSED),
-        (shown(used=True, expires_at=NOW - timedelta(days=1)), Verdict.REUSED),
+        (shown(used_at=NOW), Verdict.REUSED),
+        (shown(used_at=NOW, expires_at=NOW - timedelta(days=1)), Verdict.REUSED),
         (shown(expires_at=NOW), Verdict.REFUSED),
         (shown(session_ended=True), Verdict.REFUSED),
-        (shown(session_ended=True, used=True), Verdict.REFUSED),
+        (shown(session_ended=True, used_at=NOW), Verdict.REFUSED),
         (None, Verdict.REFUSED),
     ],
 )
