@@ -16,6 +16,7 @@ from headwater.media.flv import Tag
 from headwater.media.timeline import Track
 
 HANG_SECONDS = 5.0
+STALL_SECONDS = 10.0  # several times what one track may be behind another
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
@@ -61,7 +62,7 @@ class EpochRun:
         self._jpeg = b""
         self._out_time = b""
         self._last_sign = time.monotonic()
-        self._last_fed = self._last_sign
+        self._last_fed = self._last_segment = self._last_sign
         self._ended = False
         self._begun = False
         self._send(flv.file_header(video=bool(plan.rungs), audio=plan.audio is not None))
@@ -123,7 +124,7 @@ class EpochRun:
             self._read_thumbnails(data)
         elif name != COMPLAINTS and data:
             self._sign_of_life()
-            self.segments += self.packager.feed(name, data)
+            self._add(self.packager.feed(name, data))
             if self.plan.keyframes is Keyframes.FORCED and self.plan.rungs:
                 self._cut_at_own_keyframes()
 
@@ -144,6 +145,12 @@ class EpochRun:
     def quiet_seconds(self) -> float:
         """How long FFmpeg has written nothing."""
         return time.monotonic() - self._last_sign
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether some track goes on, but has waited for another one so long that it will not come any more."""
+        without = time.monotonic() - self._last_segment
+        return without > STALL_SECONDS and self.packager.open_ms > STALL_SECONDS * 1000
 
     @property
     def is_hanging(self) -> bool:
@@ -170,7 +177,12 @@ class EpochRun:
 
     def _cut(self, boundaries: list[Boundary]) -> None:
         for boundary in boundaries:
-            self.segments += self.packager.cut(boundary)
+            self._add(self.packager.cut(boundary))
+
+    def _add(self, segments: list[PackagedSegment]) -> None:
+        if segments:
+            self.segments += segments
+            self._last_segment = time.monotonic()
 
     def _send(self, data: bytes) -> None:
         self._process.send(data)

@@ -142,6 +142,11 @@ class Packager:
         return self._start
 
     @property
+    def open_ms(self) -> float:
+        """How much of the track that is farthest is waiting for the others, or for the end of its segment."""
+        return max(track.end_ms for track in self._tracks.values()) - self._start.decoded_at
+
+    @property
     def sound_open_since_ms(self) -> float:
         """Up to here sound is part of whole segments."""
         return self._sound_open_since

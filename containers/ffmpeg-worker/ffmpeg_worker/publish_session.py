@@ -23,6 +23,7 @@ from ffmpeg_worker.segment_cutter import Boundary, KeyframesTooFarApart
 from ffmpeg_worker.source import SourceProbe
 from ffmpeg_worker.source_reader import SourceAddress, SourceBroken, SourceEnded, SourceReader
 from ffmpeg_worker.tag_buffer import ResumePoint, TagBuffer
+from ffmpeg_worker.track_filler import TrackFiller
 from ffmpeg_worker.transcode_plan import Keyframes, plan_transcode
 from headwater.errors import FfmpegUnavailable, MediaFormatError, MisalignedTracks, SourceUnplayable, TranscodeFailed
 from headwater.media.flv import Tag, TagKind
@@ -34,7 +35,7 @@ AWAY_SECONDS = 10.0  # of a node that cannot be reached any more
 DRAIN_SECONDS = 4.0  # how long FFmpeg may take to write out what it holds
 FORWARD_JUMP_MS = 2000
 BACKWARD_JUMP_MS = 1000
-SOUND_LOST_MS = 2000
+SOUND_LOST_MS = 3000  # and nothing could stand in for it
 RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
 BACKLOG_BYTES = 8 * 1024 * 1024  # FFmpeg is this far behind: the rest waits at the node, which has more room
 _HALF_AUDIO_FRAME_MS = 10
@@ -76,6 +77,8 @@ class PublishSessionReader:
 
         self._probe = SourceProbe()
         self._headers: dict[TagKind, Tag] = {}
+        self._filler = TrackFiller()
+        self._gaps = 0
         self._buffer = TagBuffer()
         self._run: EpochRun | None = None
         self._epoch: EpochMedia | None = None
@@ -220,6 +223,8 @@ class PublishSessionReader:
             logger().info("the encoder changed its format", extra={"session": self._serial})
             self._begin_anew()
         self._headers[tag.kind] = tag
+        if tag.is_audio:
+            self._filler.learn_sound(self._probe.aac)
 
     def _take_frame(self, tag: Tag) -> None:
         if self._last_timestamp is None:
@@ -230,12 +235,24 @@ class PublishSessionReader:
             self._begin_anew()
             self._set_clock(tag)
         self._last_timestamp = max(self._last_timestamp or 0, tag.timestamp)
+        if self._run is None and self._filler.lacks_pictures(tag):
+            self._probe.forget_video()
+        for frame in self._filler.feed(tag):
+            self._take_gapless(frame)
+        if self._filler.gaps > self._gaps:
+            self._gaps = self._filler.gaps
+            count("TrackGaps")
+            logger().info("a track pauses", extra={"session": self._serial, "other": tag.kind.name.lower()})
+
+    def _take_gapless(self, tag: Tag) -> None:
         if tag.is_audio:
             self._last_sound = tag.timestamp
         if not self._buffer.append(tag):
             return
         if self._run is None:
             self._start_first_run()
+        elif not self._run.takes(tag) and tag.is_video:
+            self._begin_pictures(self._run, tag)
         elif not self._run.takes(tag):
             self._restart("a track appeared")
         else:
@@ -244,6 +261,7 @@ class PublishSessionReader:
     def _set_clock(self, tag: Tag) -> None:
         self._last_timestamp = self._last_sound = tag.timestamp
         self._wall_offset_ms = self._source.wall_offset_ms
+        self._filler.begin(tag.timestamp)
 
     def _feed(self, run: EpochRun, tag: Tag) -> None:
         try:
@@ -298,6 +316,12 @@ class PublishSessionReader:
             if self._run is run:  # feeding can itself decide on another plan
                 self._feed(run, tag)
 
+    def _begin_pictures(self, run: EpochRun, keyframe: Tag) -> None:
+        """What was sound alone ends here: an epoch with pictures begins with one."""
+        self._finish_run()
+        sound_from_ms = min(run.packager.sound_open_since_ms, keyframe.presentation_time)
+        self._start_run(Boundary(keyframe.presentation_time, keyframe.timestamp), sound_from_ms - _HALF_AUDIO_FRAME_MS)
+
     def _restart(self, reason: str) -> None:
         """A new process from where the segments end that are whole."""
         run = self._run
@@ -343,6 +367,8 @@ class PublishSessionReader:
             self._restart_after_failure(f"ffmpeg ended with status {run.finish()}")
         elif run.is_hanging:
             self._restart_after_failure("ffmpeg hangs")
+        elif run.is_stalled:
+            self._restart_after_failure("a rendition stands still")
 
     def _begin_anew(self) -> None:
         """What follows is on another clock or of another format: hand on all there is, and wait for a keyframe."""

@@ -92,6 +92,7 @@ class SourceProbe:
         self._first_timestamp: int | None = None
         self._last_timestamp = 0
         self._settled = False
+        self._pictures_stay_away = False
 
     def feed(self, tag: Tag) -> None:
         """Note what `tag` says. Sets `refusal` to a sentence for the broadcaster when the source can never play."""
@@ -111,7 +112,7 @@ class SourceProbe:
 
     @property
     def has_video(self) -> bool:
-        return self.avc is not None
+        return self.avc is not None and not self._pictures_stay_away
 
     @property
     def has_audio(self) -> bool:
@@ -136,9 +137,13 @@ class SourceProbe:
         """The sound stopped. It counts as there again with the next frame of it."""
         self._audio_codec = None
 
+    def forget_video(self) -> None:
+        """Pictures were announced, but none is there. They count as there again with the next keyframe."""
+        self._pictures_stay_away = True
+
     def measure(self) -> Source:
         """The source as it is known by now. Sizes are as shown: pixels that are not square are counted as seen."""
-        avc, aac = self.avc, self.aac
+        avc, aac = self.avc if self.has_video else None, self.aac
         width = round(avc.width * avc.sample_aspect[0] / avc.sample_aspect[1]) if avc else 0
         square = avc is not None and avc.sample_aspect[0] == avc.sample_aspect[1]
         codec: str | None = None
@@ -164,6 +169,7 @@ class SourceProbe:
         elif tag.is_sequence_header:
             self.avc = parse_configuration(tag.payload[5:])
         elif tag.is_media:
+            self._pictures_stay_away = self._pictures_stay_away and not tag.is_keyframe
             self._video.add(tag)
 
     def _feed_audio(self, tag: Tag) -> None:

@@ -1,6 +1,6 @@
 """Stage 1 → 4 · the last minute of one source: what a worker that comes late, or comes back, has not seen yet.
 
-Pure: tags and times in, FLV bytes out. It begins at a keyframe (a source without video: anywhere), and knows what a
+Pure: tags and times in, FLV bytes out. It begins at a keyframe (a source without pictures: anywhere), and knows what a
 decoder must be told before that. Numbers count every tag that was ever kept, so that they stay valid as it rolls on.
 """
 
@@ -40,7 +40,7 @@ class SourceBuffer:
         self._first = 0  # the number of the oldest one
         self._size = 0
         self._entries: list[int] = []  # the numbers of those that reading can begin with
-        self._has_video = False
+        self._picture_at: int | None = None  # when the last one was received; None: reading can begin with any sound
         self._settings: dict[TagKind, Tag] = {}  # in force before the oldest one
         self._clock_ms: int | None = None  # received minus published, as the last mark said
         self.ended = False
@@ -69,11 +69,18 @@ class SourceBuffer:
                 self._keep(SourceMark(self.next + 1, received_at).tag(tag.timestamp), received_at)
             self._clock_ms = clock_ms
         is_setting = tag.is_sequence_header or (tag.kind is TagKind.DATA and tag.payload.startswith(_METADATA))
+        if tag.is_video and self._picture_at is not None:
+            self._picture_at = received_at
         if tag.is_random_access:
-            self._begin_video()
+            if self._picture_at is None:
+                self._entries.clear()
+            self._picture_at = received_at
             self._entries.append(self.next)
-        elif tag.is_audio and not self._has_video and not is_setting:
-            self._entries.append(self.next)
+        elif tag.is_audio and not is_setting:
+            if self._picture_at is not None and received_at - self._picture_at > self._keep_ms:
+                self._picture_at = None
+            if self._picture_at is None:
+                self._entries.append(self.next)
         self._keep(tag, received_at, tag if is_setting else None)
         self._let_go(received_at)
 
@@ -136,11 +143,6 @@ class SourceBuffer:
         kept = _Kept(tag_bytes(tag), tag.timestamp, received_at, setting)
         self._kept.append(kept)
         self._size += kept.size
-
-    def _begin_video(self) -> None:
-        if not self._has_video:
-            self._has_video = True
-            self._entries.clear()
 
     def _let_go(self, now: int) -> None:
         """Forget whole groups of pictures, oldest first. Without keyframes there is only the size to go by."""

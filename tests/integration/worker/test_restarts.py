@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 import signal
 import threading
 from dataclasses import replace
@@ -27,7 +29,8 @@ def twelve_seconds(tmp_path_factory: pytest.TempPathFactory) -> list[Tag]:
 
 def _frames(sink: CollectingSink, track: str) -> list[int]:
     """When each frame of a track is shown, over all epochs, in ms."""
-    return [round(at * 1000) for e in range(len(sink.epochs)) for at, _ in decoded_frames(sink.media(e, track))]
+    having = [number for number, (media, _) in enumerate(sink.epochs) if track in media.inits]
+    return [round(at * 1000) for number in having for at, _ in decoded_frames(sink.media(number, track))]
 
 
 def _signal_ffmpeg(number: int) -> None:
@@ -122,13 +125,70 @@ def test_an_encoder_that_changes_its_picture_goes_on_in_a_new_epoch(tmp_path: Pa
     assert [media.tracks[0].track_id for media, _ in sink.epochs] == ["180p", "240p"]
 
 
-def test_sound_that_stops_and_comes_back_never_stops_the_picture(twelve_seconds: list[Tag]) -> None:
+def test_while_the_sound_is_away_there_is_silence_and_the_picture_goes_on(twelve_seconds: list[Tag]) -> None:
     gap = [tag for tag in twelve_seconds if not (tag.is_audio and tag.is_media and 3000 < tag.timestamp < 8000)]
     sink = read_session(gap, seconds=4)
+    assert len(sink.epochs) == 1
     shown = _frames(sink, "384p")
     assert len(shown) == len(set(shown)) == 360
-    assert len(sink.epochs) >= 2
-    assert [len(sink.epochs[index][0].tracks) for index in (0, -1)] == [3, 3]
+    heard = _frames(sink, "audio")
+    assert max(later - earlier for earlier, later in itertools.pairwise(heard)) < 40
+    assert heard[-1] > 11_900
+
+
+def test_while_the_pictures_are_away_the_last_keyframe_stays_and_the_sound_goes_on(twelve_seconds: list[Tag]) -> None:
+    gap = [tag for tag in twelve_seconds if not (tag.is_video and tag.is_media and 2500 < tag.timestamp < 9300)]
+    sink = read_session(gap, seconds=4)
+    assert len(sink.epochs) == 1, "neither a discontinuity nor another process"
+    for track in ("384p", "360p"):
+        shown = _frames(sink, track)
+        assert shown == sorted(set(shown))
+        assert max(later - earlier for earlier, later in itertools.pairwise(shown)) <= 1100
+        assert len([at for at in shown if at >= 10_000]) >= 60, "the pictures are back"
+    durations = [segment.duration_ms for _, segments in sink.epochs for segment in segments]
+    assert max(durations) < 2500
+    assert sum(durations) >= 11_900
+    assert len(_frames(sink, "audio")) >= 560
+
+
+def test_sound_whose_pictures_were_only_announced_is_broadcast_alone_until_they_come(
+    twelve_seconds: list[Tag],
+) -> None:
+    late = [tag for tag in twelve_seconds if not (tag.is_video and tag.is_media and tag.timestamp < 7300)]
+    sink = read_session(late, seconds=4)
+    assert [len(media.tracks) for media, _ in sink.epochs] == [1, 3]
+    assert len(_frames(sink, "384p")) >= 110
+    heard = _frames(sink, "audio")
+    assert heard == sorted(set(heard))
+
+
+def test_a_rendition_that_stands_still_alone_is_noticed_and_ffmpeg_replaced(
+    twelve_seconds: list[Tag], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epoch_run, "STALL_SECONDS", 1.0)
+    real = shutil.which("ffmpeg")
+    stuck = tmp_path / "ffmpeg"  # whose second rendition, the first time, goes nowhere
+    stuck.write_text(
+        f"""#!/bin/bash
+[ -e {tmp_path}/stood-still ] && exec {real} "$@"
+touch {tmp_path}/stood-still
+rungs=0
+for argument; do
+  [[ $argument == pipe:* && $last == mp4 ]] && [ $((rungs += 1)) = 2 ] && argument=/dev/null
+  [ "$last" = mp4 ] && [ $rungs = 2 ] && arguments+=(-y)
+  arguments+=("$argument"); last=$argument
+done
+exec {real} "${{arguments[@]}}"
+"""
+    )
+    stuck.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    hold = threading.Event()
+    sink = CollectingSink(lambda count: hold.set() if count == 5 else None)
+    with playing_node(twelve_seconds, hold=hold, seconds=4) as address:
+        PublishSessionReader(address, 1, sink).run()
+    assert (tmp_path / "stood-still").exists()
+    assert len(set(_frames(sink, "384p"))) == len(set(_frames(sink, "360p"))) == 360
 
 
 def test_a_keyframe_that_stays_away_later_on_turns_copying_into_encoding(tmp_path: Path) -> None:

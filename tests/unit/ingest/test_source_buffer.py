@@ -114,6 +114,17 @@ def test_pictures_that_turn_up_late_are_what_it_begins_with_from_then_on() -> No
     assert media(served(buffer, 1700))[0] == 1000
 
 
+def test_a_source_whose_pictures_stopped_long_ago_keeps_no_more_than_its_sound() -> None:
+    tags = [*GROUPS, *(sound(at) for at in range(10_000, 30_000, 20))]
+    buffer = filled(*tags, keep_ms=3000)
+    assert media(served(buffer))[0] >= 26_900
+    assert HEADER.payload in [tag.payload for tag in served(buffer)]
+    for at in (30_000, 33_000, 36_000):
+        buffer.append(key(at), 1_000_000 + at)
+        buffer.append(sound(at + 10), 1_000_000 + at + 10)
+    assert served(buffer)[4].is_keyframe, "once they are back, it begins with them"
+
+
 def test_enhanced_rtmp_passes_through_unchanged() -> None:
     header, first = Tag(TagKind.VIDEO, 0, b"\x90hvc1" + bytes(9)), Tag(TagKind.VIDEO, 0, b"\x91hvc1" + bytes(9))
     buffer = filled(
