@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from ffmpeg_worker.epoch_run import EpochMedia
 from ffmpeg_worker.packager import PackagedSegment, PackagedTrack
@@ -24,6 +25,7 @@ class MemoryVersion:
     body: bytes
     etag: str
     metadata: Mapping[str, str]
+    expires_at: datetime | None = None
 
 
 class MemoryStore:
@@ -49,24 +51,25 @@ class MemoryStore:
         etag: str | None,
         *,
         metadata: Mapping[str, str] | None = None,
+        expires_at: datetime | None = None,
         deadline_seconds: float = 0,
     ) -> str:
         del content_type, cache_control, deadline_seconds
         current = self.objects.get(key)
         if (current.etag if current else None) != etag:
             raise ObjectChanged
-        return self._store(key, body, metadata or {})
+        return self._store(key, body, metadata or {}, expires_at)
 
     def head(self, key: str, *, deadline_seconds: float = 0) -> MemoryVersion | None:
         del deadline_seconds
         return self.objects.get(key)
 
-    def _store(self, key: str, body: bytes, metadata: Mapping[str, str]) -> str:
+    def _store(self, key: str, body: bytes, metadata: Mapping[str, str], expires_at: datetime | None = None) -> str:
         if self.refuses(key):
             raise DependencyUnavailable
         with self._lock:
             etag = str(next(self._etags))
-            self.objects[key] = MemoryVersion(body, etag, dict(metadata))
+            self.objects[key] = MemoryVersion(body, etag, dict(metadata), expires_at)
             self.log.append(key)
         return etag
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -88,14 +89,18 @@ class MediaStore:
         etag: str | None,
         *,
         metadata: Mapping[str, str] | None = None,
+        expires_at: datetime | None = None,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> str:
         """Write the object if its version is still `etag`, or if there is none and `etag` is None; the new version's tag.
 
-        Raises ObjectChanged when somebody else wrote or removed it. A write of ours whose answer was lost is recognised.
+        `expires_at` is for caches, in whole seconds; a `max-age` in `cache_control` would overrule it. Raises ObjectChanged
+        when somebody else wrote or removed the object. A write of ours whose answer was lost is recognised.
         """
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
         headers = _headers(content_type, cache_control, metadata)
+        if expires_at is not None:
+            headers["Expires"] = expires_at
         attempts = 0
 
         def write() -> str:

@@ -11,7 +11,8 @@ from headwater.domain.ids import BroadcastId, StreamId
 AUDIO_TRACK = "audio"
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-LIVE_MANIFEST = "public, max-age=1"
+LIVE_ENTRANCE = "public, max-age=1"  # changes a few times in the first minute, then hardly ever
+LIVE_MANIFEST = "public"  # changes with every segment: how long it holds says its `Expires`
 RECORDING_MANIFEST = "public, max-age=60"
 
 HLS_TYPE = "application/vnd.apple.mpegurl"

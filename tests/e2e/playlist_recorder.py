@@ -6,6 +6,8 @@ import re
 import threading
 import time
 from collections import defaultdict
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from urllib.parse import urljoin
 
@@ -40,7 +42,7 @@ class PlaylistRecorder:
         self.versions: dict[str, list[str]] = defaultdict(list)
         self.bodies: dict[str, bytes] = {}
         self.unfetchable: list[str] = []
-        self.caching: dict[str, str] = {}
+        self.held_for: defaultdict[str, list[timedelta]] = defaultdict(list)  # by caches, while live
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="playlist-recorder")
 
@@ -65,7 +67,8 @@ class PlaylistRecorder:
         answer = http.get(url)
         if answer.status_code != 200:
             return
-        self.caching[url] = answer.headers.get("cache-control", "")
+        if "#EXT-X-ENDLIST" not in answer.text:
+            self.held_for[url].append(_held_for(answer.headers))
         known = self.versions[url]
         if not known or known[-1] != answer.text:
             known.append(answer.text)
@@ -83,3 +86,10 @@ class PlaylistRecorder:
     @property
     def media_playlists(self) -> dict[str, list[str]]:
         return {url: texts for url, texts in self.versions.items() if url != self.url}
+
+
+def _held_for(headers: httpx.Headers) -> timedelta:
+    """RFC 9111 § 4.2.1, for what our origin sends."""
+    if found := re.search(r"max-age=(\d+)", headers["cache-control"]):
+        return timedelta(seconds=int(found[1]))
+    return parsedate_to_datetime(headers["expires"]) - parsedate_to_datetime(headers["date"])

@@ -2,6 +2,9 @@
 
 The condition fails when another worker, or the broadcast after this one, has written meanwhile: then this worker must
 prove that it still holds the lease, and leaves alone what belongs to a later broadcast.
+
+What changes with every segment carries an `Expires` that lies before the next segment can come. So a cache answers most
+requests, and hands out an outdated one to nobody; `max-age` would count from when the cache happened to ask.
 """
 
 from __future__ import annotations
@@ -10,16 +13,18 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from ffmpeg_worker.segment_cutter import MIN_SEGMENT_MS
 from headwater.errors import DependencyUnavailable, ObjectChanged
 from headwater.media import dash, hls, object_keys
 from headwater.media.renditions import rendition_ids
 from headwater.media.timeline import Timeline
 
 PLAYLIST_SECONDS = 3.0  # the next segment brings a newer one anyway
-_OWNER = "broadcast-id"
 _ATTEMPTS = 4
+_SHORTEST_SEGMENT = timedelta(milliseconds=MIN_SEGMENT_MS)
 WRITES_AT_ONCE = 6
 
 
@@ -41,6 +46,7 @@ class PlaylistStore(Protocol):
         etag: str | None,
         *,
         metadata: Mapping[str, str] | None = None,
+        expires_at: datetime | None = None,
         deadline_seconds: float = ...,
     ) -> str: ...
 
@@ -55,6 +61,8 @@ class _Document:
     key: str
     body: str
     content_type: str
+    cache_control: str = object_keys.LIVE_MANIFEST
+    expires_at: datetime | None = None
 
 
 class LivePlaylists:
@@ -64,10 +72,13 @@ class LivePlaylists:
         self._pool = ThreadPoolExecutor(WRITES_AT_ONCE, thread_name_prefix="playlist")
         self._etags: dict[str, str | None] = {}
         self._superseded: set[str] = set()
+        self._written_at = datetime.fromtimestamp(0, UTC)
+        self._current_until = self._written_at
 
     def write_media(self, timeline: Timeline) -> bool:
         """Every rendition's playlist; False when some could not be written. Raises LeaseLost."""
         stream, broadcast = timeline.stream_id, timeline.broadcast_id
+        expires_at = self._next_change()
         return self._write_all(
             timeline,
             [
@@ -75,6 +86,7 @@ class LivePlaylists:
                     object_keys.media_playlist(stream, broadcast, track_id),
                     hls.media_playlist(timeline, track_id, complete=False),
                     object_keys.HLS_TYPE,
+                    expires_at=expires_at,
                 )
                 for track_id in rendition_ids(timeline.epochs)
             ],
@@ -85,11 +97,22 @@ class LivePlaylists:
         stream, prefix = timeline.stream_id, f"{timeline.broadcast_id}/"
         now_ms = time.time_ns() // 1_000_000
         manifest = dash.manifest(timeline, complete=False, prefix=prefix, now_ms=now_ms)
-        documents = [_Document(object_keys.live_dash(stream), manifest, object_keys.DASH_TYPE)]
+        documents = [
+            _Document(object_keys.live_dash(stream), manifest, object_keys.DASH_TYPE, expires_at=self._current_until)
+        ]
         if multivariant:
             playlist = hls.multivariant_playlist(timeline, prefix=prefix)
-            documents.insert(0, _Document(object_keys.live_hls(stream), playlist, object_keys.HLS_TYPE))
+            entrance = object_keys.live_hls(stream), playlist, object_keys.HLS_TYPE, object_keys.LIVE_ENTRANCE
+            documents.insert(0, _Document(*entrance))
         return self._write_all(timeline, documents)
+
+    def _next_change(self) -> datetime:
+        """When a playlist written now can be outdated, at the earliest: after the shortest segment, or any moment."""
+        now, before = datetime.now(UTC), self._written_at
+        catching_up = now - before < _SHORTEST_SEGMENT / 2
+        self._written_at = now
+        self._current_until = now if catching_up else now + _SHORTEST_SEGMENT
+        return self._current_until
 
     def _write_all(self, timeline: Timeline, documents: list[_Document]) -> bool:
         self._lease.check()
@@ -107,9 +130,10 @@ class LivePlaylists:
                     key,
                     document.body.encode(),
                     document.content_type,
-                    object_keys.LIVE_MANIFEST,
+                    document.cache_control,
                     self._etags.get(key),
-                    metadata={_OWNER: own_id},
+                    metadata={object_keys.BROADCAST_METADATA: own_id},
+                    expires_at=document.expires_at,
                     deadline_seconds=PLAYLIST_SECONDS,
                 )
             except DependencyUnavailable:
@@ -128,7 +152,9 @@ class LivePlaylists:
             current = self._store.head(key, deadline_seconds=PLAYLIST_SECONDS)
         except DependencyUnavailable:
             return False
-        if current is not None and current.metadata.get(_OWNER, "") > own_id:  # ids are ordered by time
+        if (
+            current is not None and current.metadata.get(object_keys.BROADCAST_METADATA, "") > own_id
+        ):  # ids are ordered by time
             self._superseded.add(key)
             return False
         self._etags[key] = current.etag if current else None

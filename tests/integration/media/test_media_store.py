@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -78,6 +79,12 @@ def test_what_was_put_can_be_read_with_its_type_and_cache_header(store: MediaSto
     answer = aws.client("s3").head_object(Bucket=bucket, Key="a/1.m4s")
     assert (answer["ContentType"], answer["CacheControl"]) == ("video/mp4", "immutable")
     assert store.head("a/1.m4s") == ObjectVersion(answer["ETag"], {"broadcast-id": "b1"})
+
+
+def test_how_long_a_version_holds_is_kept_with_it(store: MediaStore, bucket: str) -> None:
+    write(store, "live", b"1", None, expires_at=datetime(2026, 11, 22, 13, 0, 7, 900_000, tzinfo=UTC))
+    answer = aws.client("s3").get_object(Bucket=bucket, Key="live")
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["expires"] == "Sun, 22 Nov 2026 13:00:07 GMT"
 
 
 def test_what_is_not_there_is_none(store: MediaStore) -> None:

@@ -83,7 +83,7 @@ class Deployment:
                 key(stream_id),
                 broadcast_id.encode(),
                 object_keys.HLS_TYPE,
-                object_keys.LIVE_MANIFEST,
+                object_keys.LIVE_ENTRANCE,
                 metadata={object_keys.BROADCAST_METADATA: broadcast_id},
             )
 
@@ -213,7 +213,7 @@ def test_after_it_nobody_can_add_to_the_timeline_or_overwrite_a_playlist(deploym
     part = epoch(1, "360p")
     fence = deployment.record(stream_id, broadcast_id, (part, [2_000]))
     key = object_keys.media_playlist(stream_id, broadcast_id, "360p")
-    etag = deployment.store.put_if_match(key, b"live", object_keys.HLS_TYPE, object_keys.LIVE_MANIFEST, None)
+    etag = deployment.store.put_if_match(key, b"live", object_keys.HLS_TYPE, object_keys.LIVE_ENTRANCE, None)
     live = deployment.store.head(object_keys.live_hls(stream_id))
     assert live is not None
     deployment.broadcasts.apply(stream_id, Stop())

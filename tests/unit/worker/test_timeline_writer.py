@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -91,6 +92,21 @@ def test_a_store_that_is_away_for_a_while_costs_nothing_but_time(world: _World) 
     assert [s.sequence for s in world.timelines.segments] == list(range(6))
     assert not any(share.missing for s in world.timelines.segments for share in s.tracks.values())
     assert world.playlist().count(".m4s") == 6
+
+
+def test_a_playlist_expires_before_the_next_segment_can_come_and_at_once_while_catching_up(world: _World) -> None:
+    media = epoch_media()
+    for start, ahead in ((0, timedelta(milliseconds=1750)), (2000, timedelta(0))):
+        before = datetime.now(UTC)
+        world.writer.add_segment(media, packaged(start))
+        assert eventually(lambda: len(world.told) == len(world.timelines.segments) == start // 2000 + 1)  # noqa: B023
+        after = datetime.now(UTC)
+        for name in ("b5/360p.m3u8", "b5/audio.m3u8", "live.mpd"):
+            expires_at = world.store.objects[f"s/{name}"].expires_at
+            assert expires_at is not None
+            assert before + ahead <= expires_at <= after + ahead
+        assert world.store.objects["s/live.m3u8"].expires_at is None
+    world.close()
 
 
 def test_playlists_that_could_not_be_written_are_written_when_it_works_again(world: _World) -> None:
