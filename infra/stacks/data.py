@@ -50,6 +50,24 @@ class DataStack(Stack):
             removal_policy=_removal(stage),
         )
         self.oauth_clients_secret = _oauth_clients_secret(self, stage)
+        self.playback_keys_secret = secretsmanager.Secret(
+            self,
+            "PlaybackKeys",
+            description="Headwater: signs access to private media; made and rotated by functions/playback_keys",
+            secret_string_value=SecretValue.unsafe_plain_text('{"keys": []}'),
+            removal_policy=_removal(stage),
+        )
+        self.playback_keys = ServiceFunction(
+            self,
+            "PlaybackKeysMaker",
+            deployment=deployment,
+            name="playback_keys",
+            environment={"PLAYBACK_KEYS_SECRET": self.playback_keys_secret.secret_arn},
+            timeout_seconds=30,
+        )
+        self.playback_keys.may(
+            ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], self.playback_keys_secret.secret_arn
+        )
         self.schema_migration = ServiceFunction(
             self,
             "SchemaMigration",
@@ -68,6 +86,8 @@ class DataStack(Stack):
         CfnOutput(self, "HookSecretArn", value=self.hook_secret.secret_arn)
         if self.oauth_clients_secret is not None:
             CfnOutput(self, "OauthClientsSecretArn", value=self.oauth_clients_secret.secret_arn)
+        CfnOutput(self, "PlaybackKeysSecretArn", value=self.playback_keys_secret.secret_arn)
+        CfnOutput(self, "PlaybackKeysFunction", value=self.playback_keys.function.function_name)
         CfnOutput(self, "SchemaMigrationFunction", value=self.schema_migration.function.function_name)
 
 

@@ -56,7 +56,7 @@ async def deploy(plan: StackPlan, processes: Processes, console: Console, *, dat
     deployed = Deployed(outputs)
     await asyncio.to_thread(_repeat_cors, plan, deployed["HttpApiId"])
     await asyncio.to_thread(shutil.rmtree, _folder(plan))  # it holds a copy of every bundle
-    for function in ("SchemaMigrationFunction", "SigningKeysFunction"):
+    for function in ("SchemaMigrationFunction", "SigningKeysFunction", "PlaybackKeysFunction"):
         console.progress(_NAME, f"running {deployed[function]}")
         await asyncio.to_thread(_invoke, plan, deployed[function])
     stamp.write_text(json.dumps({"fingerprint": fingerprint, "outputs": outputs}))

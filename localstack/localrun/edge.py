@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from localrun.aws_session import CREDENTIALS
 from localrun.deployment import Deployed
 from localrun.ecs_service import listens
-from localrun.plan import REPOSITORY, StackPlan
+from localrun.emulator import REGION
+from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
 from localrun.processes import Processes, Program, base_environment
 from localrun.readiness import wait_until
 
@@ -28,10 +31,26 @@ async def edge(plan: StackPlan, processes: Processes, deployed: Deployed) -> Asy
     (folder / "config.json").write_text(json.dumps({"api": plan.api_url, "ws": plan.ws_url, "cdn": plan.cdn_url}))
     argv = ["nginx", "-e", "stderr", "-p", f"{folder}/", "-c", "nginx.conf"]
     program = Program(name="edge", argv=argv, env=base_environment(), cwd=folder, stop_seconds=3.0, restarts=True)
-    async with processes.running(program):
-        for port in (plan.ports.cdn, plan.ports.api, plan.ports.ws):
+    async with processes.running(_media_gate(plan, deployed, folder)), processes.running(program):
+        for port in (plan.ports.media_gate, plan.ports.cdn, plan.ports.api, plan.ports.ws):
             await wait_until(lambda port=port: listens(port), within_seconds=20, what="the edge nginx")  # type: ignore[misc]
         yield
+
+
+def _media_gate(plan: StackPlan, deployed: Deployed, folder: Path) -> Program:
+    """Decides who may have which object, in the place of CloudFront's key group and function."""
+    env = base_environment() | {
+        **CREDENTIALS,
+        "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'localstack'}",
+        "AWS_ENDPOINT_URL": plan.aws_endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+        "MEDIA_GATE_PORT": str(plan.ports.media_gate),
+        "CDN_URL": plan.cdn_url,
+        "STREAM_TABLE": deployed["StreamTable"],
+        "PLAYBACK_KEYS_SECRET": deployed["PlaybackKeysSecretArn"],
+    }
+    argv = [sys.executable, "-m", "localrun.media_gate"]
+    return Program(name="media-gate", argv=argv, env=env, cwd=folder, stop_seconds=3.0, restarts=True)
 
 
 def edge_values(plan: StackPlan, deployed: Deployed) -> dict[str, str]:
@@ -40,6 +59,7 @@ def edge_values(plan: StackPlan, deployed: Deployed) -> dict[str, str]:
         # As root, workers would become a user who may not enter a checkout under /root.
         "USER": "user root;" if os.geteuid() == 0 else "",
         "AWS": urlsplit(plan.aws_endpoint).netloc,
+        "GATE": f"{LOOPBACK}:{plan.ports.media_gate}",
         "API_PORT": str(plan.ports.api),
         "WS_PORT": str(plan.ports.ws),
         "CDN_PORT": str(plan.ports.cdn),

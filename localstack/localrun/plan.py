@@ -13,6 +13,7 @@ LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the folder made below it is private and carries the name of this stack
 _ROOM_BYTES = 4 << 30
+SCRATCH_PREFIX = "headwater-scratch-"
 
 
 class PlanError(Exception):
@@ -35,6 +36,7 @@ class Ports:
     ingest_loopback: int
     hook_relay: int
     sources: int
+    media_gate: int
 
     @classmethod
     def at_offset(cls, offset: int) -> Ports:
@@ -51,6 +53,7 @@ class Ports:
             ingest_loopback=14935 + offset,
             hook_relay=14936 + offset,
             sources=14937 + offset,
+            media_gate=14571 + offset,
         )
 
 
@@ -132,7 +135,7 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
     folder = environ.get("HEADWATER_DATA", "").strip()
     data = Path(folder).expanduser().resolve() if folder else REPOSITORY / "localstack" / ".data"
     run = data / "run" if folder else REPOSITORY / "localstack" / ".run"
-    scratch = _SHARED_MEMORY / f"headwater-{_short_hash(run)}" if _has_room(_SHARED_MEMORY) else run / "scratch"
+    scratch = _SHARED_MEMORY / f"{SCRATCH_PREFIX}{_short_hash(run)}" if _has_room(_SHARED_MEMORY) else run / "scratch"
     external_aws = environ.get("AWS_ENDPOINT_URL", "").strip().rstrip("/") or None
     return StackPlan(run=run, data=data, scratch=scratch, offset=offset, ports=ports, external_aws=external_aws)
 

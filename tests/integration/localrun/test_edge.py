@@ -8,13 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 import pytest
 
+from headwater.domain.broadcast import StreamControl, StreamSettings
+from headwater.domain.ids import BroadcastId, StreamId
 from localrun.edge import fill
+from tests.factories import stream_control
+from tests.media_gate import MediaGate, media_gate, signed_cookies, signed_query
 
 ROOT = Path(__file__).parents[3]
 STREAM = "0123456789abcdefghjkmn"
@@ -62,10 +67,11 @@ class Answers(BaseHTTPRequestHandler):
 
 
 class Edge:
-    def __init__(self, url: str, api: str, bucket: Bucket) -> None:
+    def __init__(self, url: str, api: str, bucket: Bucket, gate: MediaGate) -> None:
         self.url = url
         self.api = api
         self.bucket = bucket
+        self.gate = gate
 
     def media(self, name: str) -> str:
         return f"{self.url}/{STREAM}/{name}"
@@ -84,6 +90,9 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
     serving = threading.Thread(target=bucket.serve_forever)
     serving.start()
     cdn, api, ws = free_port(), free_port(), free_port()
+    stack = ExitStack()
+    gate = stack.enter_context(media_gate(f"http://127.0.0.1:{cdn}"))
+    gate.is_now(stream_control(stream_id=StreamId(STREAM)))
     web = tmp_path / "web"
     web.mkdir()
     (tmp_path / "node_modules" / "hls.js" / "dist").mkdir(parents=True)
@@ -95,6 +104,7 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
     values = {
         "USER": "user root;",
         "AWS": f"127.0.0.1:{bucket.server_address[1]}",
+        "GATE": f"127.0.0.1:{gate.port}",
         "API_PORT": str(api),
         "WS_PORT": str(ws),
         "CDN_PORT": str(cdn),
@@ -122,7 +132,7 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
             except OSError:
                 assert nginx.poll() is None and time.monotonic() < deadline
                 time.sleep(0.02)
-        yield Edge(f"http://127.0.0.1:{cdn}", f"http://127.0.0.1:{api}", bucket)
+        yield Edge(f"http://127.0.0.1:{cdn}", f"http://127.0.0.1:{api}", bucket, gate)
     finally:
         bucket.release.set()
         nginx.terminate()
@@ -130,6 +140,7 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
         bucket.shutdown()
         serving.join()
         bucket.server_close()
+        stack.close()
 
 
 def test_a_segment_is_fetched_once_whatever_its_query(edge: Edge) -> None:
@@ -233,3 +244,92 @@ def test_a_body_that_api_gateway_would_refuse_is_refused_in_its_words(edge: Edge
     answer = httpx.post(f"{edge.api}/v1/streams", content=b"x" * (11 << 20))
     assert (answer.status_code, answer.json()) == (413, {"message": "Request Entity Too Large"})
     assert edge.bucket.asked == []
+
+
+LIVE = f"/{STREAM}/live.m3u8"
+BROADCAST = BroadcastId("1123456789abcdefghjkmn")
+
+
+def eventually(expected: int, edge: Edge, path: str, cookies: dict[str, str] | None = None) -> httpx.Response:
+    """What is open to everybody is remembered for a second, by the gate and by the edge."""
+    deadline = time.monotonic() + 20
+    while True:
+        answer = httpx.get(edge.url + path, cookies=cookies)
+        if answer.status_code == expected or time.monotonic() > deadline:
+            assert answer.status_code == expected, answer.text
+            return answer
+        time.sleep(0.1)
+
+
+def private(**fields: object) -> StreamControl:
+    return stream_control(stream_id=StreamId(STREAM), settings=StreamSettings(private=True), **fields)
+
+
+def test_a_stream_that_turns_private_is_closed_to_strangers_also_what_the_cache_has(edge: Edge) -> None:
+    segment = f"/{STREAM}/{BROADCAST}/720p/1-0.m4s"
+    assert httpx.get(edge.url + segment).status_code == 200
+    edge.gate.is_now(private())
+    refused = eventually(403, edge, segment)
+    assert refused.headers["cache-control"] == "no-store"
+    assert refused.content != OBJECT
+    eventually(403, edge, LIVE)
+    cookies = signed_cookies(f"{edge.url}/private/{STREAM}/*")
+    answer = httpx.get(f"{edge.url}/private{segment}", cookies=cookies)
+    assert (answer.status_code, answer.content) == (200, OBJECT)
+    assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert len(edge.bucket.asked) == 1  # the entrances share the cache, and the check comes before it
+    assert httpx.get(f"{edge.url}/private{segment}").status_code == 403
+    edge.gate.is_now(stream_control(stream_id=StreamId(STREAM)))
+    eventually(200, edge, segment)
+
+
+def test_only_a_signature_for_this_stream_and_this_entrance_opens_it(edge: Edge) -> None:
+    edge.gate.is_now(private(withheld=(BROADCAST,)))
+    other = "zzzzzzzzzzzzzzzzzzzzzz"
+    edge.gate.is_now(stream_control(stream_id=StreamId(other), settings=StreamSettings(private=True)))
+    cookies = signed_cookies(f"{edge.url}/private/{STREAM}/*")
+    assert httpx.get(f"{edge.url}/private{LIVE}", cookies=cookies).status_code == 200
+    for path in (
+        LIVE,
+        f"/owner{LIVE}",
+        f"/private/{other}/live.m3u8",
+        f"/private/{STREAM}/{BROADCAST}/720p.m3u8",  # withheld: for the owner alone
+        f"/private/{STREAM}/../{other}/live.m3u8",
+        f"/private/{STREAM}/%2e%2e/{other}/live.m3u8",
+    ):
+        with socket.create_connection(("127.0.0.1", int(edge.url.rpartition(":")[2]))) as wire:
+            # httpx would resolve the dots itself
+            header = "; ".join(f"{name}={value}" for name, value in cookies.items())
+            wire.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {header}\r\nConnection: close\r\n\r\n".encode())
+            assert wire.makefile("rb").readline().split()[1] == b"403", path
+    owner = signed_cookies(f"{edge.url}/owner/{STREAM}/*")
+    assert httpx.get(f"{edge.url}/owner/{STREAM}/{BROADCAST}/720p.m3u8", cookies=owner).status_code == 200
+
+
+def test_a_deleted_stream_or_recording_is_gone_for_everybody_though_the_cache_has_it(edge: Edge) -> None:
+    segment = f"/{STREAM}/{BROADCAST}/720p/1-0.m4s"
+    owner = signed_cookies(f"{edge.url}/owner/{STREAM}/*")
+    assert httpx.get(edge.url + segment).status_code == 200
+    edge.gate.is_now(stream_control(stream_id=StreamId(STREAM), removed=(BROADCAST,)))
+    eventually(404, edge, segment)
+    eventually(404, edge, f"/owner{segment}", owner)
+    eventually(200, edge, LIVE)
+    edge.gate.is_now(stream_control(stream_id=StreamId(STREAM), deleted=True))
+    eventually(404, edge, LIVE)
+
+
+def test_what_is_not_known_stays_closed_and_what_was_known_serves_on(edge: Edge) -> None:
+    assert httpx.get(edge.url + LIVE).status_code == 200
+    edge.gate.away = True
+    unknown = httpx.get(f"{edge.url}/{'y' * 22}/live.m3u8")
+    assert (unknown.status_code, unknown.headers["cache-control"]) == (503, "no-store")
+    time.sleep(1.5)  # longer than anything is remembered: what is waited for is that nothing happens
+    assert httpx.get(edge.url + LIVE).status_code == 200
+
+
+def test_a_signed_query_opens_what_a_signed_cookie_opens_and_is_not_told_to_the_bucket(edge: Edge) -> None:
+    edge.gate.is_now(private())
+    query = signed_query(f"{edge.url}/private/{STREAM}/*")
+    assert httpx.get(f"{edge.url}/private{LIVE}?{query}").status_code == 200
+    assert edge.bucket.asked == [f"/media{LIVE}"]
+    assert "Cookie" not in edge.bucket.headers[0]

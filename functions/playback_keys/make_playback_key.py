@@ -1,0 +1,49 @@
+"""Before stage 6 · make the key pair that signs access to private media: the first one, or the next beside the one in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from headwater.domain.ids import new_id
+from headwater.domain.signing_keys import SigningKey, with_next_key
+
+RSA_BITS = 2048  # the only size that CloudFront takes
+
+
+class KeyRing(Protocol):
+    def read(self) -> Sequence[SigningKey]: ...
+
+    def write(self, keys: Sequence[SigningKey]) -> None: ...
+
+
+def ensure_playback_key(ring: KeyRing, now: int) -> Sequence[SigningKey]:
+    """The ring's keys; with a first one when there was none. `now` is Unix seconds."""
+    return ring.read() or rotate_playback_key(ring, now)
+
+
+def rotate_playback_key(ring: KeyRing, now: int) -> Sequence[SigningKey]:
+    """Add a key that takes over once every edge knows it, and drop those whose signatures have all run out."""
+    keys = with_next_key(ring.read(), f"K{new_id()}", _new_private_pem(), now)
+    ring.write(keys)
+    return keys
+
+
+def public_pem(key: SigningKey) -> str:
+    """The half that the key group is given."""
+    from cryptography.hazmat.primitives import serialization
+
+    private = serialization.load_pem_private_key(key.private_pem.encode(), password=None)
+    encoded = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return encoded.decode()
+
+
+def _new_private_pem() -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return pem.decode()

@@ -1,0 +1,9 @@
+"""Before stage 6 · what the maker of playback keys reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class PlaybackKeysSettings(EnvironmentSettings, frozen=True, kw_only=True):
+    playback_keys_secret: str
