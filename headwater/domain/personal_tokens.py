@@ -41,8 +41,6 @@ class Scope(StrEnum):
     WRITE_CHAT = "write:chat"
     READ_MODERATION = "read:moderation"
     WRITE_MODERATION = "write:moderation"
-    READ_NOTIFICATIONS = "read:notifications"
-    WRITE_NOTIFICATIONS = "write:notifications"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,9 @@
+"""Before stage 7 · what grant_admin reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class GrantAdminSettings(EnvironmentSettings, frozen=True, kw_only=True):
+    database_secret: str
