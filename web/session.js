@@ -109,6 +109,13 @@ export function onUser(listener) {
 export const register = async (fields) => accept(await request("POST", "/auth/register", { body: fields }));
 export const login = async (fields) => accept(await request("POST", "/auth/login", { body: fields }));
 
+/** Trade what a provider's visit ended with for tokens; the answer says also whether the account is new. */
+export async function exchangeCode(proof) {
+  const answer = await request("POST", "/auth/oauth/exchange", { body: proof });
+  accept(answer);
+  return answer;
+}
+
 export async function logout() {
   const refreshToken = localStorage.getItem(REFRESH_KEY);
   try {

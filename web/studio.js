@@ -1,5 +1,6 @@
 // The studio: sign in, create streams, hand the key to an encoder, see it go live, stop.
 
+import { ProviderButtons } from "/oauth.js";
 import { call, login, register } from "/session.js";
 import { Field, Header, StatusBadge, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
 
@@ -43,6 +44,7 @@ function SignIn() {
       <button class="plain" type="button" onClick=${() => { setMode(mode === "login" ? "register" : "login"); setError(null); }}>
         ${mode === "login" ? "Create an account instead" : "Sign in instead"}
       </button>
+      <${ProviderButtons} next=${nextPath ?? "/studio"} />
     </form>
   `;
 }

@@ -77,7 +77,18 @@ def local_values(plan: StackPlan, database_url: str) -> dict[str, Any]:
         "aws_endpoint": plan.aws_endpoint,
         "ecs_endpoint": plan.ecs_endpoint,
         "websocket_callback_url": plan.aws_endpoint + "/_aws/execute-api/{api_id}/{stage}",
+        "sign_in_providers": _sign_in_providers(plan.sign_in_providers),
     }
+
+
+def _sign_in_providers(file: Path | None) -> Any:
+    """What the file holds; whether it makes sense, the app says. Raises ServiceFailed."""
+    if file is None:
+        return []
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ServiceFailed(f"HEADWATER_SIGN_IN_PROVIDERS: {file} cannot be used: {error}") from None
 
 
 def _fingerprint(values: Mapping[str, Any]) -> str:

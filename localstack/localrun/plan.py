@@ -71,6 +71,8 @@ class StackPlan:
     ports: Ports
     external_aws: str | None
     """AWS_ENDPOINT_URL, when another LocalStack-compatible endpoint takes MiniStack's place."""
+    sign_in_providers: Path | None = None
+    """HEADWATER_SIGN_IN_PROVIDERS: a JSON file of the OpenID providers to sign in with (docs/oauth.md)."""
 
     @property
     def logs(self) -> Path:
@@ -120,7 +122,10 @@ class StackPlan:
 
 
 def plan_from(environ: Mapping[str, str]) -> StackPlan:
-    """The stack that HEADWATER_PORT_OFFSET, HEADWATER_DATA and AWS_ENDPOINT_URL ask for. Raises PlanError."""
+    """The stack that HEADWATER_PORT_OFFSET, HEADWATER_DATA, HEADWATER_SIGN_IN_PROVIDERS and AWS_ENDPOINT_URL ask for.
+
+    Raises PlanError.
+    """
     text = environ.get("HEADWATER_PORT_OFFSET", "").strip() or "0"
     try:
         offset = int(text)
@@ -137,7 +142,16 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
     run = data / "run" if folder else REPOSITORY / "localstack" / ".run"
     scratch = _SHARED_MEMORY / f"{SCRATCH_PREFIX}{_short_hash(run)}" if _has_room(_SHARED_MEMORY) else run / "scratch"
     external_aws = environ.get("AWS_ENDPOINT_URL", "").strip().rstrip("/") or None
-    return StackPlan(run=run, data=data, scratch=scratch, offset=offset, ports=ports, external_aws=external_aws)
+    providers = environ.get("HEADWATER_SIGN_IN_PROVIDERS", "").strip()
+    return StackPlan(
+        run=run,
+        data=data,
+        scratch=scratch,
+        offset=offset,
+        ports=ports,
+        external_aws=external_aws,
+        sign_in_providers=Path(providers).expanduser().resolve() if providers else None,
+    )
 
 
 def _short_hash(path: Path) -> str:
