@@ -23,6 +23,7 @@ from headwater.domain.broadcast import (
 )
 from headwater.domain.broadcast_events import (
     Configure,
+    Decline,
     Delete,
     DeleteRecording,
     Done,
@@ -137,7 +138,7 @@ class World:
 
     def owner(self, what: int, how: int) -> None:
         settings = StreamSettings(WINDOWS_SECONDS[how % 4], auto_start=how < 4)
-        actions: list[Event] = [Start(), Stop(), Stop(), RotateKey(), Configure(settings), Configure(settings), Start()]
+        actions: list[Event] = [Start(), Stop(), Stop(), RotateKey(), Configure(settings), Decline("no"), Start()]
         self._apply(actions[what] if what < 7 else Delete() if how == 7 else Stop())
 
     def library(self, which: int, how: int) -> None:

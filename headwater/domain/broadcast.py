@@ -110,6 +110,8 @@ class Broadcast:
     ended_at: int | None = None
     end_reason: EndReason | None = None
     end_detail: str | None = None  # shown to the owner
+    encoder_dropped: bool = False  # an encoder was publishing when it ended, and is about to try again
+    ends_by: int | None = None  # as long as the deployment lets it last
     recording: RecordingState = RecordingState.PENDING
     duration_seconds: float | None = None
     renditions: tuple[str, ...] = ()
@@ -153,6 +155,14 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """The last time that an encoder with the right key was turned away. `detail` is shown to the owner."""
+
+    detail: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class StreamControl:
     """The hot state of one stream: what ingest may know and decide alone. `version` guards the conditional write.
 
@@ -175,6 +185,7 @@ class StreamControl:
     broadcast: Broadcast | None = None
     previous: tuple[Broadcast, ...] = ()
     failures: int = 0  # the last broadcasts in a row that ended because they could not be transcoded
+    declined: Declined | None = None  # until a broadcast begins
     settled_sessions: tuple[SessionRef, ...] = ()  # over, or refused from now on; an update of one is kicked
     news: tuple[BroadcastNews, ...] = ()  # outbox: committed with the state, then sent at least once
     stream_news: tuple[StreamNews, ...] = ()  # outbox

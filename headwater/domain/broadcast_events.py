@@ -20,6 +20,14 @@ class Publish:
     key_version: int
     candidate_id: BroadcastId
     pull_url: str
+    longest_ms: int = 48 * 3600 * 1000  # a broadcast that begins now ends by then
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """An encoder with a valid key was turned away; `detail` is for the owner, for nobody tells an encoder why."""
+
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +151,7 @@ class Delete:
 
 Event = (
     Publish
+    | Decline
     | Update
     | Done
     | MediaSeen

@@ -23,6 +23,7 @@ from headwater.domain.broadcast import (
 )
 from headwater.domain.broadcast_events import (
     Configure,
+    Decline,
     Delete,
     DeleteRecording,
     Done,
@@ -43,8 +44,10 @@ from headwater.domain.broadcast_events import (
     Withhold,
 )
 from headwater.domain.control_edits import arm_pulse, put_broadcast, settle_session, tell
+from headwater.domain.publish_pauses import failures_after, pause_after
 from headwater.domain.stream_rules import (
     configure,
+    decline,
     delete_recording,
     name_viewers,
     released,
@@ -55,11 +58,7 @@ from headwater.domain.stream_rules import (
 
 IDLE_LIMIT_MS = 8_000  # a publish session is heard of every 2 s; silent for this long, it is gone
 MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
-REFUSED_PAUSE_MS = 10_000  # encoders come back at once; without a pause each attempt would be a broadcast of its own
-FAILED_PAUSE_MS = 15_000  # doubles while nothing but failures follow each other: each can cost several workers
-FAILED_PAUSE_LONGEST_MS = 300_000
-FAILED_AT_ONCE_MS = 600_000  # a broadcast that failed later than this had worked: the row begins with it
-DURATION_LIMIT_MS = 48 * 3600 * 1000
+DURATION_LIMIT_MS = 48 * 3600 * 1000  # however long a deployment lets them last
 PULSE_INTERVAL_MS = 2_000
 FINALISE_PULSE_INTERVAL_MS = 1_000  # grows while the recording is not finished: nobody is waiting that long
 FINALISE_PULSE_LONGEST_MS = 60_000
@@ -70,7 +69,9 @@ UNFINISHED_LIMIT = 32  # the item of a stream must stay far below DynamoDB's 400
 class Outcome(StrEnum):
     ACCEPTED = "accepted"  # done, or already so
     IGNORED = "ignored"  # about something that is no longer current
-    REFUSED = "refused"  # publish: key no longer valid, stream deleted, a source that could not be played; else: not now
+    REFUSED = (
+        "refused"  # publish: key no longer valid, stream deleted, a source that could not be played; else: not now
+    )
     BUSY = "busy"  # publish: another session holds the claim
     KICK = "kick"  # update: this session must be dropped
     NOT_LIVE = "not_live"  # start, stop: there is no broadcast
@@ -90,6 +91,8 @@ def decide(control: StreamControl, event: Event, now: int) -> Decision:
     match event:
         case Publish():
             return _publish(control, event, now)
+        case Decline():
+            return Decision(decline(control, event, now), Outcome.REFUSED)
         case Update():
             return _update(control, event, now)
         case Done():
@@ -141,7 +144,7 @@ def _publish(control: StreamControl, event: Publish, now: int) -> Decision:
         return Decision(control, Outcome.REFUSED)
     broadcast = control.broadcast
     if broadcast is None or not broadcast.is_active:
-        if broadcast is not None and now - (broadcast.ended_at or 0) < _pause_after(control, broadcast):
+        if broadcast is not None and now - (broadcast.ended_at or 0) < pause_after(control, broadcast):
             return Decision(control, Outcome.REFUSED)
         return _begin(control, event, now)
     holder = broadcast.session
@@ -201,19 +204,13 @@ def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
         sessions=1,
         session=session,
         public=control.settings.auto_start,
+        ends_by=now + min(event.longest_ms, DURATION_LIMIT_MS),
     )
-    control = replace(control, previous=previous, broadcast=broadcast)
+    control = replace(control, previous=previous, broadcast=broadcast, declined=None)
     if not broadcast.public:
         control = withheld(control, broadcast.broadcast_id)
     control = tell(control, broadcast, BroadcastEventName.STARTED, now)
     return Decision(arm_pulse(control, broadcast.broadcast_id, now, 0), Outcome.ACCEPTED)
-
-
-def _pause_after(control: StreamControl, ended: Broadcast) -> int:
-    """How long nobody may publish after `ended`, in ms."""
-    if ended.end_reason is EndReason.TRANSCODE_FAILED:
-        return min(FAILED_PAUSE_MS << min(max(control.failures - 1, 0), 10), FAILED_PAUSE_LONGEST_MS)
-    return REFUSED_PAUSE_MS if ended.end_reason is EndReason.SOURCE_REFUSED else 0
 
 
 def _same_connection(ref: SessionRef, node: str, client_id: str) -> bool:
@@ -369,7 +366,7 @@ def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
 
 def _meet_deadlines(control: StreamControl, broadcast: Broadcast, now: int) -> StreamControl:
     session = broadcast.session
-    if now - broadcast.started_at >= DURATION_LIMIT_MS:
+    if now >= (broadcast.ends_by or broadcast.started_at + DURATION_LIMIT_MS):
         return _end(control, broadcast, now, EndReason.DURATION_LIMIT)
     if session is not None and now - session.last_seen_at > IDLE_LIMIT_MS:
         control, broadcast = _release(control, broadcast, now, silent=True)
@@ -434,9 +431,8 @@ def _end(
         ended_at=now,
         end_reason=reason,
         end_detail=detail,
+        encoder_dropped=broadcast.session is not None,
     )
-    failures = 0
-    if reason is EndReason.TRANSCODE_FAILED:
-        failures = 1 + (control.failures if now - broadcast.started_at < FAILED_AT_ONCE_MS else 0)
+    failures = failures_after(control, broadcast, reason, now)
     control = tell(replace(control, failures=failures), ended, BroadcastEventName.ENDED, now)
     return arm_pulse(control, ended.broadcast_id, now, 0)

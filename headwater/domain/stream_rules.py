@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from headwater.domain.broadcast import StreamControl, StreamEventName, StreamNews, StreamSettings
-from headwater.domain.broadcast_events import DeleteRecording, NameViewers, Withhold
+from headwater.domain.broadcast import Declined, StreamControl, StreamEventName, StreamNews, StreamSettings
+from headwater.domain.broadcast_events import Decline, DeleteRecording, NameViewers, Withhold
 from headwater.domain.ids import BroadcastId
 
 # What is listed in the item of a stream makes each of its writes dearer: it must stay far below DynamoDB's 400 KB.
@@ -13,6 +13,15 @@ VIEWERS_LIMIT = 250
 WITHHELD_LIMIT = 500
 REMOVED_KEPT = 100
 STREAM_NEWS_LIMIT = 64
+DECLINED_AGAIN_MS = 30_000
+
+
+def decline(control: StreamControl, event: Decline, now: int) -> StreamControl:
+    """Note it for the owner, but not every time: an encoder tries again and again."""
+    known = control.declined
+    if known is not None and known.detail == event.detail and now - known.at < DECLINED_AGAIN_MS:
+        return control
+    return replace(control, declined=Declined(event.detail, now))
 
 
 def configure(control: StreamControl, settings: StreamSettings, now: int) -> StreamControl:

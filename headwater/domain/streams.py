@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from headwater.domain.broadcast import Broadcast, BroadcastState, EndReason, RecordingState, StreamSettings
+from headwater.domain.broadcast import Broadcast, BroadcastState, Declined, EndReason, RecordingState, StreamSettings
 from headwater.domain.ids import BroadcastId, StreamId, UserId
 
 SCHEDULE_GRACE = timedelta(hours=1)  # a broadcast that begins this near to a planned start is the planned one
@@ -173,14 +173,16 @@ class IngestHealth:
     notice: str | None
 
 
-def ingest_health(broadcast: Broadcast | None) -> IngestHealth:
+def ingest_health(broadcast: Broadcast | None, declined: Declined | None = None) -> IngestHealth:
+    """`declined`: since `broadcast`, an encoder was turned away."""
+    notice = None if declined is None else declined.detail
     if broadcast is None:
-        return IngestHealth(connected=False, since_ms=None, receiving=False, notice=None)
+        return IngestHealth(connected=False, since_ms=None, receiving=False, notice=notice)
     session = broadcast.session
-    notice = broadcast.end_detail or (_NOTICES.get(broadcast.end_reason) if broadcast.end_reason else None)
+    ended = broadcast.end_detail or (_NOTICES.get(broadcast.end_reason) if broadcast.end_reason else None)
     return IngestHealth(
         connected=session is not None,
         since_ms=session.claimed_at if session else None,
         receiving=session is not None and broadcast.state is BroadcastState.LIVE,
-        notice=notice,
+        notice=notice or ended,
     )

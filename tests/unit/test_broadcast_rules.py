@@ -10,6 +10,7 @@ from headwater.domain.broadcast import (
     Broadcast,
     BroadcastEventName,
     BroadcastState,
+    Declined,
     EndReason,
     RecordingState,
     StreamControl,
@@ -17,6 +18,7 @@ from headwater.domain.broadcast import (
 )
 from headwater.domain.broadcast_events import (
     Configure,
+    Decline,
     Delete,
     Event,
     Finalised,
@@ -33,18 +35,17 @@ from headwater.domain.broadcast_events import (
 )
 from headwater.domain.broadcast_rules import (
     DURATION_LIMIT_MS,
-    FAILED_AT_ONCE_MS,
     FINALISE_LIMIT_MS,
     IDLE_LIMIT_MS,
     MEDIA_LIMIT_MS,
     PULSE_INTERVAL_MS,
-    REFUSED_PAUSE_MS,
     UNFINISHED_LIMIT,
     Outcome,
     decide,
 )
 from headwater.domain.control_edits import NEWS_LIMIT
 from headwater.domain.ids import UserId
+from headwater.domain.publish_pauses import FAILED_AT_ONCE_MS, REFUSED_PAUSE_MS, STOPPED_PAUSE_MS
 from tests.factories import NOW, done, publish, session_ref, stream_control, update
 
 ENCODER, OTHER = session_ref("1"), session_ref("2", NOW + 1)
@@ -181,6 +182,7 @@ def test_a_stream_with_too_many_unfinished_recordings_takes_no_new_broadcast_for
     for number in range(UNFINISHED_LIMIT):
         ref = session_ref(str(number), NOW + number)
         assert story.at(number, publish(ref)) is Outcome.ACCEPTED
+        story.at(number, done(ref, NOW + number))
         story.at(number, Stop())
     assert story.at(100, publish(session_ref("last", NOW + 100))) is Outcome.BUSY
     story.at(200, Finalised(story.control.previous[0].broadcast_id, 0.0))
@@ -407,7 +409,7 @@ def test_a_broadcast_that_worked_for_long_or_ended_otherwise_ends_a_row_of_failu
     assert story.control.failures == 1
     story.at(100_000 + FAILED_AT_ONCE_MS, _again(100_000 + FAILED_AT_ONCE_MS))
     story.at(110_000 + FAILED_AT_ONCE_MS, Stop())
-    assert story.at(110_000 + FAILED_AT_ONCE_MS, _again(110_000 + FAILED_AT_ONCE_MS)) is Outcome.ACCEPTED
+    assert story.at(120_000 + FAILED_AT_ONCE_MS, _again(120_000 + FAILED_AT_ONCE_MS)) is Outcome.ACCEPTED
     assert story.control.failures == 0
 
 
@@ -445,9 +447,36 @@ def test_stop_ends_the_broadcast_drops_the_encoder_and_the_same_key_may_publish_
     assert story.at(5_000, Stop()) is Outcome.ACCEPTED
     assert story.broadcast.end_reason is EndReason.STOPPED
     assert story.at(6_000, update(ENCODER, NOW + 6_000)) is Outcome.KICK
-    assert story.at(7_000, publish(OTHER)) is Outcome.ACCEPTED
+    assert story.at(5_000 + STOPPED_PAUSE_MS, publish(OTHER)) is Outcome.ACCEPTED
     assert story.broadcast.broadcast_id != first
     assert story.control.find(first) is not None, "until its recording is settled"
+
+
+def test_an_encoder_that_was_stopped_and_comes_back_by_itself_is_refused_for_a_moment() -> None:
+    story = live()
+    story.at(5_000, Stop())
+    stopped = story.control
+    assert story.at(7_000, publish(session_ref("2", NOW + 7_000))) is Outcome.REFUSED
+    assert story.at(5_000 + STOPPED_PAUSE_MS - 1, publish(session_ref("3", NOW + 9_000))) is Outcome.REFUSED
+    assert story.control == stopped
+
+
+def test_after_a_stop_with_the_encoder_away_it_may_publish_at_once() -> None:
+    story = live()
+    story.at(5_000, done(ENCODER, NOW + 5_000))
+    story.at(6_000, Stop())
+    assert story.at(6_001, publish(OTHER)) is Outcome.ACCEPTED
+
+
+def test_the_owner_can_read_why_an_encoder_was_turned_away_until_a_broadcast_begins() -> None:
+    story = Story()
+    assert story.at(0, Decline("Too many.")) is Outcome.REFUSED
+    noted = story.control
+    assert noted.declined == Declined("Too many.", NOW)
+    assert story.at(1_000, Decline("Too many.")) is Outcome.REFUSED
+    assert story.control == noted, "an encoder that tries again and again costs no write each time"
+    story.at(2_000, publish(ENCODER))
+    assert story.control.declined is None
 
 
 def test_a_rotated_key_drops_the_encoder_and_the_new_key_continues_the_broadcast() -> None:
@@ -491,6 +520,19 @@ def test_a_changed_window_counts_at_once() -> None:
     story.at(6_000, Configure(StreamSettings(reconnect_window_seconds=2)))
     story.tick(7_000)
     assert not story.broadcast.is_active
+
+
+def test_a_broadcast_lasts_as_long_as_the_deployment_let_it_when_it_began() -> None:
+    story = Story()
+    story.at(0, replace(publish(ENCODER), longest_ms=60_000))
+    story.tick(29_999)
+    story.media(29_999)
+    for at in (36_000, 42_000, 48_000, 54_000, 59_999):
+        story.at(at, update(ENCODER, NOW + at))
+    story.tick(59_999)
+    assert story.broadcast.is_active
+    story.tick(60_000)
+    assert story.broadcast.end_reason is EndReason.DURATION_LIMIT
 
 
 def test_a_broadcast_has_a_longest_duration() -> None:
@@ -539,9 +581,9 @@ def test_an_earlier_broadcast_is_forgotten_once_its_recording_is_settled_and_the
     story = live()
     first = story.broadcast.broadcast_id
     story.at(5_000, Stop())
-    story.at(6_000, publish(OTHER))
+    story.at(15_000, publish(OTHER))
     present = story.broadcast
-    assert story.at(7_000, Finalised(first, 4.0)) is Outcome.ACCEPTED
+    assert story.at(16_000, Finalised(first, 4.0)) is Outcome.ACCEPTED
     assert story.control.previous == ()
     assert story.broadcast == present
     news = story.control.news[-1]

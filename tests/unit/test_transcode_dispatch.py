@@ -234,6 +234,7 @@ def test_nobody_waits_for_a_worker_that_has_not_come_when_the_broadcast_is_over(
 
 def test_an_earlier_broadcast_is_finalised_while_the_next_one_is_live(stage: Stage) -> None:
     first = stage.broadcast.broadcast_id
+    stage.apply(done(session_ref(), NOW))
     stage.apply(Stop())
     stage.apply(publish(session_ref("2", NOW + 1)))
     stage.dispatch(Look(stage.stream_id, first))

@@ -62,4 +62,4 @@ def _decide(streams: StreamStore, hot_state: HotState, stream_id: StreamId, user
 
 def _access(control: StreamControl, secret: bytes) -> IngestAccess:
     key = derive_stream_key(secret, control.stream_id, control.key_version)
-    return IngestAccess(stream_key=key, health=ingest_health(control.broadcast))
+    return IngestAccess(stream_key=key, health=ingest_health(control.broadcast, control.declined))

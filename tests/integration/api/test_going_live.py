@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from headwater.broadcasts import Broadcasts, unix_ms
 from headwater.domain.broadcast import EndReason
 from headwater.domain.broadcast_events import Done, MediaSeen, SourceRefused, Update
 from headwater.domain.broadcast_rules import Outcome
 from headwater.domain.ids import StreamId
+from headwater.domain.publish_pauses import STOPPED_PAUSE_MS
 from headwater.domain.stream_key import stream_key_matches
 from tests.api_gateway import ApiClient
 from tests.factories import NOW, publish, session_ref
@@ -122,7 +124,11 @@ def test_stop_has_ended_the_broadcast_when_it_answers_and_the_key_works_again(ap
     api.happen(stream, publish(ref))
     assert owner.api.post(f"/v1/streams/{stream['id']}/stop").json["status"] == "offline"
     assert api.happen(stream, Update(ref.node, ref.client_id, NOW + 1, 1)).outcome is Outcome.KICK
-    assert api.happen(stream, publish(session_ref("2"))).outcome is Outcome.ACCEPTED
+    assert api.happen(stream, publish(session_ref("2"))).outcome is Outcome.REFUSED, "for the moment"
+    later = Broadcasts(
+        api.services.hot_state._controls, api.services.hot_state._outbox, lambda: unix_ms() + STOPPED_PAUSE_MS
+    )
+    assert later.apply(StreamId(stream["id"]), publish(session_ref("3"))).outcome is Outcome.ACCEPTED
 
 
 def test_without_a_broadcast_there_is_nothing_to_start_or_stop(api: RestApi) -> None:

@@ -78,7 +78,7 @@ def test_every_order_and_any_repetition_ends_in_the_same_row(api: RestApi) -> No
     orders = [*itertools.permutations(life)]
     for order in chance.sample(orders, 25):
         with api.services.database.begin() as connection:
-            connection.exec_driver_sql("TRUNCATE broadcasts")
+            connection.exec_driver_sql("TRUNCATE broadcasts CASCADE")
         told = [*order, *chance.choices(life, k=4)]
         for start in range(0, len(told), 3):
             assert write_history([event(changed) for changed in told[start : start + 3]]) == []
@@ -140,6 +140,7 @@ def test_recordings_are_listed_newest_first_in_pages(api: RestApi) -> None:
     ids = []
     for _ in range(3):
         ids.append(api.go_live(stream))
+        api.encoder_leaves(stream)
         owner.api.post(f"/v1/streams/{stream['id']}/stop")
         api.finalise(stream, ids[-1])
     api.tell_history()

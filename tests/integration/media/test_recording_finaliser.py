@@ -27,7 +27,7 @@ from headwater.errors import DependencyUnavailable, LeaseLost, ObjectChanged
 from headwater.media import dash, hls, object_keys
 from headwater.media.timeline import Epoch, Segment
 from tests.aws import EVENT_BUS, LEASE_TABLE, SEGMENT_TABLE, STREAM_TABLE, Account, received
-from tests.factories import NOW, publish, session_ref, stream_control
+from tests.factories import NOW, done, publish, session_ref, stream_control
 from tests.rfc8216 import check_media_playlist, check_multivariant
 from tests.timelines import epoch, segments
 
@@ -57,6 +57,11 @@ class Deployment:
         control = stream_control(settings=StreamSettings(**settings))
         self.broadcasts.create(control)
         return control.stream_id
+
+    def stop_without_encoder(self, stream_id: StreamId) -> None:
+        """Nobody has to be kept from coming back: the next broadcast may begin at once."""
+        self.broadcasts.apply(stream_id, done(session_ref(), NOW))
+        self.broadcasts.apply(stream_id, Stop())
 
     def record(self, stream_id: StreamId, broadcast_id: BroadcastId, *parts: tuple[Epoch, list[int]]) -> Fence:
         """What a worker leaves behind: segments, rows, live manifests."""
@@ -244,7 +249,7 @@ def test_the_next_broadcast_of_the_stream_stays_on_air(deployment: Deployment) -
     stream_id = deployment.new_stream()
     first = deployment.start(stream_id)
     deployment.record(stream_id, first, (epoch(1, "360p"), [2_000]))
-    deployment.broadcasts.apply(stream_id, Stop())
+    deployment.stop_without_encoder(stream_id)
     second = deployment.start(stream_id, client="2")
     deployment.record(stream_id, second, (epoch(1, "360p"), [2_000, 2_000]))
 
@@ -264,7 +269,7 @@ def test_a_broadcast_that_is_taken_over_between_the_look_and_the_removal_stays_o
     stream_id = deployment.new_stream()
     first = deployment.start(stream_id)
     deployment.record(stream_id, first, (epoch(1, "360p"), [2_000]))
-    deployment.broadcasts.apply(stream_id, Stop())
+    deployment.stop_without_encoder(stream_id)
     second = deployment.start(stream_id, client="2")
     remove = MediaStore.delete_if_match
 
