@@ -34,7 +34,7 @@ def main() -> int:
         if command == "reset":
             return reset(plan, console)
         return asyncio.run(_run(plan, console, with_broadcast=command == "demo"))
-    except (PlanError, ServiceFailed, AlreadyRunning) as error:
+    except (PlanError, ServiceFailed, AlreadyRunning, OSError) as error:
         console.plain(f"\n{error}")
         return 1
 
@@ -68,8 +68,7 @@ def down(plan: StackPlan, console: Console) -> int:
     lock = plan.run / leftovers.LOCK_NAME
     pid = holder(lock)
     if pid is None:
-        if plan.run.exists():
-            leftovers.clear(plan)
+        leftovers.clear(plan)
         console.plain("The stack is not running.")
         return 0
     os.kill(pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Clears what an earlier run left behind when it was killed outright: processes first, then its run folder."""
+"""Clears what an earlier run left behind when it was killed outright: processes first, then its folders."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from localrun import sessions
 from localrun.plan import StackPlan
+from localrun.scratch import remove_abandoned
 
 LOCK_NAME = "lock"
 RECORDS_NAME = "sessions"
@@ -32,13 +33,13 @@ def clear(plan: StackPlan) -> list[str]:
     for session in alive.values():
         _signal(session, folders, signal.SIGKILL)
     empty(plan)
+    remove_abandoned(plan.scratch.parent)
     return sorted(alive)
 
 
 def empty(plan: StackPlan) -> None:
     """Removes what exists only during a run: everything but the lock, which its holder still needs."""
-    shutil.rmtree(plan.scratch, ignore_errors=True)
-    for entry in plan.run.iterdir():
+    for entry in plan.run.glob("*"):  # nothing where somebody took the folder itself away
         if entry.name == LOCK_NAME:
             continue
         if entry.is_dir() and not entry.is_symlink():

@@ -216,7 +216,7 @@ async def _until_empty(session: int, within_seconds: float) -> None:
 
 def base_environment() -> dict[str, str]:
     """What every process gets: enough to find programs, nothing of the caller's settings or credentials."""
-    kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     # Debian keeps servers in sbin, which is not on the path of everyone.
     environment["PATH"] = f"{environment.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin".lstrip(":")

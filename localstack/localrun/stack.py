@@ -27,6 +27,7 @@ from localrun.postgres import postgres
 from localrun.processes import Processes, ServiceFailed
 from localrun.readiness import wait_until
 from localrun.run_lock import RunLock
+from localrun.scratch import held_scratch
 
 _STOPPING_RUN_SECONDS = 12.0
 _HEALTHY_WITHIN_SECONDS = 60.0
@@ -49,16 +50,16 @@ async def running_stack(plan: StackPlan, console: Console) -> AsyncIterator[Proc
         check_ports(plan)
         records = plan.run / leftovers.RECORDS_NAME
         records.mkdir()
-        plan.scratch.mkdir(mode=0o700)
         try:
-            processes = Processes(records=records, logs=plan.logs, console=console)
-            async with _cancelled_by_a_crash(processes), _services(plan, processes, console):
-                _publish_endpoints(plan)
-                try:
-                    yield processes
-                finally:
-                    plan.endpoints_file.unlink(missing_ok=True)
-                    console.say("stack", "stopping")
+            with held_scratch(plan.scratch):
+                processes = Processes(records=records, logs=plan.logs, console=console)
+                async with _cancelled_by_a_crash(processes), _services(plan, processes, console):
+                    _publish_endpoints(plan)
+                    try:
+                        yield processes
+                    finally:
+                        plan.endpoints_file.unlink(missing_ok=True)
+                        console.say("stack", "stopping")
         finally:
             leftovers.empty(plan)
 

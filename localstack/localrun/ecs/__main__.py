@@ -19,7 +19,7 @@ from localrun.plan import REPOSITORY
 _TASKS_STOP_WITHIN_SECONDS = 4.0
 """Shorter than any stop timeout: the whole stack has to be gone ten seconds after Ctrl-C."""
 
-_FROM_HOST = ("PATH", "HOME", "LANG", "TZ", "SSL_CERT_FILE")
+_FROM_HOST = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE")
 
 
 class Settings(EnvironmentSettings, frozen=True, kw_only=True):

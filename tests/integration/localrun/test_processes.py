@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from localrun import leftovers, sessions
+from localrun import leftovers, scratch, sessions
 from localrun.console import Console
-from localrun.plan import Ports, StackPlan
+from localrun.plan import SCRATCH_PREFIX, Ports, StackPlan
 from localrun.processes import Processes, Program, ServiceFailed, base_environment
 from localrun.run_lock import AlreadyRunning, RunLock, holder
+from localrun.scratch import held_scratch, remove_abandoned
 from tests.event_loops import run
 
 ROOT = Path(__file__).parents[3]
@@ -70,10 +71,10 @@ def shell(folder: Path, script: str, *, stop_seconds: float = 5.0, restarts: boo
 
 
 def plan_in(folder: Path) -> StackPlan:
-    run, data, scratch = folder / "run", folder / "data", folder / "scratch"
-    for each in (run, data, scratch, run / leftovers.RECORDS_NAME):
+    run, data, scratch_folder = folder / "run", folder / "data", folder / f"{SCRATCH_PREFIX}of-ours"
+    for each in (run, data, scratch_folder, run / leftovers.RECORDS_NAME):
         each.mkdir(exist_ok=True)
-    return StackPlan(run=run, data=data, scratch=scratch, offset=0, ports=Ports.at_offset(0), external_aws=None)
+    return StackPlan(run=run, data=data, scratch=scratch_folder, offset=0, ports=Ports.at_offset(0), external_aws=None)
 
 
 def test_a_part_is_stopped_together_with_what_it_started(tmp_path: Path) -> None:
@@ -159,6 +160,8 @@ def test_the_next_start_ends_what_a_killed_run_left_and_empties_its_folders(tmp_
     (plan.run / "endpoints.json").write_text("{}")
     (plan.run / leftovers.LOCK_NAME).touch()
     (plan.scratch / "unpacked").mkdir()
+    abandoned = plan.scratch.with_name(f"{SCRATCH_PREFIX}of-another-killed-run")
+    (abandoned / "unpacked").mkdir(parents=True)
     original = leftovers._ORDERLY_SECONDS
     leftovers._ORDERLY_SECONDS = 0.2
     try:
@@ -169,6 +172,46 @@ def test_the_next_start_ends_what_a_killed_run_left_and_empties_its_folders(tmp_
     assert left.wait() == -signal.SIGKILL
     assert [entry.name for entry in plan.run.iterdir()] == [leftovers.LOCK_NAME]
     assert not plan.scratch.exists()
+    assert not abandoned.exists()
+
+
+def test_a_scratch_folder_goes_with_its_run_and_stays_while_that_runs(tmp_path: Path) -> None:
+    plan = plan_in(tmp_path)
+    plan.scratch.rmdir()
+    with held_scratch(plan.scratch):
+        (plan.scratch / "unpacked").mkdir()
+        assert remove_abandoned(tmp_path) == []
+        assert (plan.scratch / "unpacked").exists()
+    assert not plan.scratch.exists()
+
+
+def test_a_second_run_is_kept_out_of_a_scratch_folder_even_if_the_run_folder_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "_CLEARED_WITHIN_SECONDS", 0.0)
+    plan = plan_in(tmp_path)
+    with held_scratch(plan.scratch), pytest.raises(AlreadyRunning), held_scratch(plan.scratch):
+        pass
+
+
+def test_a_scratch_folder_is_given_up_by_a_run_that_is_killed(tmp_path: Path) -> None:
+    plan = plan_in(tmp_path)
+    program = f"""
+from pathlib import Path
+from localrun.scratch import held_scratch
+with held_scratch(Path({str(plan.scratch)!r})):
+    (Path({str(plan.scratch)!r}) / "unpacked").mkdir()
+    input()
+"""
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'localstack'}"}
+    killed = subprocess.Popen([sys.executable, "-c", program], env=env, stdin=subprocess.PIPE)
+    try:
+        eventually((plan.scratch / "unpacked").exists)
+        assert remove_abandoned(tmp_path) == []
+    finally:
+        killed.kill()
+        killed.communicate()
+    assert remove_abandoned(tmp_path) == [plan.scratch]
 
 
 def test_a_stranger_that_got_a_recorded_number_is_left_alone(tmp_path: Path) -> None:
