@@ -184,6 +184,13 @@ class AlreadyPublishing(PublishRefused):
     default_detail = "Another encoder is publishing with this key."
 
 
+class TooManyBroadcasts(PublishRefused):
+    """The owner has as many broadcasts on the air as one may have."""
+
+    code = "too_many_broadcasts"
+    default_detail = "An account may have only so many broadcasts on the air at once. Stop one of the others first."
+
+
 class HookRejected(HeadwaterError):
     """A hook that is unsigned, wrongly signed, out of date or malformed. It changes nothing."""
 
@@ -208,6 +215,13 @@ class DependencyUnavailable(HeadwaterError):
 class ProviderUnavailable(DependencyUnavailable):
     code = "provider_unavailable"
     default_detail = "The sign-in provider is not answering, or not as it should. Try again in a moment."
+
+
+class MailRefused(HeadwaterError):
+    """SES will never take this message: its address is malformed, or known to be no good."""
+
+    code = "mail_refused"
+    default_detail = "The e-mail could not be sent to this address."
 
 
 class LeaseLost(HeadwaterError):

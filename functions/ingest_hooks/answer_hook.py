@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from functions.ingest_hooks.claim_publish import Streams, claim_publish
+from functions.ingest_hooks.claim_publish import OwnersSlots, PublishLimits, Streams, claim_publish
 from functions.ingest_hooks.end_publish import end_publish
 from functions.ingest_hooks.ingest_event import IngestCall, IngestEvent, PublishAccepted, Verdict
 from functions.ingest_hooks.keep_publish import keep_publish
@@ -24,34 +24,39 @@ class Secrets(Protocol):
 
 
 def answer_hook(
-    request: SignedBody, streams: Streams, secrets: Secrets, clock: Callable[[], int]
+    request: SignedBody,
+    streams: Streams,
+    slots: OwnersSlots,
+    limits: PublishLimits,
+    secrets: Secrets,
+    clock: Callable[[], int],
 ) -> PublishAccepted | Verdict:
     """What to do with the encoder. Raises HookRejected before anything of the body was looked at, the refusals of
     `claim_publish`, and the failures of `headwater.broadcasts`."""
+    now = clock()
     try:
-        event = parse_hook(verify(secrets.hook_secret(), request.headers, request.body, now=clock()), request.body)
+        event = parse_hook(verify(secrets.hook_secret(), request.headers, request.body, now=now), request.body)
     except HookRejected:
         count("HookRejected")
         raise
     try:
-        decided = _decide(event, streams, secrets)
+        match event.call:
+            case IngestCall.PUBLISH:
+                key_secret = secrets.stream_key_secret()
+                decided: PublishAccepted | Verdict = claim_publish(streams, slots, limits, event, key_secret, now)
+            case IngestCall.UPDATE:
+                decided = keep_publish(streams, event, secrets.stream_key_secret())
+            case IngestCall.DONE:
+                end_publish(streams, event)
+                decided = Verdict.GO_ON
+            case IngestCall.NEUTRAL:
+                decided = Verdict.GO_ON
     except HeadwaterError as error:
         _report(event, error.code)
         raise
     if event.call is not IngestCall.UPDATE or decided is Verdict.DROP:  # a heartbeat that goes on is no news
         _report(event, "accepted" if isinstance(decided, PublishAccepted) else decided.value)
     return decided
-
-
-def _decide(event: IngestEvent, streams: Streams, secrets: Secrets) -> PublishAccepted | Verdict:
-    match event.call:
-        case IngestCall.PUBLISH:
-            return claim_publish(streams, event, secrets.stream_key_secret())
-        case IngestCall.UPDATE:
-            return keep_publish(streams, event, secrets.stream_key_secret())
-        case IngestCall.DONE:
-            end_publish(streams, event)
-    return Verdict.GO_ON
 
 
 def _report(event: IngestEvent, outcome: str) -> None:

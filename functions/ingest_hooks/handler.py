@@ -16,6 +16,9 @@ from headwater.observability import emits_metrics
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     try:
         request = read_request(event)
-        return answer(answer_hook(request, wiring.broadcasts(), wiring.SecretsManagerSecrets(), unix_ms))
+        secrets = wiring.SecretsManagerSecrets()
+        return answer(
+            answer_hook(request, wiring.broadcasts(), wiring.owner_slots(), wiring.limits(), secrets, unix_ms)
+        )
     except HeadwaterError as error:
         return answer_error(error)

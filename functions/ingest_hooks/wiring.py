@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
+from functions.ingest_hooks.claim_publish import PublishLimits
 from functions.ingest_hooks.settings import Settings
 from headwater.adapters.outbox import Outbox
+from headwater.adapters.owner_slots import OwnerSlots
 from headwater.adapters.secrets import secret
 from headwater.adapters.stream_controls import StreamControls
 from headwater.broadcasts import Broadcasts
@@ -23,6 +25,15 @@ def broadcasts() -> Broadcasts:
     return Broadcasts(StreamControls(names.stream_table), Outbox(names.event_bus, names.pulse_queue_url))
 
 
+@cache
+def owner_slots() -> OwnerSlots:
+    return OwnerSlots(settings().stream_table)
+
+
+def limits() -> PublishLimits:
+    return PublishLimits(settings().broadcasts_per_user, settings().longest_broadcast_seconds * 1000)
+
+
 class SecretsManagerSecrets:
     """Both secrets, at most a minute old."""
 
@@ -37,3 +48,4 @@ def forget() -> None:
     """Join everything anew at the next call. For tests."""
     settings.cache_clear()
     broadcasts.cache_clear()
+    owner_slots.cache_clear()

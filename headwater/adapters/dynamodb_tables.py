@@ -51,6 +51,14 @@ class StreamItem(Model):
     unsettled_index = UnsettledIndex()
 
 
+class OwnerItem(Model):
+    """In the table of the streams, too: what the hot state knows of an owner."""
+
+    stream_id = UnicodeAttribute(hash_key=True)  # `@owner <user id>`, which is no stream's
+    slots = UnicodeAttribute()  # JSON: stream id → Unix ms
+    version = NumberAttribute()
+
+
 class LeaseItem(Model):
     broadcast_id = UnicodeAttribute(hash_key=True)
     state = UnicodeAttribute()
@@ -90,6 +98,15 @@ def stream_items(name: str) -> type[StreamItem]:
 
 
 @functools.cache
+def owner_items(name: str) -> type[OwnerItem]:
+    class Bound(OwnerItem):
+        class Meta(Patience):
+            table_name = name
+
+    return ready(Bound)
+
+
+@functools.cache
 def lease_items(name: str) -> type[LeaseItem]:
     class Bound(LeaseItem):
         class Meta(Patience):
@@ -109,7 +126,7 @@ def timeline_items(name: str) -> type[TimelineItem]:
 
 def forget_connections() -> None:
     """Bind every table anew at its next use. For tests."""
-    for bind in (stream_items, lease_items, timeline_items):
+    for bind in (stream_items, owner_items, lease_items, timeline_items):
         bind.cache_clear()
 
 

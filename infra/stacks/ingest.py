@@ -23,6 +23,8 @@ class IngestStack(Stack):
                 **data.control_plane.environment,
                 "STREAM_KEY_SECRET": data.stream_key_secret.secret_arn,
                 "HOOK_SECRET": data.hook_secret.secret_arn,
+                "BROADCASTS_PER_USER": str(deployment.stage.limits.broadcasts_per_user),
+                "LONGEST_BROADCAST_SECONDS": str(deployment.stage.limits.longest_broadcast_seconds),
             },
             timeout_seconds=8,  # nginx-rtmp gives up at 10
             memory_mib=1024,  # a publisher waits for a cold start

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.ingest_hooks.answer_hook import answer_hook
+from functions.ingest_hooks.claim_publish import PublishLimits
 from functions.ingest_hooks.ingest_event import IngestCall, PublishAccepted, Verdict
 from functions.ingest_hooks.nginx_rtmp import parse_hook
 from functions.ingest_hooks.wire import SignedBody, read_request
@@ -19,10 +20,13 @@ from headwater.broadcasts import Broadcasts
 from headwater.domain.broadcast import BroadcastState, StreamControl
 from headwater.domain.broadcast_events import Delete, RotateKey, Stop
 from headwater.domain.broadcast_rules import IDLE_LIMIT_MS
+from headwater.domain.concurrent_broadcasts import Slots
 from headwater.domain.ids import UserId
-from headwater.errors import AlreadyPublishing, HookRejected, PublishRefused
+from headwater.domain.publish_pauses import STOPPED_PAUSE_MS
+from headwater.errors import AlreadyPublishing, HookRejected, PublishRefused, TooManyBroadcasts
 from headwater.hook_signature import HookOrigin, sign
 from tests.events.record_hooks import KEY, SECRET, STREAM_ID, VICTIM_ID
+from tests.factories import publish
 from tests.fakes import FakeClock, MemoryControls, memory_broadcasts
 from tests.hooks_api import http_api_event
 
@@ -38,6 +42,21 @@ def recorded(name: str) -> bytes:
     return str(json.loads((FOLDER / f"{name}.json").read_text())["body"]).encode()
 
 
+class MemorySlots:
+    def __init__(self) -> None:
+        self.taken: Slots = {}
+        self.version = 0
+
+    def load(self, owner_id: UserId) -> tuple[Slots, int]:
+        return self.taken, self.version
+
+    def commit(self, owner_id: UserId, slots: Slots, expected_version: int) -> bool:
+        if expected_version != self.version:
+            return False
+        self.taken, self.version = slots, self.version + 1
+        return True
+
+
 class Secrets:
     def hook_secret(self) -> bytes:
         return HOOK_SECRET
@@ -51,6 +70,8 @@ class Api:
 
     def __init__(self) -> None:
         streams = [StreamControl(stream_id=i, owner_id=UserId("owner")) for i in (STREAM_ID, VICTIM_ID)]
+        self.slots = MemorySlots()
+        self.limits = PublishLimits(broadcasts_per_owner=10, longest_ms=3_600_000)
         self.broadcasts: Broadcasts
         self.store: MemoryControls
         self.clock: FakeClock
@@ -61,7 +82,7 @@ class Api:
         origin = HookOrigin(node, BASE, self.clock.now if occurred_at is None else occurred_at)
         headers = sign(HOOK_SECRET, origin, body, now=self.clock.now)
         request = read_request(http_api_event(headers, body))
-        return answer_hook(request, self.broadcasts, Secrets(), self.clock)
+        return answer_hook(request, self.broadcasts, self.slots, self.limits, Secrets(), self.clock)
 
     @property
     def control(self) -> StreamControl:
@@ -102,6 +123,23 @@ def test_a_recorded_hook_is_understood(name: str, call: IngestCall, key: str, ag
     assert event.client_id.isdigit()
     assert event.client_id != "1"  # what the hostile query said
     assert KEY not in repr(event)
+
+
+def test_an_owner_with_as_many_broadcasts_as_allowed_is_told_why_no_other_begins() -> None:
+    api = Api()
+    api.limits = PublishLimits(broadcasts_per_owner=1, longest_ms=60_000)
+    api.slots.taken = {VICTIM_ID: 0}
+    api.broadcasts.apply(VICTIM_ID, publish())
+    with pytest.raises(TooManyBroadcasts):
+        api.send("publish")
+    assert api.control.broadcast is None
+    assert api.control.declined is not None
+    assert "at once" in api.control.declined.detail
+    api.broadcasts.apply(VICTIM_ID, Stop())
+    assert isinstance(api.send("publish"), PublishAccepted)
+    began = api.control.broadcast
+    assert began is not None
+    assert (began.ends_by, api.control.declined) == (began.started_at + 60_000, None)
 
 
 def test_a_publish_gets_the_claim_and_a_name_that_says_nothing_of_the_key() -> None:
@@ -242,7 +280,9 @@ def test_after_a_stop_the_same_key_publishes_again_as_a_new_broadcast() -> None:
     api = Api()
     first = api.send("publish")
     api.broadcasts.apply(STREAM_ID, Stop())
-    api.clock.advance(500)
+    with pytest.raises(PublishRefused):
+        api.send("publish_second")
+    api.clock.advance(STOPPED_PAUSE_MS)
     second = api.send("publish_second")
     assert first.stream_name.split("-")[0] != second.stream_name.split("-")[0]
 
@@ -293,7 +333,7 @@ def test_a_publish_without_a_connection_number_is_rejected() -> None:
 def test_an_unsigned_hook_is_rejected_before_any_state_is_read() -> None:
     api = Api()
     with pytest.raises(HookRejected):
-        answer_hook(SignedBody({}, recorded("publish")), api.broadcasts, Secrets(), api.clock)
+        answer_hook(SignedBody({}, recorded("publish")), api.broadcasts, api.slots, api.limits, Secrets(), api.clock)
     assert api.store.reads == 0
 
 
