@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Literal
 
@@ -63,10 +64,16 @@ class WorkerTask:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceLimits:
-    """Requests per minute and address before the API answers 429; and what one user may say in one chat room."""
+    """Requests per minute and address before the API answers 429, and e-mails per hour that somebody can have sent to one
+    address; what one user may have, and may say in one chat room."""
 
     registrations_per_minute: int = 5
     logins_per_minute: int = 10
+    mails_per_hour: int = 5
+    streams_per_user: int = 100
+    broadcasts_per_user: int = 10  # on the air at once
+    longest_broadcast_seconds: int = 48 * 3600
+    playback_sessions_per_minute: int = 120
     chat_message_burst: int = 20
     chat_messages_per_minute: int = 40
 
@@ -99,12 +106,14 @@ class Stage:
     `websocket_callback_url` is the base of `@connections`, with `{api_id}` and `{stage}` to be filled in; None means
     API Gateway's own address. `socket_route_responses`: a WebSocket route answers its sender only when it is told to; the
     local emulator always does, and does not know the resource that says so. `function_environment` is given to every
-    function on top of its own settings.
+    function on top of its own settings. `mail_sender` is whom e-mails to account owners come from, `Name <address>`; SES is
+    told that its domain is ours, and the deployer tells the domain's DNS (docs/accounts.md).
     `keep_data` outlives the stacks; `require_tls` makes stores refuse plain HTTP, which one machine's loopback speaks.
     """
 
     name: str
     urls: PublicUrls
+    mail_sender: str
     cors_origins: tuple[str, ...]
     cache_url: str
     database_url: str | None = None
@@ -124,7 +133,13 @@ class Stage:
     def cluster_name(self) -> str:
         return f"headwater-{self.name}"
 
+    @property
+    def mail_domain(self) -> str:
+        return parseaddr(self.mail_sender)[1].rpartition("@")[2]
+
     def __post_init__(self) -> None:
+        if not self.mail_domain:
+            raise ConfigurationError(f"stage {self.name!r}: mail_sender must be `Name <address>`")
         if (self.database_url is None) == (self.database_secret_arn is None):
             raise ConfigurationError(f"stage {self.name!r}: set exactly one of database_url and database_secret_arn")
 
@@ -198,6 +213,7 @@ def local(values: LocalValues) -> Stage:
         urls=PublicUrls(
             api=values.api_url, ws=values.ws_url, cdn=values.cdn_url, web=values.web_url, rtmp=values.rtmp_urls
         ),
+        mail_sender="Headwater <no-reply@headwater.localhost>",
         cors_origins=tuple(dict.fromkeys((values.web_url, values.cdn_url))),
         cache_url=values.cache_url,
         database_url=values.database_url,
@@ -219,6 +235,10 @@ def local(values: LocalValues) -> Stage:
         limits=ServiceLimits(
             registrations_per_minute=300,
             logins_per_minute=300,
+            mails_per_hour=300,
+            streams_per_user=10_000,
+            broadcasts_per_user=100,
+            playback_sessions_per_minute=6000,
             chat_message_burst=300,
             chat_messages_per_minute=6000,
         ),

@@ -17,6 +17,7 @@ from headwater.adapters import aws, dynamodb_tables, secrets
 STREAM_TABLE = "streams"
 LEASE_TABLE = "leases"
 SEGMENT_TABLE = "timeline"
+IDEMPOTENCY_TABLE = "answered"
 EVENT_BUS = "headwater"
 REGION = "eu-west-1"
 
@@ -93,6 +94,7 @@ def _create_tables() -> None:
     create(STREAM_TABLE, ["stream_id"], ["unsettled", "stream_id"])
     create(LEASE_TABLE, ["broadcast_id"])
     create(SEGMENT_TABLE, ["broadcast_id", "position"])
+    create(IDEMPOTENCY_TABLE, ["id"])
 
 
 def create_connection_table(name: str) -> None:
@@ -119,7 +121,7 @@ def _create_messaging() -> Account:
     sqs, events = aws.client("sqs"), aws.client("events")
     urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("pulse", "finalise", "news")}
     events.create_event_bus(Name=EVENT_BUS)
-    events.put_rule(Name="all", EventBusName=EVENT_BUS, EventPattern='{"source": ["headwater.broadcasts"]}')
+    events.put_rule(Name="all", EventBusName=EVENT_BUS, EventPattern='{"source": ["headwater.broadcasts", "headwater.streams"]}')
     news_arn = sqs.get_queue_attributes(QueueUrl=urls["news"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_targets(Rule="all", EventBusName=EVENT_BUS, Targets=[{"Id": "news", "Arn": news_arn}])
     return Account(pulse_queue=urls["pulse"], finalise_queue=urls["finalise"], news_queue=urls["news"])

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 from mangum import Mangum
 
@@ -17,18 +18,21 @@ from functions.api.use_cases.sessions import open_session
 from functions.api.wiring import Services
 from functions.broadcast_history import wiring as history_wiring
 from functions.broadcast_history.handler import handler as history_handler
+from functions.playback_keys.handler import handler as playback_keys_handler
 from functions.signing_keys.handler import handler as signing_keys_handler
 from headwater.adapters import aws, secrets
 from headwater.adapters.chat_connections import connection_items
 from headwater.broadcasts import Broadcasts
+from headwater.contracts import EVENT_SOURCE, STREAM_EVENT_SOURCE, StreamChanged
+from headwater.domain.accounts import Role
 from headwater.domain.broadcast_events import Event, Finalised, MediaSeen
 from headwater.domain.broadcast_rules import Decision
-from headwater.domain.accounts import Role
 from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.domain.sign_in import Device
+from tests.account_mail import WEB, forget_mail, mail_environment
 from tests.api_gateway import Answer, ApiClient
-from tests.aws import EVENT_BUS, STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
-from tests.factories import publish, session_ref
+from tests.aws import EVENT_BUS, IDEMPOTENCY_TABLE, STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
+from tests.factories import done, publish, session_ref
 
 CDN = "https://cdn.example.org"
 PASSWORD = "grenoble-umbrella-47"
@@ -100,12 +104,23 @@ class RestApi:
         self.happen(stream, MediaSeen(broadcast.broadcast_id, broadcast.sessions))
         return broadcast.broadcast_id
 
+    def encoder_leaves(self, stream: dict[str, Any]) -> None:
+        control = self.hot_state.read(StreamId(stream["id"]))
+        assert control is not None and control.broadcast is not None and control.broadcast.session is not None
+        self.happen(stream, done(control.broadcast.session.ref, control.broadcast.session.ref.opened_at))
+
     def finalise(self, stream: dict[str, Any], broadcast_id: BroadcastId) -> None:
         self.happen(stream, Finalised(broadcast_id, 12.5, ("720p", "audio")))
 
+    def news(self) -> list[StreamChanged]:
+        """What the bus was told of streams themselves since the last time; what it was told of broadcasts is dropped."""
+        events = [msgspec.json.decode(body) for body in received(self.news_queue)]
+        of_streams = [each for each in events if each["source"] == STREAM_EVENT_SOURCE]
+        return [msgspec.convert(each["detail"], StreamChanged) for each in of_streams]
+
     def tell_history(self) -> None:
         """Hand what the bus delivered since the last time to the history writer."""
-        bodies = received(self.news_queue)
+        bodies = [body for body in received(self.news_queue) if msgspec.json.decode(body)["source"] == EVENT_SOURCE]
         assert write_history(bodies) == []
 
 
@@ -124,36 +139,43 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
         manager = aws.client("secretsmanager")
         for name, held in (("database", {"url": database_url}), ("stream-key", {"secret": STREAM_KEY_SECRET})):
             manager.create_secret(Name=name, SecretString=json.dumps(held))
-        manager.create_secret(Name="token-keys", SecretString="not made yet")
+        for name in ("token-keys", "playback-keys"):
+            manager.create_secret(Name=name, SecretString="not made yet")
         environment = {
             "DATABASE_SECRET": "database",
             "STREAM_KEY_SECRET": "stream-key",
             "TOKEN_KEYS_SECRET": "token-keys",
+            "PLAYBACK_KEYS_SECRET": "playback-keys",
             "TOKEN_ISSUER": "https://api.example.org",
             "STREAM_TABLE": STREAM_TABLE,
+            "IDEMPOTENCY_TABLE": IDEMPOTENCY_TABLE,
             "EVENT_BUS": EVENT_BUS,
             "PULSE_QUEUE_URL": account.pulse_queue,
             "CONNECTION_TABLE": CONNECTION_TABLE,
             "CHAT_CALLBACK_URL": "http://127.0.0.1:9/nothing-to-close",
+            **mail_environment(),
             "CACHE_URL": cache_url,
             "CDN_URL": CDN,
             "API_URL": "https://api.example.org",
-            "WEB_URL": "https://www.example.org",
+            "WEB_URL": WEB,
             "WS_URL": "wss://chat.example.org",
             "RTMP_URLS": "rtmp://ingest.example.org:1935/live, rtmp://backup.example.org:1935/live",
             "REGISTRATIONS_PER_MINUTE": "1000",
             "LOGINS_PER_MINUTE": "1000",
+            "PLAYBACK_SESSIONS_PER_MINUTE": "1000",
             **settings,
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         signing_keys_handler({}, None)
+        playback_keys_handler({}, None)
         _forget_wiring()
         api = RestApi(ApiClient(api_handler.handler), _services(), account.news_queue)
         try:
             yield api
         finally:
             api.services.database.close()
+            forget_mail()
             history_wiring.database().close()
             _forget_wiring()
             secrets.forget_secrets()

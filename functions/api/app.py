@@ -8,14 +8,19 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 
+from functions.api.idempotency_guard import LEFT_OUT, UNSAFE_METHODS, IdempotencyGuard
+from functions.api.idempotency_guard import HEADER as IDEMPOTENCY_HEADER
 from functions.api.problems import PROBLEM_TYPE, Problem, answer_with_problems
 from functions.api.request_guard import RequestGuard
 from functions.api.routes import (
+    account_data,
     admin,
     auth,
+    avatars,
     broadcasts,
     categories,
     chat,
+    credentials,
     following,
     moderators,
     oauth,
@@ -24,6 +29,7 @@ from functions.api.routes import (
     streams,
     tokens,
     users,
+    viewers,
 )
 from functions.api.wiring import Services
 
@@ -32,6 +38,14 @@ _DESCRIPTION = (
     "Streams, broadcasts, accounts and chat of Headwater. Errors are `application/problem+json` with a stable `code`; "
     "lists are `{items, next_cursor}`; times are RFC 3339 in UTC; ids are opaque."
 )
+
+_IDEMPOTENCY_PARAMETER = {
+    "name": IDEMPOTENCY_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Made up by the client, once for each request: sent again, it is answered again and carried out once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 
 
 def create_app(services: Services) -> FastAPI:
@@ -43,19 +57,23 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
-        middleware=[Middleware(RequestGuard)],  # CORS is API Gateway's: it ignores what a function says of it
+        middleware=[Middleware(RequestGuard), Middleware(IdempotencyGuard, services)],  # CORS is API Gateway's: it ignores what a function says of it
         redirect_slashes=False,
     )
     app.state.services = services
     answer_with_problems(app)
     for module in (
         auth,
+        credentials,
         oauth,
         users,
         following,
         tokens,
+        avatars,
+        account_data,
         streams,
         moderators,
+        viewers,
         categories,
         broadcasts,
         playback,
@@ -83,8 +101,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             "description": "Refused or failed: `code` says why.",
             "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
-        for operations in schema["paths"].values():
-            for operation in operations.values():
+        for path, operations in schema["paths"].items():
+            for method, operation in operations.items():
+                if method.upper() in UNSAFE_METHODS and "security" in operation and not path.startswith(LEFT_OUT):
+                    operation.setdefault("parameters", []).append(_IDEMPOTENCY_PARAMETER)
                 operation["responses"].pop("422", None)
                 operation["responses"]["default"] = refused
         app.openapi_schema = schema

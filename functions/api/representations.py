@@ -9,11 +9,14 @@ from pydantic import BaseModel
 
 from headwater.domain.accounts import User
 from headwater.domain.ids import StreamId, UserId
+from headwater.domain.media_access import ENTRANCES, Audience
+from headwater.domain.media_signature import SignedAccess
 from headwater.domain.sign_in import SignInSession, device_name
 from headwater.domain.streams import (
     BroadcastStatus,
     IngestHealth,
     PastBroadcast,
+    Privacy,
     Stream,
     StreamStatus,
 )
@@ -144,17 +147,37 @@ class BroadcastOut(BaseModel):
     peak_viewers: int
     total_views: int
     renditions: list[str]
+    privacy: Literal["public", "private"]
     notice: str | None = None
+
+
+class SignedAccessOut(BaseModel):
+    """Opens every URL below `cookie_path`, as cookies or as a query; both are the same signature."""
+
+    cookies: dict[str, str]
+    cookie_path: str
+    query: str
+    expires_at: datetime
 
 
 class PlaybackSessionOut(BaseModel):
     session_id: str
     expires_at: datetime
     heartbeat_seconds: int
+    playback: PlaybackOut
+    access: SignedAccessOut | None
 
 
 class HeartbeatOut(BaseModel):
     expires_at: datetime
+    access: SignedAccessOut | None
+
+
+class AllowedViewerOut(BaseModel):
+    id: str
+    username: str
+    avatar_url: str | None
+    since: datetime
 
 
 class TicketOut(BaseModel):
@@ -232,6 +255,8 @@ class Representations:
         profile = stream.profile
         status = stream.on_air.status(for_owner=owned) if stream.on_air else StreamStatus.OFFLINE
         offline = status is StreamStatus.OFFLINE
+        private = profile.privacy is Privacy.PRIVATE
+        entrance = _entrance(owned=owned, private=private, withheld=status is StreamStatus.PREVIEW)
         seen = StreamOut(
             id=stream.stream_id,
             owner=OwnerOut(id=stream.owner.user_id, username=stream.owner.username, avatar_url=stream.owner.avatar_url),
@@ -248,9 +273,9 @@ class Representations:
             scheduled_start=stream.planned_start(datetime.now(UTC)),
             viewer_count=0 if offline else viewer_count,
             total_views=stream.total_views,
-            thumbnail_url=self._poster(stream),
+            thumbnail_url=self._poster(stream, entrance),
             # Stable, so that they can be handed out before the show; they answer 404 while the stream is offline.
-            playback=self._live_playback(stream.stream_id),
+            playback=self.live_playback(stream.stream_id, entrance),
             chat=ChatOut(ws=self._ws_url, room=stream.stream_id),
         )
         if not owned:
@@ -263,17 +288,19 @@ class Representations:
             auto_start=profile.auto_start,
         )
 
-    def broadcast(self, broadcast: PastBroadcast, *, for_owner: bool) -> BroadcastOut:
+    def broadcast(self, broadcast: PastBroadcast, *, for_owner: bool, private: bool) -> BroadcastOut:
+        """`private`: the broadcast's stream is."""
         stream_id, broadcast_id = broadcast.stream_id, broadcast.broadcast_id
+        entrance = _entrance(owned=for_owner, private=private, withheld=broadcast.is_withheld)
         status = broadcast.status
         playback = None
         if status is BroadcastStatus.READY:
             playback = PlaybackOut(
-                hls=self._url(object_keys.recording_hls(stream_id, broadcast_id)),
-                dash=self._url(object_keys.recording_dash(stream_id, broadcast_id)),
+                hls=self._url(object_keys.recording_hls(stream_id, broadcast_id), entrance),
+                dash=self._url(object_keys.recording_dash(stream_id, broadcast_id), entrance),
             )
         elif status is BroadcastStatus.LIVE and broadcast.live_at is not None:
-            playback = self._live_playback(stream_id)
+            playback = self.live_playback(stream_id, entrance)
         has_picture = broadcast.live_at is not None and broadcast.renditions != (object_keys.AUDIO_TRACK,)
         return BroadcastOut(
             id=broadcast_id,
@@ -284,23 +311,45 @@ class Representations:
             ended_at=broadcast.ended_at,
             duration=broadcast.duration_seconds,
             playback=playback,
-            thumbnail_url=self._url(object_keys.poster(stream_id, broadcast_id)) if has_picture else None,
+            thumbnail_url=self._url(object_keys.poster(stream_id, broadcast_id), entrance) if has_picture else None,
+            privacy="private" if broadcast.is_withheld else "public",
             peak_viewers=broadcast.peak_viewers,
             total_views=broadcast.total_views,
             renditions=list(broadcast.renditions),
             notice=broadcast.end_detail if for_owner else None,
         )
 
-    def _poster(self, stream: Stream) -> str | None:
-        return None if stream.poster_of is None else self._url(object_keys.poster(stream.stream_id, stream.poster_of))
-
-    def _live_playback(self, stream_id: StreamId) -> PlaybackOut:
+    def live_playback(self, stream_id: StreamId, entrance: Audience) -> PlaybackOut:
         return PlaybackOut(
-            hls=self._url(object_keys.live_hls(stream_id)), dash=self._url(object_keys.live_dash(stream_id))
+            hls=self._url(object_keys.live_hls(stream_id), entrance),
+            dash=self._url(object_keys.live_dash(stream_id), entrance),
         )
 
-    def _url(self, object_key: str) -> str:
-        return f"{self._cdn_url}/{object_key}"
+    def _poster(self, stream: Stream, entrance: Audience) -> str | None:
+        if stream.poster_of is None:
+            return None
+        return self._url(object_keys.poster(stream.stream_id, stream.poster_of), entrance)
+
+    def _url(self, object_key: str, entrance: Audience) -> str:
+        return f"{self._cdn_url}/{ENTRANCES[entrance]}{object_key}"
+
+
+def _entrance(*, owned: bool, private: bool, withheld: bool) -> Audience:
+    """The way to media for somebody who may watch them: the open one wherever that leads there."""
+    if not (private or withheld):
+        return Audience.EVERYONE
+    return Audience.OWNER if owned else Audience.VIEWERS
+
+
+def signed_access_out(access: SignedAccess | None) -> SignedAccessOut | None:
+    if access is None:
+        return None
+    return SignedAccessOut(
+        cookies=dict(access.cookies),
+        cookie_path=access.path,
+        query=access.query,
+        expires_at=datetime.fromtimestamp(access.expires_at, UTC),
+    )
 
 
 def ingest_out(servers: list[str], stream_key: str, health: IngestHealth) -> IngestOut:

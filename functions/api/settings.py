@@ -19,13 +19,18 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     database_secret: str
     stream_key_secret: str
     token_keys_secret: str
+    playback_keys_secret: str
     token_issuer: str
     stream_table: str
+    idempotency_table: str
     event_bus: str
     pulse_queue_url: str
     connection_table: str
     chat_callback_url: str
+    account_mail_queue_url: str
     cache_url: str
+    upload_bucket: str
+    account_data_queue_url: str
     cdn_url: str
     ws_url: str
     rtmp_urls: str
@@ -35,7 +40,11 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     oauth_clients_secret: str = ""  # JSON: {name: client secret}
     streams_per_user: int = 100
     registrations_per_minute: int = 5  # of one address
-    logins_per_minute: int = 10  # of one address, and on one account
+    logins_per_minute: int = (
+        10  # of one address, and on one account; so with every call that checks a password or a link
+    )
+    playback_sessions_per_minute: int = 120  # of one address, and of one user
+    mails_per_hour: int = 5  # that somebody can have sent to one address
 
     @property
     def rtmp_servers(self) -> list[str]:

@@ -14,9 +14,12 @@ from sqlalchemy import Connection
 from functions.api.representations import Representations
 from functions.api.settings import ApiSettings
 from headwater.adapters.access_tokens import AccessTokens
+from headwater.adapters.account_exports import AccountExports
+from headwater.adapters.account_records import AccountRecords
 from headwater.adapters.accounts import Accounts
 from headwater.adapters.administered_users import AdministeredUsers
 from headwater.adapters.audit_log import AuditLog
+from headwater.adapters.avatars import Avatars
 from headwater.adapters.broadcast_archive import BroadcastArchive
 from headwater.adapters.cache import cache_client
 from headwater.adapters.category_list import CategoryList
@@ -25,6 +28,8 @@ from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.follows import Follows
 from headwater.adapters.identities import Identities
+from headwater.adapters.mail_links import MailLinks
+from headwater.adapters.media_signer import MediaSigner
 from headwater.adapters.oauth_flows import OauthFlows
 from headwater.adapters.passwords import Passwords
 from headwater.adapters.personal_tokens import PersonalTokens
@@ -37,12 +42,16 @@ from headwater.adapters.signing_key_ring import decode_keys
 from headwater.adapters.stream_catalogue import StreamCatalogue
 from headwater.adapters.stream_lists import StreamLists
 from headwater.adapters.stream_moderators import StreamModerators
+from headwater.adapters.stream_viewers import StreamViewers
 from headwater.broadcasts import Broadcasts
 from headwater.domain.sign_in_providers import SignInProvider
 from headwater.domain.signing_keys import SigningKey
 
 if TYPE_CHECKING:
+    from headwater.adapters.answered_requests import AnsweredRequests
     from headwater.adapters.openid_provider import OpenIdProvider
+    from headwater.adapters.presigned import Presigned
+    from headwater.adapters.queues import MessageQueue
     from headwater.adapters.signed_in_sockets import SignedInSockets
 
 
@@ -76,6 +85,18 @@ class UnitOfWork:
         return AdministeredUsers(self._connection)
 
     @property
+    def account_records(self) -> AccountRecords:
+        return AccountRecords(self._connection)
+
+    @property
+    def account_exports(self) -> AccountExports:
+        return AccountExports(self._connection)
+
+    @property
+    def avatars(self) -> Avatars:
+        return Avatars(self._connection)
+
+    @property
     def personal_tokens(self) -> PersonalTokens:
         return PersonalTokens(self._connection)
 
@@ -92,6 +113,10 @@ class UnitOfWork:
         return StreamModerators(self._connection)
 
     @property
+    def mail_links(self) -> MailLinks:
+        return MailLinks(self._connection)
+
+    @property
     def streams(self) -> StreamCatalogue:
         return StreamCatalogue(self._connection)
 
@@ -106,6 +131,10 @@ class UnitOfWork:
     @property
     def broadcasts(self) -> BroadcastArchive:
         return BroadcastArchive(self._connection)
+
+    @property
+    def viewers(self) -> StreamViewers:
+        return StreamViewers(self._connection)
 
     @property
     def chat(self) -> ChatHistory:
@@ -126,6 +155,7 @@ class Services:
         self.tokens = AccessTokens(self.signing_keys, settings.token_issuer, time.time)
         self.limits = RateLimits(self.cache)
         self.presence = Presence(self.cache)
+        self.media_signer = MediaSigner(self.playback_keys, settings.cdn_url, time.time)
         self.tickets = ChatTickets(settings.cache_url)
         self.rooms = ChatRooms(settings.cache_url)
         self.oauth_flows = OauthFlows(settings.cache_url)
@@ -140,6 +170,30 @@ class Services:
 
         settings = self.settings
         return Broadcasts(StreamControls(settings.stream_table), Outbox(settings.event_bus, settings.pulse_queue_url))
+
+    @functools.cached_property
+    def account_mail(self) -> MessageQueue:
+        from headwater.adapters.queues import MessageQueue
+
+        return MessageQueue(self.settings.account_mail_queue_url)
+
+    @functools.cached_property
+    def account_data(self) -> MessageQueue:
+        from headwater.adapters.queues import MessageQueue
+
+        return MessageQueue(self.settings.account_data_queue_url)
+
+    @functools.cached_property
+    def upload_forms(self) -> Presigned:
+        from headwater.adapters.presigned import Presigned
+
+        return Presigned(self.settings.upload_bucket)
+
+    @functools.cached_property
+    def answered_requests(self) -> AnsweredRequests:
+        from headwater.adapters.answered_requests import AnsweredRequests
+
+        return AnsweredRequests(self.settings.idempotency_table, self.stream_key_secret)
 
     @functools.cached_property
     def sockets(self) -> SignedInSockets:
@@ -187,6 +241,9 @@ class Services:
 
     def stream_key_secret(self) -> bytes:
         return str(secret(self.settings.stream_key_secret)["secret"]).encode()
+
+    def playback_keys(self) -> tuple[SigningKey, ...]:
+        return decode_keys(secret(self.settings.playback_keys_secret))
 
     def signing_keys(self) -> tuple[SigningKey, ...]:
         return decode_keys(secret(self.settings.token_keys_secret))

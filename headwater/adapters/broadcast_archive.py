@@ -6,9 +6,22 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, String, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from headwater.adapters.stream_catalogue import is_allowed
 from headwater.adapters.tables import broadcasts, streams
 from headwater.contracts import BroadcastChanged
 from headwater.domain.broadcast import BroadcastState, EndReason, RecordingState
@@ -58,9 +71,9 @@ class BroadcastArchive:
         self, stream_id: StreamId, *, for_owner: bool, before: BroadcastId | None, limit: int
     ) -> Sequence[PastBroadcast]:
         """Newest first. The owner also sees those that were never public or never had a picture."""
-        query = select(broadcasts).where(broadcasts.c.stream_id == stream_id)
+        query = select(broadcasts).where(broadcasts.c.stream_id == stream_id, broadcasts.c.deleted_at.is_(None))
         if not for_owner:
-            query = query.where(broadcasts.c.public, broadcasts.c.live_at.is_not(None))
+            query = query.where(_is_public(), broadcasts.c.live_at.is_not(None))
         if before is not None:
             query = query.where(broadcasts.c.id < before)
         rows = self._connection.execute(query.order_by(broadcasts.c.id.desc()).limit(limit))
@@ -71,7 +84,8 @@ class BroadcastArchive:
         query = (
             select(broadcasts)
             .join(streams, streams.c.id == broadcasts.c.stream_id)
-            .where(broadcasts.c.recording == RecordingState.READY.value, broadcasts.c.public)
+            .where(broadcasts.c.recording == RecordingState.READY.value, broadcasts.c.recorded, _is_public())
+            .where(broadcasts.c.deleted_at.is_(None))
             .where(streams.c.privacy == Privacy.PUBLIC.value)
         )
         if before is not None:
@@ -81,11 +95,14 @@ class BroadcastArchive:
 
     def visible(self, broadcast_id: BroadcastId, viewer: UserId | None) -> PastBroadcast | None:
         """The broadcast, if `viewer` may see it: everything of one's own, and what was public of others' streams."""
-        public = (streams.c.privacy != Privacy.PRIVATE.value) & broadcasts.c.public & broadcasts.c.live_at.is_not(None)
+        open_to = streams.c.privacy != Privacy.PRIVATE.value
+        if viewer is not None:
+            open_to |= is_allowed(viewer)
+        public = open_to & _is_public() & broadcasts.c.live_at.is_not(None)
         query = (
             select(broadcasts)
             .join(streams, streams.c.id == broadcasts.c.stream_id)
-            .where(broadcasts.c.id == broadcast_id)
+            .where(broadcasts.c.id == broadcast_id, broadcasts.c.deleted_at.is_(None))
             .where(public if viewer is None else or_(public, streams.c.owner_id == viewer))
         )
         row = self._connection.execute(query).one_or_none()
@@ -115,6 +132,11 @@ class BroadcastArchive:
             self._connection.execute(update(streams).where(streams.c.id == stream_id).values(total_views=grown))
 
 
+def _is_public() -> ColumnElement[bool]:
+    """Of those that may be watched by whoever may watch the stream."""
+    return broadcasts.c.public & broadcasts.c.withheld.is_(False)
+
+
 def _time(unix_ms: int | None) -> datetime | None:
     return None if unix_ms is None else datetime.fromtimestamp(unix_ms / 1000, UTC)
 
@@ -142,4 +164,5 @@ def _past_broadcast(row: Row[*tuple[Any, ...]]) -> PastBroadcast:
         renditions=tuple(row.renditions),
         peak_viewers=row.peak_viewers,
         total_views=row.total_views,
+        withheld=row.withheld,
     )

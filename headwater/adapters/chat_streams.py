@@ -32,7 +32,10 @@ class ChatStreams:
         room = None
         if control is not None and not control.deleted:
             room = Room(
-                control.owner_id, private=control.settings.private, moderators=frozenset(control.moderators)
+                control.owner_id,
+                private=control.settings.private,
+                moderators=frozenset(control.moderators),
+                viewers=frozenset(control.viewers),
             )
         if len(self._kept) >= _KEPT_STREAMS:
             self._kept.clear()

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     and_,
     delete,
+    exists,
     func,
     insert,
     or_,
@@ -21,7 +22,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from headwater.adapters.live_rankings import ON_AIR_STATES
-from headwater.adapters.tables import broadcasts, categories, chat_messages, stream_words, streams, users
+from headwater.adapters.tables import (
+    broadcasts,
+    categories,
+    chat_messages,
+    stream_viewers,
+    stream_words,
+    streams,
+    users,
+)
 from headwater.domain.broadcast import BroadcastState
 from headwater.domain.ids import BroadcastId, StreamId, UserId
 from headwater.domain.stream_search import searchable
@@ -128,7 +137,14 @@ def select_streams() -> Select[Any]:
 
 def _may_see(viewer: UserId | None) -> ColumnElement[bool]:
     open_to_all = streams.c.privacy != Privacy.PRIVATE.value
-    return open_to_all if viewer is None else or_(open_to_all, streams.c.owner_id == viewer)
+    if viewer is None:
+        return open_to_all
+    return or_(open_to_all, streams.c.owner_id == viewer, is_allowed(viewer))
+
+
+def is_allowed(viewer: UserId) -> ColumnElement[bool]:
+    """Whether the viewer is on the stream's list."""
+    return exists().where(stream_viewers.c.stream_id == streams.c.id, stream_viewers.c.user_id == viewer)
 
 
 def _columns(profile: StreamProfile) -> Mapping[str, Any]:

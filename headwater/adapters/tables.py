@@ -168,6 +168,8 @@ broadcasts = Table(
     ),  # when `viewers` was counted; nobody counts an audience that has gone
     Column("peak_viewers", Integer, nullable=False, server_default=text("0")),
     Column("total_views", BigInteger, nullable=False, server_default=text("0")),
+    Column("withheld", Boolean, nullable=False, server_default=false()),  # its owner keeps the recording to themselves
+    Column("deleted_at", DateTime(timezone=True)),  # the recording's; the row stays, or late news would bring it back
     Index("broadcasts_stream_id_id_idx", "stream_id", "id"),
     Index("broadcasts_ready_idx", "id", postgresql_where=text("recording = 'ready'")),
     Index("broadcasts_on_air_idx", "stream_id", postgresql_where=text("state <> 'ended'")),
@@ -214,6 +216,30 @@ live_rankings = Table(
     Column("stream_ids", ARRAY(Text), nullable=False),
     Column("viewers", ARRAY(Integer), nullable=False),
     Column("live_since", ARRAY(BigInteger), nullable=False),  # Unix ms
+)
+
+stream_viewers = Table(
+    "stream_viewers",
+    metadata,
+    Column("stream_id", Text, ForeignKey("streams.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    _created_at(),
+)
+
+clips = Table(
+    "clips",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("stream_id", Text, ForeignKey("streams.id", ondelete="CASCADE"), nullable=False),
+    Column("broadcast_id", Text, ForeignKey("broadcasts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("maker_id", Text, ForeignKey("users.id", ondelete="SET NULL")),  # null: their account is gone
+    Column("title", Text, nullable=False),
+    Column("start_seconds", Float, nullable=False),  # from the beginning of the recording
+    Column("duration_seconds", Float, nullable=False),
+    Column("picture", Integer),  # the number of the thumbnail that stands for it
+    _created_at(),
+    Index("clips_stream_id_id_idx", "stream_id", "id"),
+    Index("clips_maker_id_id_idx", "maker_id", "id"),
 )
 
 chat_messages = Table(

@@ -45,15 +45,11 @@ _SITE_MODERATORS = frozenset({"moderator", "admin"})
 
 @dataclass(frozen=True, slots=True)
 class Chatter:
-    """A signed-in user, as the ticket vouched for at connect. `roles` are those of the whole site.
-
-    `session_id` is the sign-in that the ticket was fetched with: when it ends, so does the socket.
-    """
+    """A signed-in user, as the ticket vouched for at connect. `roles` are those of the whole site."""
 
     user_id: UserId
     username: str
     roles: tuple[str, ...] = ()
-    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +59,12 @@ class Room:
     owner_id: UserId
     private: bool = False
     moderators: frozenset[UserId] = frozenset()
+    viewers: frozenset[UserId] = frozenset()  # who may be in it while it is private, beside its owner
 
     def admits(self, chatter: Chatter | None) -> bool:
-        return not self.private or (chatter is not None and chatter.user_id == self.owner_id)
+        if not self.private:
+            return True
+        return chatter is not None and (chatter.user_id == self.owner_id or chatter.user_id in self.viewers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ SCHEDULE_LONGEST = timedelta(days=366)
 class Privacy(StrEnum):
     PUBLIC = "public"
     UNLISTED = "unlisted"  # whoever has the address
-    PRIVATE = "private"  # the owner; for others the stream does not exist
+    PRIVATE = "private"  # the owner, and who is on the list; for others the stream does not exist
 
 
 class Latency(StrEnum):
@@ -142,6 +142,12 @@ class PastBroadcast:
     renditions: tuple[str, ...]
     peak_viewers: int
     total_views: int
+    withheld: bool = False
+
+    @property
+    def is_withheld(self) -> bool:
+        """For its owner alone, whatever the stream is: a preview that was never taken public, or by the owner's wish."""
+        return self.withheld or not self.public
 
     @property
     def status(self) -> BroadcastStatus:

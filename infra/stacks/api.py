@@ -12,6 +12,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as event_targets
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as schedule_targets
+from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from headwater.contracts import EVENT_SOURCE
@@ -39,6 +40,7 @@ class ApiStack(Stack):
         super().__init__(scope, construct_id)
         stage = deployment.stage
         control_plane = data.control_plane
+        self.mail_queue = WorkQueue(self, "AccountMailQueue", stage=stage, visibility_seconds=180, attempts=20)
         self.api = ServiceFunction(
             self,
             "Rest",
@@ -51,6 +53,9 @@ class ApiStack(Stack):
                 "TOKEN_KEYS_SECRET": data.token_keys_secret.secret_arn,
                 "CONNECTION_TABLE": data.connections.table_name,
                 "CHAT_CALLBACK_URL": chat.callback_url,
+                "ACCOUNT_MAIL_QUEUE_URL": self.mail_queue.url,
+                "PLAYBACK_KEYS_SECRET": data.playback_keys_secret.secret_arn,
+                "PLAYBACK_SESSIONS_PER_MINUTE": str(stage.limits.playback_sessions_per_minute),
                 "CACHE_URL": stage.cache_url,
                 "CDN_URL": stage.urls.cdn,
                 "WS_URL": stage.urls.ws,
@@ -59,23 +64,59 @@ class ApiStack(Stack):
                 "WEB_URL": stage.urls.web,
                 "TOKEN_ISSUER": stage.urls.api,
                 **_sign_in_providers(stage, data),
+                "IDEMPOTENCY_TABLE": data.answered_requests.table_name,
+                "STREAMS_PER_USER": str(stage.limits.streams_per_user),
                 "REGISTRATIONS_PER_MINUTE": str(stage.limits.registrations_per_minute),
                 "LOGINS_PER_MINUTE": str(stage.limits.logins_per_minute),
+                "MAILS_PER_HOUR": str(stage.limits.mails_per_hour),
             },
             timeout_seconds=15,
             memory_mib=1769,
         )
         control_plane.let_commit(self.api)
+        self.api.may(
+            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+            data.answered_requests.table_arn,
+        )
         chat.let_end_sockets(self.api, data)
+        self.api.may("sqs:SendMessage", self.mail_queue.arn)
         self.api.may(
             "secretsmanager:GetSecretValue",
             data.database_secret.secret_arn,
             data.stream_key_secret.secret_arn,
             data.token_keys_secret.secret_arn,
+            data.playback_keys_secret.secret_arn,
         )
 
         if data.oauth_clients_secret is not None:
             self.api.may("secretsmanager:GetSecretValue", data.oauth_clients_secret.secret_arn)
+
+        self.grant_admin = ServiceFunction(
+            self,
+            "GrantAdmin",
+            deployment=deployment,
+            name="grant_admin",
+            environment={"DATABASE_SECRET": data.database_secret.secret_arn},
+            timeout_seconds=30,
+        )
+        self.grant_admin.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+
+        self.account_mail = ServiceFunction(
+            self,
+            "AccountMail",
+            deployment=deployment,
+            name="account_mail",
+            environment={
+                "DATABASE_SECRET": data.database_secret.secret_arn,
+                "MAIL_SENDER": stage.mail_sender,
+                "WEB_URL": stage.urls.web,
+            },
+            timeout_seconds=30,
+        )
+        self.account_mail.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        self.mail_identity = ses.EmailIdentity(self, "MailIdentity", identity=ses.Identity.domain(stage.mail_domain))
+        self.account_mail.may("ses:SendEmail", self.mail_identity.email_identity_arn)
+        self.account_mail.consume(self.mail_queue, batch_size=1)
 
         self.signing_keys = ServiceFunction(
             self,
@@ -142,6 +183,7 @@ class ApiStack(Stack):
         )
 
         CfnOutput(self, "HttpApiId", value=self.http_api.api_id)
+        CfnOutput(self, "GrantAdminFunction", value=self.grant_admin.function.function_name)
         CfnOutput(self, "SigningKeysFunction", value=self.signing_keys.function.function_name)
 
 

@@ -18,6 +18,7 @@ from functions.api.dependencies import (
 from functions.api.pages import broadcast_before
 from functions.api.representations import BroadcastOut, Page
 from functions.api.use_cases.streams import visible_stream
+from headwater.domain.streams import Privacy
 from headwater.errors import NotFound
 
 router = APIRouter(tags=["broadcasts"])
@@ -34,11 +35,12 @@ def broadcasts_of_stream(
 ) -> Page[BroadcastOut]:
     """A stream's broadcasts, newest first. Previews and failures are for its owner only."""
     viewer = user_id_of(user)
-    owned = visible_stream(unit.streams, stream_id, viewer).is_owned_by(viewer)
+    stream = visible_stream(unit.streams, stream_id, viewer)
+    owned, private = stream.is_owned_by(viewer), stream.profile.privacy is Privacy.PRIVATE
     found = unit.broadcasts.of_stream(stream_id, for_owner=owned, before=broadcast_before(cursor), limit=limit + 1)
     shown = found[:limit]
     return Page(
-        items=[services.representations.broadcast(item, for_owner=owned) for item in shown],
+        items=[services.representations.broadcast(item, for_owner=owned, private=private) for item in shown],
         next_cursor=shown[-1].broadcast_id if len(found) > limit else None,
     )
 
@@ -51,7 +53,7 @@ def recordings(
     found = unit.broadcasts.recordings(broadcast_before(cursor), limit + 1)
     shown = found[:limit]
     return Page(
-        items=[services.representations.broadcast(item, for_owner=False) for item in shown],
+        items=[services.representations.broadcast(item, for_owner=False, private=False) for item in shown],
         next_cursor=shown[-1].broadcast_id if len(found) > limit else None,
     )
 
@@ -63,5 +65,6 @@ def broadcast(broadcast_id: BroadcastIdParam, user: MaybeUser, services: Service
     found = unit.broadcasts.visible(broadcast_id, viewer)
     if found is None:
         raise NotFound
-    owned = visible_stream(unit.streams, found.stream_id, viewer).is_owned_by(viewer)
-    return services.representations.broadcast(found, for_owner=owned)
+    stream = visible_stream(unit.streams, found.stream_id, viewer)
+    owned, private = stream.is_owned_by(viewer), stream.profile.privacy is Privacy.PRIVATE
+    return services.representations.broadcast(found, for_owner=owned, private=private)

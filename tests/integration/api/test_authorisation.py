@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from fastapi.routing import iter_route_contexts
 from functions.api import handler as api_handler
 from functions.api.dependencies import _caller
 from headwater.domain.accounts import Role
-from tests.rest_api import PASSWORD, RestApi
+from headwater.domain.ids import new_id
+from headwater.domain.sign_in_providers import ProvenIdentity
+from tests.rest_api import PASSWORD, Person, RestApi
 
 # The owner comes last: what they may do changes what the others would see.
 PEOPLE = ("anonymous", "suspended", "other", "moderator", "admin", "owner")
@@ -56,9 +59,24 @@ MATRIX = {
     "POST /v1/auth/login": Expected((401, 401, 401), body={"login": "nobody", "password": PASSWORD}),
     "POST /v1/auth/refresh": Expected((401, 401, 401), body={"refresh_token": "nothing"}),
     "POST /v1/auth/logout": Expected((401, 204, 204)),
+    "POST /v1/auth/password": Expected(
+        (401, 422, 422), admin=422, body={"current_password": "wrong", "new_password": PASSWORD}
+    ),
+    "POST /v1/auth/password/forgot": Expected((204, 204, 204), body={"email": "nobody@example.org"}),
+    "POST /v1/auth/password/reset": Expected((410, 410, 410), body={"token": "nothing", "password": PASSWORD}),
+    "POST /v1/auth/email/verification": Expected((401, 204, 204)),
+    "POST /v1/auth/email/verify": Expected((410, 410, 410), body={"token": "nothing"}),
     "GET /v1/auth/sessions": MEMBERS,
     "DELETE /v1/auth/sessions": Expected((401, 204, 204)),
     "DELETE /v1/auth/sessions/{session_id}": Expected((401, 404, 204)),  # of the owner's
+    "GET /v1/auth/oauth/providers": OPEN,
+    "GET /v1/auth/oauth/{provider}/start": Expected((404, 404, 404)),  # none is configured here
+    "GET /v1/auth/oauth/{provider}/callback": Expected((404, 404, 404)),
+    "POST /v1/auth/oauth/exchange": Expected((400, 400, 400), body={"code": "nothing", "verifier": "v" * 43}),
+    "GET /v1/me/identities": MEMBERS,
+    "POST /v1/me/identities": Expected((401, 400, 400), body={"code": "nothing", "verifier": "v" * 43}),
+    "POST /v1/me/identities/{provider}/start": Expected((401, 404, 404), body={"challenge": "c" * 43}),
+    "DELETE /v1/me/identities/{identity_id}": Expected((401, 404, 204)),  # the owner's
     "GET /v1/me": MEMBERS,
     "PATCH /v1/me": Expected((401, 200, 200), body={"bio": "Hello"}),
     "GET /v1/users/{username}": OPEN,
@@ -81,6 +99,9 @@ MATRIX = {
     "GET /v1/streams/{stream_id}/moderators": Expected((401, 403, 200), (401, 404, 200), moderator=200),
     "PUT /v1/streams/{stream_id}/moderators/{username}": Expected((401, 403, 204), (401, 404, 204)),
     "DELETE /v1/streams/{stream_id}/moderators/{username}": Expected((401, 403, 204), (401, 404, 204)),
+    "GET /v1/streams/{stream_id}/viewers": OWNER_ONLY,
+    "PUT /v1/streams/{stream_id}/viewers/{username}": Expected((401, 403, 204), (401, 404, 204)),
+    "DELETE /v1/streams/{stream_id}/viewers/{username}": Expected((401, 403, 204), (401, 404, 204)),
     "PUT /v1/users/{username}/follow": Expected((401, 204, 204)),
     "DELETE /v1/users/{username}/follow": Expected((401, 204, 204)),
     "GET /v1/users/{username}/followers": OPEN,
@@ -149,6 +170,8 @@ def test_everybody_gets_what_the_table_says(api: RestApi, call: str, expected: E
         session_id=owner.api.get("/v1/auth/sessions").json["items"][0]["id"]
         if "/auth/" in template
         else owner.api.post(f"/v1/streams/{stream['id']}/playback-session").json["session_id"],
+        provider="acme",
+        identity_id=linked_identity(api, owner),
         token_id=owner.api.post("/v1/me/tokens", {"name": "A bot", "scopes": ["read:account"]}).json["id"],
     )
     clients = {"anonymous": api.anonymous, **{who: person.api for who, person in people.items()}}
@@ -162,6 +185,14 @@ def test_everybody_gets_what_the_table_says(api: RestApi, call: str, expected: E
         assert answer.status == 204 or "no-store" in answer.headers["cache-control"] or template in (
             "/v1/openapi.json", "/v1/docs", "/.well-known/jwks.json",
         )  # fmt: skip
+
+
+def linked_identity(api: RestApi, owner: Person) -> str:
+    identity_id = new_id()
+    proven = ProvenIdentity("acme", "https://acme.example", owner.user["id"])
+    with api.services.unit_of_work() as unit:
+        unit.identities.link(identity_id, owner.user["id"], proven, datetime.now(UTC))
+    return identity_id
 
 
 def test_an_unlisted_stream_is_seen_by_whoever_has_its_address_but_listed_nowhere(api: RestApi) -> None:
