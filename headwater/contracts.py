@@ -6,6 +6,7 @@ Receivers must expect each message late, twice, or out of order: a `BroadcastCha
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
@@ -107,6 +108,36 @@ class ChatMessageArchived(Message, frozen=True, kw_only=True):
     text: str
     reply_to: MessageId | None
     created_at: int
+
+
+class AccountMailKind(StrEnum):
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - a kind of letter, no password
+    VERIFY_EMAIL = "verify_email"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+
+
+class AccountMailRequested(Message, frozen=True, kw_only=True):
+    """SQS `account-mail`: write to the owner of an account, if there is one. Exactly one of the two is set: `user_id`,
+    or `email` as somebody typed it who may be anybody. Carries no secret: links are made where the letter is written.
+    """
+
+    kind: AccountMailKind
+    user_id: UserId | None = None
+    email: str | None = None
+
+
+class AccountTaskKind(StrEnum):
+    EXPORT = "export"
+    ERASE = "erase"
+    REMOVE_AVATAR = "remove_avatar"
+
+
+class AccountTask(Message, frozen=True, kw_only=True):
+    """SQS `account-data`: what takes longer than a request may, with all that we have of one person."""
+
+    kind: AccountTaskKind
+    user_id: UserId
+    export_id: str | None = None
 
 
 M = TypeVar("M", bound=Message)

@@ -143,11 +143,28 @@ class LastAdmin(Conflict):
     default_detail = "This is the only administrator left. Make another one first."
 
 
+class ReauthenticationRequired(Forbidden):
+    """What cannot be undone takes more than a token that may have been left lying about."""
+
+    code = "reauthentication_required"
+    default_detail = "Send your password, or sign in again and repeat this within ten minutes."
+
+
 class LimitReached(Conflict):
     """There are as many of something as there may be; `detail` says of what."""
 
     code = "limit_reached"
     default_detail = "There are as many as there may be. Remove one first."
+
+
+class RequestInProgress(Conflict):
+    code = "request_in_progress"
+    default_detail = "A request with this `Idempotency-Key` is being carried out. Try again in a moment."
+
+
+class IdempotencyKeyReused(HeadwaterError):
+    code = "idempotency_key_reused"
+    default_detail = "This `Idempotency-Key` was sent before with another body. Make up a new one for every request."
 
 
 class NotLive(Conflict):

@@ -27,7 +27,9 @@ from infra.config import ConfigurationError, FunctionRuntime
 ROOT = Path(__file__).resolve().parent.parent
 
 # AWS services that functions may speak to. botocore describes 400 of them in 18 MB; the others stay at home.
-SPOKEN_SERVICES = frozenset({"apigatewaymanagementapi", "dynamodb", "ecs", "events", "s3", "secretsmanager", "sqs"})
+SPOKEN_SERVICES = frozenset(
+    {"apigatewaymanagementapi", "dynamodb", "ecs", "events", "s3", "secretsmanager", "sesv2", "sqs"}
+)
 
 # Folders beside functions/<name> and headwater/ that one function needs.
 EXTRA_SOURCES = {"schema_migration": ("migrations",)}

@@ -31,12 +31,23 @@ from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.domain.sign_in import Device
 from tests.account_mail import WEB, forget_mail, mail_environment
 from tests.api_gateway import Answer, ApiClient
-from tests.aws import EVENT_BUS, IDEMPOTENCY_TABLE, STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
+from tests.aws import (
+    EVENT_BUS,
+    IDEMPOTENCY_TABLE,
+    REGION,
+    STREAM_TABLE,
+    create_connection_table,
+    fresh_account,
+    queue_record,
+    received,
+)
 from tests.factories import done, publish, session_ref
 
 CDN = "https://cdn.example.org"
 PASSWORD = "grenoble-umbrella-47"
 CONNECTION_TABLE = "connections"
+MEDIA_BUCKET = "media"
+UPLOAD_BUCKET = "uploads"
 STREAM_KEY_SECRET = "a secret of more than thirty-two characters"
 
 _numbers = itertools.count(1)
@@ -136,6 +147,9 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
     with fresh_account(monkeypatch) as account:
         connection_items.cache_clear()
         create_connection_table(CONNECTION_TABLE)
+        for bucket in (MEDIA_BUCKET, UPLOAD_BUCKET):
+            aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        account_data_queue = aws.client("sqs").create_queue(QueueName="account-data")["QueueUrl"]
         manager = aws.client("secretsmanager")
         for name, held in (("database", {"url": database_url}), ("stream-key", {"secret": STREAM_KEY_SECRET})):
             manager.create_secret(Name=name, SecretString=json.dumps(held))
@@ -155,6 +169,9 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
             "CHAT_CALLBACK_URL": "http://127.0.0.1:9/nothing-to-close",
             **mail_environment(),
             "CACHE_URL": cache_url,
+            "MEDIA_BUCKET": MEDIA_BUCKET,
+            "UPLOAD_BUCKET": UPLOAD_BUCKET,
+            "ACCOUNT_DATA_QUEUE_URL": account_data_queue,
             "CDN_URL": CDN,
             "API_URL": "https://api.example.org",
             "WEB_URL": WEB,
@@ -162,6 +179,7 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
             "RTMP_URLS": "rtmp://ingest.example.org:1935/live, rtmp://backup.example.org:1935/live",
             "REGISTRATIONS_PER_MINUTE": "1000",
             "LOGINS_PER_MINUTE": "1000",
+            "MAILS_PER_HOUR": "1000",
             "PLAYBACK_SESSIONS_PER_MINUTE": "1000",
             **settings,
         }

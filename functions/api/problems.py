@@ -36,6 +36,8 @@ STATUS_OF: dict[type[HeadwaterError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.LinkInvalid: HTTPStatus.GONE,
+    errors.MailRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.LeaseLost: HTTPStatus.CONFLICT,
     errors.ObjectChanged: HTTPStatus.CONFLICT,
     errors.MediaFormatError: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -14,6 +14,7 @@ from headwater.domain.accounts import (
     MIN_PASSWORD_LENGTH,
     is_email,
 )
+from headwater.domain.mail_links import MAX_LINK_TOKEN_LENGTH
 from headwater.domain.refresh_tokens import MAX_REFRESH_TOKEN_LENGTH
 
 # Controls, lone surrogates, line and paragraph separators. Joiners stay: emoji are built with them.
@@ -102,6 +103,27 @@ class Login(Body):
 
 class Refresh(Body):
     refresh_token: Annotated[str, Field(max_length=MAX_REFRESH_TOKEN_LENGTH), AfterValidator(_opaque)]
+
+
+class PasswordChange(Body):
+    current_password: Annotated[str, Field(max_length=1024), AfterValidator(_opaque)]
+    new_password: NewPassword
+
+
+class ForgottenPassword(Body):
+    email: Email
+
+
+LinkToken = Annotated[str, Field(max_length=MAX_LINK_TOKEN_LENGTH), AfterValidator(_opaque)]
+
+
+class PasswordReset(Body):
+    token: LinkToken
+    password: NewPassword
+
+
+class EmailLink(Body):
+    token: LinkToken
 
 
 class ProfilePatch(Patch):

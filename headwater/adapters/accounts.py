@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, all_, func, literal, or_, select, update
@@ -64,6 +65,18 @@ class Accounts:
         wanted = func.lower(users.c.username) == username.lower()
         row = self._connection.execute(select(*USER_COLUMNS).where(wanted)).one_or_none()
         return user_of(row) if row else None
+
+    def by_email(self, email: str) -> User | None:
+        wanted = func.lower(users.c.email) == email.strip().lower()
+        row = self._connection.execute(select(*USER_COLUMNS).where(wanted)).one_or_none()
+        return user_of(row) if row else None
+
+    def password_hash(self, user_id: UserId) -> str | None:
+        """None for an account without a password, or no account."""
+        return self._connection.execute(select(users.c.password_hash).where(users.c.id == user_id)).scalar()
+
+    def set_email_verified(self, user_id: UserId, now: datetime) -> None:
+        self._connection.execute(update(users).where(users.c.id == user_id).values(email_verified_at=now))
 
     def credentials(self, login: str) -> tuple[User, str | None] | None:
         """The account of `login` (a username or an e-mail address, in lower case) with its password hash."""

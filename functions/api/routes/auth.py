@@ -21,6 +21,7 @@ from functions.api.pages import session_before
 from functions.api.representations import Page, SessionOut, TokensOut, own_user_out, session_out
 from functions.api.request_bodies import Login, Refresh, Registration
 from functions.api.use_cases.accounts import log_in, register_account
+from functions.api.use_cases.passwords import tell_owner
 from functions.api.use_cases.sessions import (
     SignedIn,
     log_out,
@@ -29,6 +30,7 @@ from functions.api.use_cases.sessions import (
     revoke_session,
     running_sessions,
 )
+from headwater.contracts import AccountMailKind
 from headwater.domain.accounts import login_form
 from headwater.domain.refresh_tokens import ACCESS_TOKEN_SECONDS
 
@@ -58,11 +60,14 @@ def tokens_out(signed_in: SignedIn) -> TokensOut:
 def register(
     body: Registration, address: ClientAddress, device: ClientDevice, services: ServicesDep, unit: Unit
 ) -> TokensOut:
-    """Make an account and sign in with it."""
+    """Make an account and sign in with it. A link to confirm the address is on its way."""
     services.limits.spend("register", address, services.settings.registrations_per_minute)
-    return tokens_out(
-        register_account(unit, services.passwords, services.tokens, device, body.username, body.email, body.password)
+    signed_in = register_account(
+        unit, services.passwords, services.tokens, device, body.username, body.email, body.password
     )
+    unit.commit()  # the letter is written to an account that is there
+    tell_owner(services.account_mail, AccountMailKind.VERIFY_EMAIL, signed_in.user.user_id)
+    return tokens_out(signed_in)
 
 
 @router.post("/login")

@@ -1,0 +1,84 @@
+"""Stage 7 · write to the owner of an account. Here, out of everybody's sight, it shows whether there is such an account:
+the API has answered long ago, and the same to all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Protocol
+
+from functions.account_mail.letters import Letter, password_changed, reset_password, verify_email
+from headwater.contracts import AccountMailKind, AccountMailRequested
+from headwater.domain.accounts import User
+from headwater.domain.ids import UserId
+from headwater.domain.mail_links import LINK_LIFE, LinkPurpose, new_link_token
+from headwater.errors import MailRefused
+from headwater.observability import count
+
+
+class Accounts(Protocol):
+    def by_id(self, user_id: UserId) -> User | None: ...
+    def by_email(self, email: str) -> User | None: ...
+
+
+class Links(Protocol):
+    def add(self, user_id: UserId, purpose: LinkPurpose, email: str, token: str, now: datetime) -> None: ...
+
+
+class Work(Protocol):
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def links(self) -> Links: ...
+
+
+class Mail(Protocol):
+    def send(self, to: str, subject: str, text: str, html: str) -> None: ...
+
+
+class SendAccountMail:
+    def __init__(self, unit_of_work: Callable[[], AbstractContextManager[Work]], mail: Mail, web_url: str) -> None:
+        """`web_url`: where our pages are, without a slash at its end."""
+        self._unit_of_work = unit_of_work
+        self._mail = mail
+        self._web_url = web_url
+
+    def __call__(self, asked: AccountMailRequested) -> None:
+        """Raises DependencyUnavailable. Delivered twice, it writes twice, and both links are good until one is used."""
+        with self._unit_of_work() as work:
+            user = self._addressee(work.accounts, asked)
+            if user is None or user.email is None:
+                count("AccountMailToNobody")
+                return
+            letter = self._letter(work.links, asked.kind, user, user.email)
+        # Always to the address that we know, never to the one that was typed: two that a database takes for the same
+        # may be two people's (Django's CVE-2019-19844).
+        try:
+            self._mail.send(user.email, letter.subject, letter.text, letter.html)
+        except MailRefused:
+            count("AccountMailRefused")
+        else:
+            count("AccountMailSent")
+
+    def _addressee(self, accounts: Accounts, asked: AccountMailRequested) -> User | None:
+        if asked.user_id is not None:
+            return accounts.by_id(asked.user_id)
+        return accounts.by_email(asked.email) if asked.email is not None else None
+
+    def _letter(self, links: Links, kind: AccountMailKind, user: User, email: str) -> Letter:
+        match kind:
+            case AccountMailKind.RESET_PASSWORD:
+                link = self._link(links, user.user_id, LinkPurpose.RESET_PASSWORD, email, "reset")
+                return reset_password(user.username, link, LINK_LIFE[LinkPurpose.RESET_PASSWORD])
+            case AccountMailKind.VERIFY_EMAIL:
+                link = self._link(links, user.user_id, LinkPurpose.VERIFY_EMAIL, email, "verify")
+                return verify_email(user.username, link, LINK_LIFE[LinkPurpose.VERIFY_EMAIL])
+            case AccountMailKind.PASSWORD_CHANGED:
+                return password_changed(user.username, f"{self._web_url}/account/forgot")
+
+    def _link(self, links: Links, user_id: UserId, purpose: LinkPurpose, email: str, page: str) -> str:
+        token = new_link_token()
+        links.add(user_id, purpose, email, token, datetime.now(UTC))
+        return f"{self._web_url}/account/{page}#{token}"

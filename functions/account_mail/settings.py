@@ -1,0 +1,11 @@
+"""Stage 7 · what account_mail reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class AccountMailSettings(EnvironmentSettings, frozen=True, kw_only=True):
+    database_secret: str
+    mail_sender: str  # `Name <address>`
+    web_url: str
