@@ -1,6 +1,8 @@
 // Plays one manifest in a <video>: HLS through hls.js (or the browser itself where hls.js cannot run), DASH through Shaka.
 // Both offer the same few things: the list of qualities, choosing one, and the distance to the live edge.
 
+import { signed } from "/playback-session.js";
+
 const HLS_MODULE = "/vendor/hls.js/dist/hls.min.mjs";
 const SHAKA_SCRIPT = "/vendor/shaka-player/dist/shaka-player.dash-es2021.js";
 const RETRY_MILLISECONDS = 2000;
@@ -18,7 +20,7 @@ const label = (height, width) => `${Math.min(height, width)}p`;
 async function playHls(video, url, { onQualities, onPlaying, onTrouble }) {
   const { default: Hls } = await import(HLS_MODULE);
   if (!Hls.isSupported()) {
-    video.src = url;
+    video.src = signed(url);
     return {
       choose() {},
       toLiveEdge: () => (video.currentTime = video.seekable.end(video.seekable.length - 1)),
@@ -32,6 +34,9 @@ async function playHls(video, url, { onQualities, onPlaying, onTrouble }) {
     lowLatencyMode: true,
     backBufferLength: 60,
     maxLiveSyncPlaybackRate: 1.05,
+    xhrSetup: (request, address) => {
+      if (signed(address) !== address) request.open("GET", signed(address), true);
+    },
     manifestLoadPolicy: { default: { maxTimeToFirstByteMs: 8000, maxLoadTimeMs: 15000, timeoutRetry: null, errorRetry: null } },
   });
   hls.on(Hls.Events.MANIFEST_PARSED, () => {
@@ -84,6 +89,9 @@ async function playDash(video, url, { onQualities, onPlaying, onTrouble }) {
   const shaka = await loadShaka();
   shaka.polyfill.installAll();
   const player = new shaka.Player();
+  player.getNetworkingEngine().registerRequestFilter((_, request) => {
+    request.uris = request.uris.map(signed);
+  });
   await player.attach(video);
   let stopped = false;
   let retry = null;

@@ -3,10 +3,10 @@
 import "/vendor/media-chrome/dist/index.js";
 import { ChatPanel } from "/chat-panel.js";
 import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useRef, useState, useUser, viewers } from "/page.js";
+import { signed, takesSignature, watch } from "/playback-session.js";
 import { play } from "/player.js";
 import { call } from "/session.js";
 
-const HEARTBEAT_SECONDS = 10;
 const AUTOMATIC = -1;
 const LAST_MILLISECONDS = 20_000; // viewers are some seconds behind: they shall see the end
 const [, kind, id] = location.pathname.split("/");
@@ -78,29 +78,17 @@ function Player({ playback, poster, live }) {
   `;
 }
 
-/** Counts this browser as a viewer for as long as the page plays. */
-function usePlaybackSession(streamId, watching) {
+/** Watches for as long as the page plays; what to play, once that is known. */
+function usePlaybackSession(streamId, watching, otherwise) {
+  const [playback, setPlayback] = useState(null);
   useEffect(() => {
     if (!watching) return undefined;
-    let timer = null;
-    let stopped = false;
-    const beat = async (session) => {
-      if (stopped) return;
-      try {
-        if (session) await call("POST", `/playback-sessions/${session.session_id}/heartbeat`);
-        else session = await call("POST", `/streams/${streamId}/playback-session`);
-      } catch (error) {
-        if (error.status === 404) session = null;
-      }
-      if (!stopped) timer = setTimeout(beat, HEARTBEAT_SECONDS * 1000, session);
-    };
-    beat(null);
-    return () => {
-      stopped = true;
-      clearTimeout(timer);
-    };
+    return watch(streamId, (opened) => setPlayback((before) => opened ?? before ?? otherwise));
   }, [streamId, watching]);
+  return watching ? playback : null;
 }
+
+const poster = ({ thumbnail_url: url }) => url && signed(url);
 
 function Live() {
   const user = useUser();
@@ -123,7 +111,10 @@ function Live() {
           if (Date.now() > curtain.current) setShow(null);
         } else {
           curtain.current = null;
-          setShow((before) => (before?.startedAt === seen.started_at ? before : { startedAt: seen.started_at, ...seen.playback }));
+          const { hls } = seen.playback;
+          setShow((before) =>
+            before?.startedAt === seen.started_at && before.hls === hls ? before : { startedAt: seen.started_at, ...seen.playback },
+          );
         }
       } catch (error) {
         if (error.status === 404) setProblem("This stream does not exist, or you may not see it.");
@@ -133,15 +124,16 @@ function Live() {
     2,
     [user?.id],
   );
-  usePlaybackSession(id, show !== null);
+  // Another address of the same show: it has turned private, or public.
+  const playback = usePlaybackSession(id, show === null ? false : show.hls, show);
 
   return html`
     <${Header} user=${user} />
     <main class="watch">
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
       <section class="stage" aria-label="Video">
-        ${show
-          ? html`<${Player} key=${show.startedAt} playback=${show} poster=${stream.thumbnail_url} live=${true} />`
+        ${show && playback
+          ? html`<${Player} key=${show.startedAt} playback=${playback} poster=${poster(stream)} live=${true} />`
           : html`<div class="player off"><p>${stream ? "The stream is offline. It will start here by itself." : "Loading…"}</p></div>`}
         ${stream &&
         html`
@@ -172,12 +164,16 @@ function Recording() {
       (error) => setProblem(error.status === 404 ? "This recording does not exist, or you may not see it." : error.message),
     );
   }, [user?.id]);
+  // Only what is not for everybody needs a session; the others who watch a recording are nobody's viewers.
+  const closed = Boolean(broadcast?.playback?.hls && takesSignature(broadcast.playback.hls));
+  const opened = usePlaybackSession(broadcast?.stream_id, closed, null);
+  const playable = Boolean(broadcast?.playback?.hls && (!closed || opened));
   return html`
     <${Header} user=${user} />
     <main class="watch alone">
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
       <section class="stage" aria-label="Video">
-        ${broadcast?.playback?.hls && html`<${Player} playback=${broadcast.playback} poster=${broadcast.thumbnail_url} live=${false} />`}
+        ${playable && html`<${Player} playback=${broadcast.playback} poster=${poster(broadcast)} live=${false} />`}
         ${broadcast && !broadcast.playback?.hls && html`<div class="player off"><p>The recording is not ready yet.</p></div>`}
         ${broadcast &&
         html`

@@ -1,0 +1,58 @@
+// A playback session: it counts this browser as a viewer, and brings the signature that media take which are not for
+// everybody. Where the CDN is the page's own host, the signature travels in cookies, which every player sends by itself;
+// elsewhere a browser may refuse them as a third party's, so it travels in the query of each URL.
+
+import { call } from "/session.js";
+
+const HEARTBEAT_SECONDS = 10;
+let access = null;
+let mediaHost = null;
+
+/** `url` as it has to be asked for. */
+export function signed(url) {
+  const { origin, pathname } = new URL(url, location.href);
+  if (!access || origin !== mediaHost || origin === location.origin || !pathname.startsWith(access.cookie_path)) return url;
+  const bare = access.query.split("&").reduce((rest, pair) => rest.replace(pair, ""), url).replace(/[?&]+$/, "");
+  return `${bare}${bare.includes("?") ? "&" : "?"}${access.query}`;
+}
+
+/** Whether media at `url` take a signature. */
+export const takesSignature = (url) => /^\/(private|owner)\//.test(new URL(url).pathname);
+
+function accept(fresh) {
+  if (!fresh) return;
+  access = fresh;
+  if (mediaHost !== location.origin) return;
+  const lasts = Math.max(1, Math.round((Date.parse(fresh.expires_at) - Date.now()) / 1000));
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  for (const [name, value] of Object.entries(fresh.cookies)) {
+    document.cookie = `${name}=${value}; Path=${fresh.cookie_path}; Max-Age=${lasts}; SameSite=Strict${secure}`;
+  }
+}
+
+/** Watch `streamId` until the function that this returns is called. `onOpen(playback)` says what to play, or null. */
+export function watch(streamId, onOpen) {
+  let timer = null;
+  let stopped = false;
+  const beat = async (session) => {
+    if (stopped) return;
+    try {
+      if (session) accept((await call("POST", `/playback-sessions/${session.session_id}/heartbeat`)).access);
+      else {
+        session = await call("POST", `/streams/${streamId}/playback-session`);
+        mediaHost = new URL(session.playback.hls).origin;
+        accept(session.access);
+        if (!stopped) onOpen(session.playback);
+      }
+    } catch (error) {
+      if (error.status === 404) session = null;
+      if (!stopped && !session) onOpen(null);
+    }
+    if (!stopped) timer = setTimeout(beat, HEARTBEAT_SECONDS * 1000, session);
+  };
+  beat(null);
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
