@@ -12,7 +12,8 @@ LONGEST_RETENTION = Duration.days(14)
 
 
 class WorkQueue(Construct):
-    """`attempts` is how often a message is handed out before it is set aside; `visibility_seconds` the time between."""
+    """`attempts` is how often a message is handed out before it is set aside; `visibility_seconds` the time between;
+    `delay_seconds` how long every message waits before it is handed out at all."""
 
     def __init__(
         self,
@@ -23,6 +24,7 @@ class WorkQueue(Construct):
         visibility_seconds: int,
         attempts: int,
         fifo: bool = False,
+        delay_seconds: int = 0,
     ) -> None:
         super().__init__(scope, construct_id)
         self.visibility_seconds = visibility_seconds
@@ -41,6 +43,7 @@ class WorkQueue(Construct):
             fifo=kind,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=stage.require_tls,
+            delivery_delay=Duration.seconds(delay_seconds) if delay_seconds else None,
             visibility_timeout=Duration.seconds(visibility_seconds),
             retention_period=LONGEST_RETENTION,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=attempts),

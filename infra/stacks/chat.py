@@ -9,7 +9,8 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
-from headwater.contracts import EVENT_SOURCE
+from headwater.contracts import EVENT_SOURCE, STREAM_EVENT_SOURCE
+from headwater.domain.broadcast import StreamEventName
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
 from infra.stacks.data import ROOMS_INDEX, DataStack
@@ -110,6 +111,38 @@ class ChatStack(Stack):
             event_bus=data.control_plane.bus,
             event_pattern=events.EventPattern(source=[EVENT_SOURCE]),
             targets=[event_targets.SqsQueue(self.status_queue.queue, dead_letter_queue=self.status_queue.dead_letters)],
+        )
+
+        # Who joined just before a room was closed to them is in it by then: `ws_chat` remembers a room for five seconds.
+        self.admission_queue = WorkQueue(
+            self, "AdmissionQueue", stage=stage, visibility_seconds=120, attempts=20, delay_seconds=6
+        )
+        self.admission = ServiceFunction(
+            self,
+            "Admission",
+            deployment=deployment,
+            name="chat_admission",
+            environment={
+                "STREAM_TABLE": data.control_plane.streams.table_name,
+                "CONNECTION_TABLE": data.connections.table_name,
+                "CHAT_CALLBACK_URL": self.callback_url,
+            },
+            timeout_seconds=20,
+        )
+        self.admission.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
+        self.let_end_sockets(self.admission, data)
+        self.admission.consume(self.admission_queue, batch_size=10)
+        events.Rule(
+            self,
+            "AudienceChanged",
+            event_bus=data.control_plane.bus,
+            event_pattern=events.EventPattern(
+                source=[STREAM_EVENT_SOURCE],
+                detail_type=[StreamEventName.AUDIENCE_CHANGED.value, StreamEventName.DELETED.value],
+            ),
+            targets=[
+                event_targets.SqsQueue(self.admission_queue.queue, dead_letter_queue=self.admission_queue.dead_letters)
+            ],
         )
 
         self.archive = ServiceFunction(
