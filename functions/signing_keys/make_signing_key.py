@@ -27,6 +27,14 @@ def rotate_signing_key(ring: KeyRing, now: int) -> Sequence[SigningKey]:
     return keys
 
 
+def revoke_signing_keys(ring: KeyRing, now: int) -> Sequence[SigningKey]:
+    """Drop every key at once, for one that others may know, and sign with a new one. No token from before is good any
+    more; whoever is signed in gets the next one by their refresh token."""
+    keys = with_next_key((), new_id(), _new_private_pem(), now)
+    ring.write(keys)
+    return keys
+
+
 def _new_private_pem() -> str:
     """An ES256 key: P-256 (RFC 7518 §3.4), as unencrypted PKCS #8."""
     from cryptography.hazmat.primitives import serialization

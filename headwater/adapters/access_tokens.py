@@ -83,7 +83,10 @@ class AccessTokens:
             )
         except jwt.PyJWTError as error:
             raise Unauthenticated from error
-        return Identity(user_id=UserId(claims["sub"]), session_id=str(claims["sid"]))
+        user_id, session_id = claims["sub"], claims["sid"]
+        if not (user_id and isinstance(session_id, str) and session_id):
+            raise Unauthenticated
+        return Identity(user_id=UserId(user_id), session_id=session_id)
 
     def published(self) -> list[dict[str, Any]]:
         """The public halves as JSON Web Keys (RFC 7517), also of the key that is to sign next."""
