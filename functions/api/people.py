@@ -42,7 +42,7 @@ class Farewell(Body):
 class AdministeredUserOut(BaseModel):
     id: str
     username: str
-    email: str
+    email: str | None
     roles: list[str]
     is_verified: bool
     suspended_at: datetime | None

@@ -29,7 +29,7 @@ _COLUMNS = (
 class AdministeredUser:
     user_id: UserId
     username: str
-    email: str
+    email: str | None
     roles: tuple[str, ...]
     is_verified: bool
     suspended_at: datetime | None

@@ -6,7 +6,7 @@ that a user chose ever becomes part of a path. A viewer's URL is the CDN's base 
 
 from __future__ import annotations
 
-from headwater.domain.ids import BroadcastId, StreamId
+from headwater.domain.ids import BroadcastId, StreamId, UserId
 
 AUDIO_TRACK = "audio"
 
@@ -14,12 +14,14 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 LIVE_ENTRANCE = "public, max-age=1"  # changes a few times in the first minute, then hardly ever
 LIVE_MANIFEST = "public"  # changes with every segment: how long it holds says its `Expires`
 RECORDING_MANIFEST = "public, max-age=60"
+AVATAR = "public, max-age=86400, immutable"  # not for ever: an account that is deleted takes its face with it
 
 HLS_TYPE = "application/vnd.apple.mpegurl"
 DASH_TYPE = "application/dash+xml"
 MP4_TYPE = "video/mp4"
 AUDIO_MP4_TYPE = "audio/mp4"
 JPEG_TYPE = "image/jpeg"
+WEBP_TYPE = "image/webp"
 
 BROADCAST_METADATA = "broadcast-id"  # object metadata of what many broadcasts share in turn (`live.m3u8`): whose it is
 
@@ -68,3 +70,22 @@ def thumbnail(stream_id: StreamId, broadcast_id: BroadcastId, number: int) -> st
 
 def poster(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
     return f"{stream_id}/{broadcast_id}/poster.jpg"
+
+
+def avatar(user_id: UserId, upload_id: str, size: int) -> str:
+    """A picture of `size` pixels each way. Every upload has names of its own, so that no cache shows an old one."""
+    return f"{avatar_prefix(user_id)}{upload_id}/{size}.webp"
+
+
+def avatar_prefix(user_id: UserId) -> str:
+    return f"avatars/{user_id}/"
+
+
+def avatar_upload(user_id: UserId, upload_id: str) -> str:
+    """In the bucket of uploads, which no viewer reaches: what was sent, until it is made into an avatar."""
+    return f"avatars/{user_id}/{upload_id}"
+
+
+def account_export(user_id: UserId, export_id: str) -> str:
+    """In the bucket of uploads, too: it is its owner's alone, and expires."""
+    return f"exports/{user_id}/{export_id}.json.gz"

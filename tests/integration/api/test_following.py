@@ -89,7 +89,7 @@ def test_two_who_follow_each_other_at_once_wait_for_each_other_only_one_way(api:
                 with engine.begin() as connection:
                     accounts, follows = Accounts(connection), Follows(connection)
                     following.unfollow(accounts, follows, UserId(who.user["id"]), whom.user["username"])
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
 
     threads = [threading.Thread(target=repeatedly, args=pair) for pair in ((ana, ben), (ben, ana))]

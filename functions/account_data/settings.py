@@ -1,0 +1,11 @@
+"""Stage 7 · what account_data reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class AccountDataSettings(EnvironmentSettings, frozen=True, kw_only=True):
+    database_secret: str
+    upload_bucket: str
+    media_bucket: str

@@ -1,0 +1,60 @@
+"""Stage 7 · joins what is done with one person's data to PostgreSQL and S3, at first use."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+
+from functions.account_data.erase_account import EraseAccount
+from functions.account_data.export_account import ExportAccount
+from functions.account_data.remove_avatar import remove_avatar_files
+from functions.account_data.settings import AccountDataSettings
+from headwater.adapters.account_exports import AccountExports
+from headwater.adapters.account_records import AccountRecords
+from headwater.adapters.avatars import Avatars
+from headwater.adapters.media_store import MediaStore
+from headwater.adapters.postgres import Database
+from headwater.adapters.secrets import secret
+from headwater.contracts import AccountTask, AccountTaskKind
+from headwater.settings import load_settings
+
+
+class UnitOfWork:
+    def __init__(self, connection: Connection) -> None:
+        self.records = AccountRecords(connection)
+        self.exports = AccountExports(connection)
+        self.avatars = Avatars(connection)
+
+
+@functools.cache
+def database() -> Database:
+    settings = load_settings(AccountDataSettings)
+    return Database(lambda: str(secret(settings.database_secret)["url"]))
+
+
+@contextmanager
+def unit_of_work() -> Iterator[UnitOfWork]:
+    with database().begin() as connection:
+        yield UnitOfWork(connection)
+
+
+@contextmanager
+def _avatars() -> Iterator[Avatars]:
+    with unit_of_work() as work:
+        yield work.avatars
+
+
+def perform(task: AccountTask) -> None:
+    """Raises DependencyUnavailable; then call it again."""
+    settings = load_settings(AccountDataSettings)
+    uploads, media = MediaStore(settings.upload_bucket), MediaStore(settings.media_bucket)
+    match task.kind:
+        case AccountTaskKind.EXPORT if task.export_id is not None:
+            ExportAccount(unit_of_work, uploads)(task.user_id, task.export_id)
+        case AccountTaskKind.ERASE:
+            EraseAccount(unit_of_work, uploads, media)(task.user_id)
+        case AccountTaskKind.REMOVE_AVATAR:
+            remove_avatar_files(_avatars, media, task.user_id)

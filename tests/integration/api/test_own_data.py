@@ -1,0 +1,252 @@
+"""One's picture, a copy of one's data, and the end of one's account: through the API and the functions behind it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from moto.sqs.models import sqs_backends
+from PIL import Image
+
+from functions.account_data import wiring as account_data_wiring
+from functions.account_data.handler import handler as account_data
+from functions.avatar_maker import wiring as avatar_wiring
+from functions.avatar_maker.handler import handler as avatar_maker
+from headwater.adapters import aws
+from headwater.adapters.chat_archive import ChatArchive
+from headwater.adapters.tables import chat_messages, sessions, users
+from headwater.contracts import ChatMessageArchived
+from headwater.domain.accounts import Role
+from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.ids import MessageId, StreamId, UserId, new_id
+from tests.aws import REGION, queue_record
+from tests.factories import publish, session_ref
+from tests.rest_api import MEDIA_BUCKET, PASSWORD, UPLOAD_BUCKET, Person, RestApi
+
+
+@pytest.fixture
+def behind(api: RestApi) -> Any:
+    """The functions behind the queues, which keep a connection each."""
+    yield api
+    for wiring in (account_data_wiring, avatar_wiring):
+        wiring.database().close()
+        wiring.database.cache_clear()
+    avatar_wiring.make_avatar.cache_clear()
+
+
+def keys(bucket: str, person: Person) -> list[str]:
+    """What lies under this person's name."""
+    listed = aws.client("s3").list_objects_v2(Bucket=bucket)
+    return sorted(each["Key"] for each in listed.get("Contents", []) if f"/{person.user['id']}/" in each["Key"])
+
+
+def send_file(person: Person, body: bytes, form: dict[str, Any] | None = None) -> str:
+    """What S3 does with a form that is filled in as it should be; answers with the object's key."""
+    if form is None:
+        form = person.api.post("/v1/me/avatar", {"content_type": "image/png"}).json
+    key: str = form["fields"]["key"]
+    aws.client("s3").put_object(Bucket=UPLOAD_BUCKET, Key=key, Body=body)
+    return key
+
+
+def notify(*uploaded: str) -> None:
+    records = [{"s3": {"object": {"key": key}}} for key in uploaded]
+    answer = avatar_maker({"Records": [queue_record("m", json.dumps({"Records": records}))]}, None)
+    assert answer["batchItemFailures"] == []
+
+
+def work_off() -> None:
+    """Hand what the API asked for to the function that does it."""
+    records = [queue_record(str(number), body) for number, body in enumerate(bodies())]
+    assert account_data({"Records": records}, None)["batchItemFailures"] == []
+
+
+def bodies() -> list[str]:
+    """Also of messages that are to come later, which takes a look behind moto's curtain."""
+    queue = sqs_backends["123456789012"][REGION].queues["account-data"]
+    found = [message.body for message in queue._messages]
+    queue._messages.clear()
+    return found
+
+
+def picture(colour: str = "red") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (300, 200), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def say(api: RestApi, person: Person, stream: dict[str, Any], text: str) -> None:
+    message = ChatMessageArchived(
+        stream_id=StreamId(stream["id"]),
+        seq=1,
+        message_id=MessageId(new_id()),
+        user_id=UserId(person.user["id"]),
+        username=person.user["username"],
+        text=text,
+        reply_to=None,
+        created_at=1_800_000_000_000,
+    )
+    with api.services.database.begin() as connection:
+        ChatArchive(connection).record([message])
+
+
+def test_a_form_takes_one_picture_of_the_type_and_size_that_it_says(api: RestApi) -> None:
+    person = api.newcomer()
+    form = person.api.post("/v1/me/avatar", {"content_type": "image/webp"}).json
+    assert form["fields"]["key"].startswith(f"avatars/{person.user['id']}/")
+    policy = json.loads(base64.b64decode(form["fields"]["policy"]))
+    assert ["content-length-range", 1, form["max_bytes"]] in policy["conditions"]
+    assert {"Content-Type": "image/webp"} in policy["conditions"]
+    assert {"key": form["fields"]["key"]} in policy["conditions"]
+    assert person.api.post("/v1/me/avatar", {"content_type": "image/svg+xml"}).code == "invalid_input"
+    assert person.api.get("/v1/me/avatar").json == {"status": "pending", "avatar_url": None, "problem": None}
+
+
+def test_an_upload_becomes_the_avatar_and_nothing_of_the_original_is_left(behind: RestApi) -> None:
+    person = behind.newcomer()
+    key = send_file(person, picture())
+    for _ in range(2):  # S3 notifies at least once
+        notify(key)
+    avatar = person.api.get("/v1/me/avatar").json
+    assert avatar["status"] == "ready"
+    assert behind.anonymous.get(f"/v1/users/{person.user['username']}").json["avatar_url"] == avatar["avatar_url"]
+    assert person.stream()["owner"]["avatar_url"] == avatar["avatar_url"]
+    shown = keys(MEDIA_BUCKET, person)
+    assert [name.rpartition("/")[2] for name in shown] == ["256.webp", "512.webp", "64.webp"]
+    assert any(avatar["avatar_url"].endswith(name) for name in shown)
+    assert keys(UPLOAD_BUCKET, person) == []
+    head = aws.client("s3").head_object(Bucket=MEDIA_BUCKET, Key=shown[0])
+    assert (head["ContentType"], head["CacheControl"]) == ("image/webp", "public, max-age=86400, immutable")
+
+
+def test_a_new_picture_replaces_the_old_one_and_one_that_is_overtaken_is_dropped(behind: RestApi) -> None:
+    person = behind.newcomer()
+    first = send_file(person, picture("red"))
+    notify(first)
+    old = person.api.get("/v1/me").json["avatar_url"]
+    overtaken = send_file(person, picture("green"))
+    newest = send_file(person, picture("blue"))
+    notify(newest)
+    notify(overtaken)
+    new = person.api.get("/v1/me").json["avatar_url"]
+    assert new != old
+    assert {name.split("/")[2] for name in keys(MEDIA_BUCKET, person)} == {newest.split("/")[2]}
+    assert keys(UPLOAD_BUCKET, person) == []
+
+
+def test_who_sent_no_picture_is_told_so_and_keeps_the_old_one(behind: RestApi) -> None:
+    person = behind.newcomer()
+    notify(send_file(person, picture()))
+    before = person.api.get("/v1/me").json["avatar_url"]
+    notify(send_file(person, b"<script>alert(1)</script>"))
+    avatar = person.api.get("/v1/me/avatar").json
+    assert (avatar["status"], avatar["avatar_url"]) == ("failed", before)
+    assert "JPEG" in avatar["problem"]
+    assert keys(UPLOAD_BUCKET, person) == []
+
+
+def test_an_avatar_that_is_taken_away_is_gone_with_its_files(behind: RestApi) -> None:
+    person = behind.newcomer()
+    notify(send_file(person, picture()))
+    assert person.api.delete("/v1/me/avatar").status == 204
+    assert person.api.get("/v1/me/avatar").json == {"status": "none", "avatar_url": None, "problem": None}
+    work_off()
+    assert keys(MEDIA_BUCKET, person) == []
+
+
+def test_a_copy_of_ones_data_holds_everything_and_no_secret(behind: RestApi) -> None:
+    person, other = behind.register(), behind.newcomer()
+    stream = person.stream(title="A stream of mine")
+    person.api.put(f"/v1/users/{other.user['username']}/follow")
+    token = person.api.post("/v1/me/tokens", {"name": "Bot", "scopes": ["read:account"]}).json["token"]
+    for text in ("One thing", "Another thing"):
+        say(behind, person, stream, text)
+    say(behind, other, stream, "Somebody else's words")
+    asked = person.api.post("/v1/me/exports")
+    assert (asked.status, asked.json["status"], asked.json["url"]) == (202, "pending", None)
+    again = person.api.post("/v1/me/exports")
+    assert (again.status, again.headers["retry-after"]) == (429, "3600")
+    work_off()
+    ready = person.api.get("/v1/me/exports").json["items"][0]
+    assert ready["status"] == "ready"
+    assert "X-Amz-Signature" in ready["url"] or "Signature=" in ready["url"]
+    (key,) = keys(UPLOAD_BUCKET, person)
+    assert key.startswith(f"exports/{person.user['id']}/")
+    text = gzip.decompress(aws.client("s3").get_object(Bucket=UPLOAD_BUCKET, Key=key)["Body"].read()).decode()
+    copy = json.loads(text)
+    assert copy["account"][0]["email"] == person.user["email"]
+    assert copy["streams"][0]["title"] == "A stream of mine"
+    assert copy["following"][0]["username"] == other.user["username"]
+    assert [message["text"] for message in copy["chat_messages"]] == ["One thing", "Another thing"]
+    for secret in (token, "argon2", "hash", "Somebody else's words"):
+        assert secret not in text
+    assert other.api.get("/v1/me/exports").json["items"] == []
+
+
+def test_an_account_is_deleted_by_password_and_leaves_only_anonymous_words(behind: RestApi) -> None:
+    person, friend, fan = behind.register(), behind.newcomer(), behind.newcomer()
+    person.api.put(f"/v1/users/{friend.user['username']}/follow")
+    fan.api.put(f"/v1/users/{person.user['username']}/follow")
+    stream, elsewhere = person.stream(), friend.stream()
+    behind.go_live(stream)
+    say(behind, person, elsewhere, "Hello there")
+    notify(send_file(person, picture()))
+
+    assert person.api.post("/v1/me/deletion", {"password": "not it at all"}).code == "invalid_input"
+    assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
+    # At once: nobody can be them, find them, watch them or publish.
+    assert person.api.get("/v1/me").status == 401
+    assert behind.anonymous.post("/v1/auth/refresh", {"refresh_token": person.refresh_token}).status == 401
+    login = {"login": person.user["username"], "password": PASSWORD}
+    assert behind.anonymous.post("/v1/auth/login", login).code == "invalid_credentials"
+    assert behind.anonymous.get(f"/v1/users/{person.user['username']}").status == 404
+    assert behind.anonymous.get(f"/v1/streams/{stream['id']}").status == 404
+    assert behind.happen(stream, publish(session_ref("after"))).outcome is Outcome.REFUSED
+    assert fan.api.get("/v1/me/following").json["items"] == []
+    # And soon: nothing is left.
+    work_off()
+    with behind.services.database.begin() as connection:
+        assert connection.execute(users.select().where(users.c.id == person.user["id"])).first() is None
+        (said,) = connection.execute(chat_messages.select()).all()
+    assert (said.user_id, said.username, said.text) == ("", "deleted", "Hello there")
+    assert keys(MEDIA_BUCKET, person) == []
+    assert behind.anonymous.get(f"/v1/users/{friend.user['username']}").json["follower_count"] == 0
+    work_off()
+    behind.register(person.user["username"])  # the name is free again
+
+
+def test_words_that_reach_the_archive_after_their_author_has_gone_are_nobodys(behind: RestApi) -> None:
+    person, friend = behind.register(), behind.newcomer()
+    stream = friend.stream()
+    assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
+    say(behind, person, stream, "Late words")
+    with behind.services.database.begin() as connection:
+        (said,) = connection.execute(chat_messages.select()).all()
+    assert (said.user_id, said.username) == ("", "deleted")
+
+
+def test_without_a_password_only_a_fresh_sign_in_deletes_an_account(api: RestApi) -> None:
+    stale, fresh = api.newcomer(), api.newcomer()
+    with api.services.database.begin() as connection:
+        long_ago = datetime.now(UTC) - timedelta(minutes=11)
+        of_stale = sessions.update().where(sessions.c.user_id == stale.user["id"])
+        connection.execute(of_stale.values(created_at=long_ago))
+    assert stale.api.post("/v1/me/deletion", {}).code == "reauthentication_required"
+    assert fresh.api.post("/v1/me/deletion", {}).status == 204
+
+
+def test_the_only_admin_cannot_leave_the_site_to_nobody(api: RestApi) -> None:
+    admin = api.newcomer(Role.ADMIN)
+    assert admin.api.post("/v1/me/deletion", {}).code == "last_admin"
+
+
+def test_a_request_to_erase_an_account_that_was_not_closed_is_void(behind: RestApi) -> None:
+    person = behind.newcomer()
+    task = json.dumps({"kind": "erase", "user_id": person.user["id"]})
+    assert account_data({"Records": [queue_record("m", task)]}, None)["batchItemFailures"] == []
+    assert person.api.get("/v1/me").status == 200
