@@ -23,6 +23,7 @@ class SourceSettings(EnvironmentSettings, frozen=True, kw_only=True):
     pull_allow: Annotated[str, msgspec.Meta(min_length=1)]  # networks that may pull, comma-separated CIDRs
     source_buffer_seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 60.0
     source_buffer_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 64_000_000  # of one source
+    source_buffers_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] = 1_500_000_000  # of all together
 
 
 class Settings(SourceSettings, frozen=True, kw_only=True):

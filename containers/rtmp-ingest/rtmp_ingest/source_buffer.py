@@ -13,6 +13,7 @@ from headwater.media.flv import Tag, TagKind, at_time, file_header, tag_bytes
 from headwater.media.source_mark import SourceMark, is_mark
 
 CLOCK_TOLERANCE_MS = 1000
+_OBJECT_BYTES = 250  # what Python takes for each tag: a source of tiny ones must not cost ten times what is counted
 _METADATA = b"\x02\x00\x0aonMetaData"
 
 
@@ -29,15 +30,16 @@ class _Kept:
 
     @property
     def size(self) -> int:
-        return len(self.data)
+        return len(self.data) + _OBJECT_BYTES
 
 
 class SourceBuffer:
-    def __init__(self, *, keep_ms: int, max_size: int) -> None:
+    def __init__(self, *, keep_ms: int, max_size: int, first: int = 0) -> None:
+        """`first` is the first tag's number: higher than any of an earlier buffer of the same source."""
+        self.max_size = max_size  # bytes; may be changed, and holds from the next tag on
         self._keep_ms = keep_ms
-        self._max_size = max_size
         self._kept: list[_Kept] = []
-        self._first = 0  # the number of the oldest one
+        self._first = first  # the number of the oldest one
         self._size = 0
         self._entries: list[int] = []  # the numbers of those that reading can begin with
         self._picture_at: int | None = None  # when the last one was received; None: reading can begin with any sound
@@ -56,7 +58,7 @@ class SourceBuffer:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Bytes of memory, about."""
         return self._size
 
     def append(self, tag: Tag, received_at: int) -> None:
@@ -151,11 +153,11 @@ class SourceBuffer:
             last = self._kept[end - 1 - self._first] if end > self._first else None
             if last is None:
                 continue
-            if last.received_at >= now - self._keep_ms and self._size - freed <= self._max_size:
+            if last.received_at >= now - self._keep_ms and self._size - freed <= self.max_size:
                 break
             freed += sum(kept.size for kept in self._kept[drop_to - self._first : end - self._first])
             drop_to = end
-        while self._size - freed > self._max_size and drop_to < self.next:
+        while self._size - freed > self.max_size and drop_to < self.next:
             freed += self._at(drop_to).size
             drop_to += 1
         if drop_to > self._first:

@@ -12,8 +12,9 @@ import contextlib
 import ipaddress
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from headwater.media.flv import Tag
 from rtmp_ingest.source_buffer import FellBehind, SourceBuffer
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -30,19 +31,32 @@ class Source:
     """A buffer, and those who wait for more of it."""
 
     def __init__(self, *, keep_ms: int, max_size: int) -> None:
-        self.buffer = SourceBuffer(keep_ms=keep_ms, max_size=max_size)
+        # A consumer of an earlier run of this server may come back and ask for what follows its last tag. There are fewer
+        # tags than milliseconds, so its number is below ours, and it is not given what only bears the same number.
+        self.buffer = SourceBuffer(keep_ms=keep_ms, max_size=max_size, first=time.time_ns() // 1_000_000)
+        self.attached = asyncio.Event()  # nginx plays it to us
+        self.over = asyncio.Event()
         self.heard_at = time.monotonic()
         self._waiting: set[asyncio.Event] = set()
 
-    def wake(self) -> None:
-        self.heard_at = time.monotonic()
-        for event in self._waiting:
-            event.set()
+    def add(self, tags: Iterable[Tag]) -> None:
+        """What the publisher sent just now."""
+        now = time.time_ns() // 1_000_000
+        for tag in tags:
+            self.buffer.append(tag, now)
+            self.heard_at = time.monotonic()
+        self._wake()
 
     def end(self) -> None:
         if not self.buffer.ended:
             self.buffer.ended = True
-            self.wake()
+            self.heard_at = time.monotonic()
+            self.over.set()
+            self._wake()
+
+    def _wake(self) -> None:
+        for event in self._waiting:
+            event.set()
 
     async def wait_for(self, number: int) -> None:
         """Until tag `number` is there, or never will be."""
@@ -60,9 +74,17 @@ class SourceHttp:
     def __init__(self, sources: Mapping[str, Source], allowed: Sequence[Network]) -> None:
         self._sources = sources
         self._allowed = allowed
+        self._answering: set[asyncio.Task[None] | None] = set()
+
+    async def drain(self, seconds: float) -> None:
+        """Until every consumer has what there was for it. A connection that is cut off must not look like a source's end."""
+        if waiting := [task for task in self._answering if task is not None]:
+            await asyncio.wait(waiting, timeout=seconds)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: one request, one source."""
+        task = asyncio.current_task()
+        self._answering.add(task)
         try:
             if not self._may_pull(writer):
                 await _refuse(writer, "403 Forbidden")
@@ -81,6 +103,7 @@ class SourceHttp:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+            self._answering.discard(task)
 
     def _may_pull(self, writer: asyncio.StreamWriter) -> bool:
         peer = writer.get_extra_info("peername")

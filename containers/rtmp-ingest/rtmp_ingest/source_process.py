@@ -16,7 +16,7 @@ from rtmp_ingest.settings import SourceSettings
 
 ATTACH_SECONDS = 0.3  # fails open: a publisher does not wait longer, and what it sends until then may be missed
 READY_SECONDS = 5.0
-STOP_SECONDS = 1.0
+STOP_SECONDS = 1.5  # consumers take what they have not read yet
 PAUSE_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
@@ -112,6 +112,7 @@ def _environment(settings: SourceSettings) -> dict[str, str]:
         "PULL_ALLOW": settings.pull_allow,
         "SOURCE_BUFFER_SECONDS": str(settings.source_buffer_seconds),
         "SOURCE_BUFFER_BYTES": str(settings.source_buffer_bytes),
+        "SOURCE_BUFFERS_BYTES": str(settings.source_buffers_bytes),
     }
 
 

@@ -14,55 +14,19 @@ import time
 from ipaddress import IPv4Address
 
 from headwater.settings import load_settings
-from rtmp_ingest.rtmp_chunks import MalformedChunk
-from rtmp_ingest.rtmp_reader import RtmpAddress, RtmpReader, SourceEnded
+from rtmp_ingest.rtmp_reader import RtmpAddress
 from rtmp_ingest.settings import SourceSettings, parse_networks
 from rtmp_ingest.source_http import Source, SourceHttp
+from rtmp_ingest.source_player import LOOPBACK, keep_playing
 
 APPLICATION = "live"
-LOOPBACK = "127.0.0.1"
 ANY_ADDRESS = str(IPv4Address(0))
-CONNECT_SECONDS = 2.0
-NOTHING_SECONDS = 40.0  # a name that was let in, and under which nothing ever came
+ATTACH_SECONDS = 2.0
+NOTHING_SECONDS = 40.0  # without anything from a publisher: nginx drops silent ones much sooner, so there is none
 LOOK_SECONDS = 1.0
+DRAIN_SECONDS = 0.7
 
 log = logging.getLogger(__name__)
-
-
-class SourcePlayer(asyncio.Protocol):
-    """One connection to nginx, as a player of one stream: what it receives becomes the source's buffer."""
-
-    def __init__(self, source: Source, address: RtmpAddress, on_ready: asyncio.Event) -> None:
-        self._source = source
-        self._reader = RtmpReader(address)
-        self._ready = on_ready
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP
-        self._transport = transport
-        transport.write(self._reader.outgoing())
-
-    def data_received(self, data: bytes) -> None:
-        assert self._transport is not None  # noqa: S101 - made before anything is received
-        now = time.time_ns() // 1_000_000
-        try:
-            for tag in self._reader.receive(data):
-                self._source.buffer.append(tag, now)
-        except (SourceEnded, MalformedChunk) as reason:
-            log.info("source over: %s", reason)
-            self._transport.abort()
-            self._source.end()
-            return
-        if answer := self._reader.outgoing():
-            self._transport.write(answer)
-        if self._reader.is_playing:
-            self._ready.set()
-        self._source.wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        del exc
-        self._source.end()
 
 
 class SourceServer:
@@ -70,41 +34,52 @@ class SourceServer:
 
     def __init__(self, settings: SourceSettings) -> None:
         self._settings = settings
-        self._sources: dict[str, Source] = {}
-        self.http = SourceHttp(self._sources, parse_networks(settings.pull_allow))
+        self.sources: dict[str, Source] = {}
+        self._playing: set[asyncio.Task[None]] = set()
+        self.http = SourceHttp(self.sources, parse_networks(settings.pull_allow))
 
     async def attach(self, name: str) -> None:
-        """Returns once nginx plays `name` to us. Raises OSError, TimeoutError."""
-        source = self._sources.get(name)
-        if source is not None and not source.buffer.ended:
-            return
+        """Returns once nginx plays `name` to us; it is tried further if that takes longer. Raises TimeoutError."""
+        source = self.sources.get(name)
+        if source is None or source.buffer.ended:
+            source = self._begin(name)
+        async with asyncio.timeout(ATTACH_SECONDS):
+            await source.attached.wait()
+
+    def _begin(self, name: str) -> Source:
         settings = self._settings
         source = Source(keep_ms=round(settings.source_buffer_seconds * 1000), max_size=settings.source_buffer_bytes)
+        self.sources[name] = source
+        self._share_memory()
         host, _, port = settings.rtmp_listen.rpartition(":")
         address = RtmpAddress(LOOPBACK if host == ANY_ADDRESS else host, int(port), APPLICATION, name)
-        ready = asyncio.Event()
-        transport, _ = await asyncio.wait_for(
-            # Only 127.0.0.1 may play, also where nginx listens on another of this machine's addresses.
-            asyncio.get_running_loop().create_connection(
-                lambda: SourcePlayer(source, address, ready), address.host, address.port, local_addr=(LOOPBACK, 0)
-            ),
-            CONNECT_SECONDS,
-        )
-        self._sources[name] = source
-        try:
-            await asyncio.wait_for(ready.wait(), CONNECT_SECONDS)
-        except TimeoutError:
-            transport.abort()
-            raise
+        task = asyncio.create_task(keep_playing(source, address))
+        self._playing.add(task)
+        task.add_done_callback(self._playing.discard)
+        return source
+
+    def _share_memory(self) -> None:
+        """What all buffers may take together is divided among the sources that there are."""
+        settings = self._settings
+        share = settings.source_buffers_bytes // max(1, len(self.sources))
+        for source in self.sources.values():
+            source.buffer.max_size = min(settings.source_buffer_bytes, share)
+
+    async def finish(self) -> None:
+        """Nothing more comes: let consumers have what they have not read yet."""
+        for source in self.sources.values():
+            source.end()
+        await self.http.drain(DRAIN_SECONDS)
 
     async def forget_ended(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for name, source in list(self._sources.items()):
+            for name, source in list(self.sources.items()):
                 age = time.monotonic() - source.heard_at
                 if source.buffer.ended and age > self._settings.source_buffer_seconds:
-                    del self._sources[name]
-                elif not source.buffer.next and age > NOTHING_SECONDS:
+                    del self.sources[name]
+                    self._share_memory()
+                elif age > NOTHING_SECONDS:
                     source.end()
 
     async def obey(self, lines: asyncio.StreamReader) -> None:
@@ -120,8 +95,8 @@ class SourceServer:
     async def _attach_and_say(self, name: str) -> None:
         try:
             await self.attach(name)
-        except (OSError, TimeoutError) as error:
-            log.warning("cannot attach to nginx: %s", type(error).__name__)
+        except TimeoutError:
+            log.warning("nginx does not play yet")
             return
         _say(f"attached {name}")
 
@@ -142,6 +117,7 @@ async def _serve(settings: SourceSettings) -> None:
     await sources.obey(lines)
     forgetting.cancel()
     listening.close()
+    await sources.finish()
 
 
 def main() -> None:
