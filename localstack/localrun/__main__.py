@@ -18,7 +18,7 @@ from localrun.processes import ServiceFailed
 from localrun.run_lock import AlreadyRunning, RunLock, holder
 
 _DOWN_SECONDS = 15.0
-_KEPT_DATA = ("postgres", "postgres.new", "emulator", "ingest", "logs")
+_KEPT_DATA = ("postgres", "postgres.new", "emulator", "ingest", "logs", "mail")
 _KEPT_FILES = ("postgres-password", "postgres-password.new", "deployed.json", "ecs.json", "ecs.new", "demo.json")
 
 
@@ -59,7 +59,7 @@ def announce(plan: StackPlan, console: Console) -> None:
     console.say("stack", "ready")
     console.plain(
         f"\n  Web     {plan.cdn_url}\n  API     {plan.api_url}/v1/docs\n  Chat    {plan.ws_url}\n"
-        f"  RTMP    {plan.rtmp_url}\n  Logs    {plan.logs}\n\n  Ctrl-C stops everything.\n"
+        f"  RTMP    {plan.rtmp_url}\n  Mail    {plan.data / 'mail'}\n  Logs    {plan.logs}\n\n  Ctrl-C stops everything.\n"
     )
 
 

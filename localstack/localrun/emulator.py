@@ -45,6 +45,7 @@ async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]
         "DOCKER_HOST": "unix:///none",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
+        "SMTP_HOST": f"{LOOPBACK}:{plan.ports.mail}",
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(state / "s3"),
         "PERSIST_STATE": "1",

@@ -37,6 +37,7 @@ class Ports:
     hook_relay: int
     sources: int
     media_gate: int
+    mail: int
 
     @classmethod
     def at_offset(cls, offset: int) -> Ports:
@@ -54,6 +55,7 @@ class Ports:
             hook_relay=14936 + offset,
             sources=14937 + offset,
             media_gate=14571 + offset,
+            mail=14938 + offset,
         )
 
 

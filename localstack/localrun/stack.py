@@ -21,6 +21,7 @@ from localrun.ecs_service import ecs_endpoint
 from localrun.edge import edge
 from localrun.emulator import emulator
 from localrun.ingest import ingest
+from localrun.mailbox import mailbox
 from localrun.plan import StackPlan
 from localrun.port_holders import holder_of, is_free
 from localrun.postgres import postgres
@@ -93,7 +94,7 @@ async def _services(plan: StackPlan, processes: Processes, console: Console) -> 
     stores = _together(postgres(plan, processes), cache(plan, processes), emulator(plan, processes))
     async with stores as (database_url, _, _):
         console.say("stores", "PostgreSQL, Redis and MiniStack answer")
-        async with ecs_endpoint(plan, processes):
+        async with ecs_endpoint(plan, processes), mailbox(plan):
             deployed = await deploy(plan, processes, console, database_url=str(database_url))
             async with _together(edge(plan, processes, deployed), ingest(plan, processes, deployed)):
                 console.progress("stack", "waiting for the first answers")
@@ -142,6 +143,7 @@ def check_ports(plan: StackPlan) -> None:
         "ingest_loopback",
         "hook_relay",
         "sources",
+        "mail",
     )
     if plan.external_aws is None:
         names += ("emulator",)

@@ -257,17 +257,18 @@ def test_any_other_algorithm_also_with_its_own_right_key(issuer: Issuer) -> None
     other = rsa.generate_private_key(65537, 2048)
     for algorithm, key in (("RS256", other), ("PS256", other), ("ES384", ec.generate_private_key(ec.SECP384R1()))):
         headers = {"kid": issuer.key.kid, "typ": "at+jwt"}
-        assert refused(issuer, jwt.encode(issuer.claims(), key, algorithm=algorithm, headers=headers))  # type: ignore[arg-type]
+        assert refused(issuer, jwt.encode(issuer.claims(), key, algorithm=algorithm, headers=headers))
 
 
 def test_extensions_that_nobody_understands(issuer: Issuer) -> None:
     """RFC 7515 § 4.1.11: `crit` has to be understood or the token refused (CVE-2026-32597, PyJWT). RFC 7797: `b64`."""
-    for extension in (
+    extensions: tuple[dict[str, Any], ...] = (
         {"crit": ["exp"]},
         {"crit": ["unknown"], "unknown": 1},
         {"crit": []},
         {"b64": False, "crit": ["b64"]},
-    ):
+    )
+    for extension in extensions:
         assert refused(issuer, issuer.assembled({**issuer.header, **extension}, issuer.claims(), issuer.signature))
 
 
