@@ -38,6 +38,9 @@ class Bucket(ThreadingHTTPServer):
         self.release = threading.Event()
         self.release.set()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """An edge that was stopped leaves its connections behind."""
+
 
 class Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
