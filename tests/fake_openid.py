@@ -49,6 +49,7 @@ class FakeOpenId:
     replies: dict[str, Callable[[], Reply]] = field(default_factory=dict)
     received: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    pass_on: Callable[[dict[str, str]], str] | None = None  # where /authorize sends a browser, instead of a page
     alter_claims: Callable[[dict[str, Any]], dict[str, Any]] = dict
 
     @property
@@ -79,7 +80,7 @@ class FakeOpenId:
 
     def authorize(self, url: str) -> str:
         """What its page does once somebody has agreed: the address that it sends the browser back to."""
-        asked = {name: values[-1] for name, values in parse_qs(urlsplit(url).query).items()}
+        asked = _fields(urlsplit(url).query)
         assert asked["client_id"] == self.client_id
         assert asked["response_type"] == "code"
         code = secrets.token_urlsafe(16)
@@ -100,6 +101,8 @@ class FakeOpenId:
             return as_json({"keys": [{**key, "alg": "RS256", "e": "AQAB", "kid": self.kid, "use": "sig"}]})
         if path == "/token":
             return self._token(form)
+        if path == "/authorize" and self.pass_on is not None:
+            return 302, {"Location": self.pass_on(form)}, b""
         return as_json({"status": 404, "message": "Not Found"}, 404)
 
     def _token(self, form: dict[str, str]) -> Reply:
@@ -132,17 +135,21 @@ class FakeOpenId:
         )
 
 
+def _fields(form: str) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(form).items()}
+
+
 @contextmanager
-def fake_openid(path: str = "", **settings: Any) -> Iterator[FakeOpenId]:
+def fake_openid(path: str = "", port: int = 0, **settings: Any) -> Iterator[FakeOpenId]:
     """Runs one on loopback; its issuer has the path `path`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer({})
+            self._answer(_fields(urlsplit(self.path).query))
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            self._answer({name: values[-1] for name, values in parse_qs(body).items()})
+            self._answer(_fields(body))
 
         def _answer(self, form: dict[str, str]) -> None:
             asked = urlsplit(self.path).path
@@ -157,7 +164,7 @@ def fake_openid(path: str = "", **settings: Any) -> Iterator[FakeOpenId]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     fake = FakeOpenId(f"http://127.0.0.1:{server.server_port}{path}", **settings)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

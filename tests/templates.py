@@ -101,7 +101,7 @@ def _synthesise() -> None:
 
     from infra.bundling import Bundle
     from infra.cdk_app import CDK_CONTEXT, add_stacks
-    from infra.config import FunctionRuntime, LocalValues, local
+    from infra.config import FunctionRuntime, LocalValues, SignInProvider, local
 
     def empty_bundle(function: str, runtime: FunctionRuntime) -> Bundle:
         archive = Path(os.environ["CDK_OUTDIR"], f"{function}.zip")
@@ -109,8 +109,12 @@ def _synthesise() -> None:
             opened.writestr("functions/__init__.py", "")
         return Bundle(archive, function)
 
+    providers = (
+        SignInProvider(name="google", client_id="of-google", client_secret="of-google, hidden"),
+        SignInProvider(name="acme", client_id="of-acme", issuer="https://acme.example", label="Acme"),
+    )
     app = App(context=CDK_CONTEXT)
-    add_stacks(app, stage=local(LocalValues()), bundle=empty_bundle)
+    add_stacks(app, stage=local(LocalValues(sign_in_providers=providers)), bundle=empty_bundle)
     app.synth()
 
 

@@ -39,6 +39,11 @@ def test_the_local_stack_can_move_every_address(tmp_path: Path) -> None:
         ('{"ws_url": 8001}', "ws_url"),
         ('{"rtmp_urls": "rtmp://127.0.0.1/live"}', "rtmp_urls"),
         ('{"rtmp_urls": []}', "rtmp_urls"),
+        ('{"sign_in_providers": {}}', "sign_in_providers"),
+        ('{"sign_in_providers": [{"name": "google"}]}', "client_id"),
+        ('{"sign_in_providers": [{"name": "google", "client_id": 5}]}', "strings"),
+        ('{"sign_in_providers": [{"name": "acme", "client_id": "x"}]}', "'acme' needs an issuer"),
+        ('{"sign_in_providers": [{"name": "acme", "client_id": "x", "issuer": "http://acme.example"}]}', "https"),
     ],
 )
 def test_a_wrong_value_is_named(text: str, named: str) -> None:
