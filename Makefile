@@ -47,7 +47,7 @@ check: $(DONE)/python ## format, lint, types, layers, security: the fast, static
 	@echo "check: pages";        for file in web/*.js; do node --check --input-type=module < $$file; done
 	@# Where temporary files lie is judged by ruff (S108), with the reason beside each exception.
 	@echo "check: security";     .venv/bin/bandit --quiet --recursive --severity-level medium --skip B108 $(filter-out tests bench,$(wildcard $(CHECKED)))
-	@echo "check: scripts";      for file in $(SETUP)/system-packages $(SETUP)/uv $(SETUP)/browser .ci/run; do sh -n $$file; done
+	@echo "check: scripts";      for file in $(SETUP)/system-packages $(SETUP)/uv $(SETUP)/browser $(SETUP)/step .ci/run; do sh -n $$file; done
 	@echo "check: everything is fine"
 
 test: setup-tests ## every test: the quick tiers side by side, then end to end on one stack
@@ -85,17 +85,15 @@ $(DONE)/system-for-tests: $(SETUP)/system-packages $(SETUP)/test-packages.txt $(
 
 $(DONE)/python: $(DONE)/system pyproject.toml uv.lock $(SETUP)/uv
 	@$(SETUP)/uv
-	@echo "setup: Python packages into .venv"
-	@uv sync --frozen --quiet
+	@$(SETUP)/step "Python packages into .venv" uv sync --frozen --quiet
 	@touch $@
 
 # MiniStack pins its own botocore; the functions it runs are bundled for the interpreter that both share.
 $(DONE)/emulator: $(DONE)/python
-	@echo "setup: MiniStack into .venv-emulator"
-	@UV_PROJECT_ENVIRONMENT=.venv-emulator uv sync --frozen --quiet --no-default-groups --only-group emulator --python $(PYTHON)
+	@UV_PROJECT_ENVIRONMENT=.venv-emulator $(SETUP)/step "MiniStack into .venv-emulator" \
+		uv sync --frozen --quiet --no-default-groups --only-group emulator --python $(PYTHON)
 	@touch $@
 
 $(DONE)/node: $(DONE)/system package.json package-lock.json
-	@echo "setup: npm packages into node_modules"
-	@npm ci --no-audit --no-fund --loglevel=error
+	@$(SETUP)/step "npm packages into node_modules" npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
