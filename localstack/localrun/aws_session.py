@@ -1,4 +1,4 @@
-"""The local stack's own way into the emulated AWS: dummy credentials, one endpoint."""
+"""The local stack's own way into the emulated AWS."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from localrun.emulator import REGION
-from localrun.plan import StackPlan
-
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-"""Emulators accept any; without them no client signs."""
+from localrun.plan import AwsAccess
 
 
-def clients(plan: StackPlan) -> partial[Any]:
-    """`clients(plan)("sqs")` is a client of SQS. A cold function may take its time, so reading waits long."""
+def clients(aws: AwsAccess) -> partial[Any]:
+    """`clients(aws)("sqs")` is a client of SQS. A cold function may take its time, so reading waits long."""
     session = boto3.Session(
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=REGION,
+        aws_access_key_id=aws.access_key, aws_secret_access_key=aws.secret_key, region_name=aws.region
     )
     config = Config(connect_timeout=3, read_timeout=180, retries={"max_attempts": 1})
-    return partial(session.client, endpoint_url=plan.aws_endpoint, config=config)
+    return partial(session.client, endpoint_url=aws.endpoint, config=config)
+
+
+def account_of(aws: AwsAccess) -> str:
+    """The account that the credentials belong to. Raises what botocore does when the endpoint is away or is no AWS."""
+    return str(clients(aws)("sts").get_caller_identity()["Account"])

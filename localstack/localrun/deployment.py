@@ -15,9 +15,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localrun.aws_session import CREDENTIALS, clients
+from localrun.aws_session import account_of, clients
 from localrun.console import Console
-from localrun.emulator import ACCOUNT, REGION
 from localrun.plan import REPOSITORY, StackPlan
 from localrun.processes import Processes, ServiceFailed, base_environment
 
@@ -74,9 +73,9 @@ def local_values(plan: StackPlan, database_url: str) -> dict[str, Any]:
         "rtmp_urls": [plan.rtmp_url],
         "cache_url": plan.cache_url,
         "database_url": database_url,
-        "aws_endpoint": plan.aws_endpoint,
+        "aws_endpoint": plan.aws.endpoint,
         "ecs_endpoint": plan.ecs_endpoint,
-        "websocket_callback_url": plan.aws_endpoint + "/_aws/execute-api/{api_id}/{stage}",
+        "websocket_callback_url": plan.aws.endpoint + "/_aws/execute-api/{api_id}/{stage}",
         "sign_in_providers": _sign_in_providers(plan.sign_in_providers),
     }
 
@@ -126,7 +125,7 @@ def _folder(plan: StackPlan) -> Path:
 
 
 def _is_complete(plan: StackPlan, stack: str) -> bool:
-    cloudformation: Any = clients(plan)("cloudformation")
+    cloudformation: Any = clients(plan.aws)("cloudformation")
     try:
         [described] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except (ClientError, BotoCoreError, ValueError):
@@ -146,11 +145,12 @@ async def _run_cdk(
     cdk = REPOSITORY / "node_modules" / ".bin" / "cdk"
     if not cdk.exists():
         raise ServiceFailed("The CDK CLI is not installed: run `make setup`.")
-    env = _cdk_environment(plan, values_file)
+    account = await asyncio.to_thread(account_of, plan.aws)
+    env = _cdk_environment(plan, account, values_file)
     if not await asyncio.to_thread(_is_complete, plan, _TOOLKIT):
         console.progress(_NAME, "bootstrapping the account")
         # In a folder without a cdk.json: the CLI would synthesise the app first, for nothing.
-        bootstrap = [str(cdk), "bootstrap", f"aws://{ACCOUNT}/{REGION}", *_QUIET]
+        bootstrap = [str(cdk), "bootstrap", f"aws://{account}/{plan.aws.region}", *_QUIET]
         await _run(processes, "bootstrap", bootstrap, env=env, cwd=folder)
     console.say(_NAME, "synthesising the stacks and bundling the functions")
     argv = [
@@ -184,17 +184,14 @@ async def _run(
         raise ServiceFailed(processes.account_of(name, f"ended with exit code {code}"))
 
 
-def _cdk_environment(plan: StackPlan, values_file: Path) -> dict[str, str]:
+def _cdk_environment(plan: StackPlan, account: str, values_file: Path) -> dict[str, str]:
     return base_environment() | {
-        **CREDENTIALS,
-        "AWS_ENDPOINT_URL": plan.aws_endpoint,
-        "AWS_ENDPOINT_URL_S3": plan.aws_endpoint,
+        **plan.aws.environment(),
+        "AWS_ENDPOINT_URL_S3": plan.aws.endpoint,
         "AWS_S3_FORCE_PATH_STYLE": "1",
         "AWS_ENVAR_ALLOWLIST": "AWS_S3_FORCE_PATH_STYLE",
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "CDK_DEFAULT_ACCOUNT": ACCOUNT,
-        "CDK_DEFAULT_REGION": REGION,
+        "CDK_DEFAULT_ACCOUNT": account,
+        "CDK_DEFAULT_REGION": plan.aws.region,
         # The CLI remembers accounts by credentials in its home: shared, it would confuse two endpoints.
         "CDK_HOME": str(_folder(plan) / "cdk-home"),
         "CDK_DOCKER": "true",
@@ -222,7 +219,7 @@ class _Progress:
 
 
 def _invoke(plan: StackPlan, function: str) -> None:
-    aws_lambda: Any = clients(plan)("lambda")
+    aws_lambda: Any = clients(plan.aws)("lambda")
     try:
         answer = aws_lambda.invoke(FunctionName=function, Payload=b"{}")
     except (ClientError, BotoCoreError) as error:
@@ -237,4 +234,4 @@ def _repeat_cors(plan: StackPlan, api_id: str) -> None:
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::ApiGatewayV2::Api":
             cors = resource["Properties"]["CorsConfiguration"]
-            clients(plan)("apigatewayv2").update_api(ApiId=api_id, CorsConfiguration=cors)
+            clients(plan.aws)("apigatewayv2").update_api(ApiId=api_id, CorsConfiguration=cors)

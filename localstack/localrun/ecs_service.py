@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from localrun.emulator import REGION
 from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
 from localrun.processes import Processes, Program, base_environment
 from localrun.readiness import wait_until
@@ -18,13 +17,12 @@ async def ecs_endpoint(plan: StackPlan, processes: Processes) -> AsyncIterator[N
     folder = plan.run / "tasks"
     folder.mkdir(parents=True, exist_ok=True)
     env = base_environment() | {
+        **plan.aws.environment(),
         "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'localstack'}",
         "ECS_PORT": str(plan.ports.ecs),
         "ECS_JOURNAL": str(plan.data / "ecs.json"),
         "ECS_TASK_FOLDERS": str(folder),
         "ECS_TASK_LOGS": str(plan.logs),
-        "AWS_ENDPOINT_URL": plan.aws_endpoint,
-        "AWS_REGION": REGION,
     }
     program = Program(
         name="ecs", argv=[sys.executable, "-m", "localrun.ecs"], env=env, cwd=folder, stop_seconds=5.0, restarts=True

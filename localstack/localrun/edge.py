@@ -10,10 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from localrun.aws_session import CREDENTIALS
 from localrun.deployment import Deployed
 from localrun.ecs_service import listens
-from localrun.emulator import REGION
 from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
 from localrun.processes import Processes, Program, base_environment
 from localrun.readiness import wait_until
@@ -40,10 +38,8 @@ async def edge(plan: StackPlan, processes: Processes, deployed: Deployed) -> Asy
 def _media_gate(plan: StackPlan, deployed: Deployed, folder: Path) -> Program:
     """Decides who may have which object, in the place of CloudFront's key group and function."""
     env = base_environment() | {
-        **CREDENTIALS,
+        **plan.aws.environment(),
         "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'localstack'}",
-        "AWS_ENDPOINT_URL": plan.aws_endpoint,
-        "AWS_DEFAULT_REGION": REGION,
         "MEDIA_GATE_PORT": str(plan.ports.media_gate),
         "CDN_URL": plan.cdn_url,
         "STREAM_TABLE": deployed["StreamTable"],
@@ -58,7 +54,7 @@ def edge_values(plan: StackPlan, deployed: Deployed) -> dict[str, str]:
     return {
         # As root, workers would become a user who may not enter a checkout under /root.
         "USER": "user root;" if os.geteuid() == 0 else "",
-        "AWS": urlsplit(plan.aws_endpoint).netloc,
+        "AWS": urlsplit(plan.aws.endpoint).netloc,
         "GATE": f"{LOOPBACK}:{plan.ports.media_gate}",
         "API_PORT": str(plan.ports.api),
         "WS_PORT": str(plan.ports.ws),
@@ -70,6 +66,7 @@ def edge_values(plan: StackPlan, deployed: Deployed) -> dict[str, str]:
         "API_URL": plan.api_url,
         "WS_URL": plan.ws_url,
         "CDN_URL": plan.cdn_url,
+        "UPLOAD_URL": plan.aws.endpoint,
         "WEB": str(REPOSITORY / "web"),
         "NODE_MODULES": str(REPOSITORY / "node_modules"),
         "RUN": str(Path(plan.run) / "edge"),

@@ -6,18 +6,21 @@ objects are written at once, the rest when it is told to stop.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.parsers import ResponseParserError
 
-from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
+from localrun.aws_session import account_of
+from localrun.plan import LOOPBACK, REPOSITORY, AwsAccess, StackPlan
 from localrun.processes import Processes, Program, ServiceFailed, base_environment
 from localrun.readiness import wait_until
 
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
+_ACCOUNT = "123456789012"
 _INTERPRETER = REPOSITORY / ".venv-emulator" / "bin" / "python"
 
 
@@ -25,9 +28,7 @@ _INTERPRETER = REPOSITORY / ".venv-emulator" / "bin" / "python"
 async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]:
     """Runs until the block ends; with AWS_ENDPOINT_URL set, only checks that the other endpoint answers."""
     if plan.external_aws is not None:
-        await wait_until(
-            lambda: _answers(plan.aws_endpoint), within_seconds=10, what=f"AWS_ENDPOINT_URL {plan.external_aws}"
-        )
+        await asyncio.to_thread(_check, plan.external_aws)
         yield
         return
     if not _INTERPRETER.exists():
@@ -40,8 +41,8 @@ async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]
     env = base_environment() | {
         "BIND_HOST": LOOPBACK,
         "GATEWAY_PORT": str(plan.ports.emulator),
-        "MINISTACK_ACCOUNT_ID": ACCOUNT,
-        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": _ACCOUNT,
+        "MINISTACK_REGION": plan.aws.region,
         "DOCKER_HOST": "unix:///none",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
@@ -57,14 +58,27 @@ async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]
         name="ministack", argv=[str(_INTERPRETER), "-m", "ministack"], env=env, cwd=temporary, stop_seconds=7.0
     )
     async with processes.running(program):
-        ready = f"{plan.aws_endpoint}/_ministack/ready"
-        await wait_until(lambda: _answers(ready, status=200), within_seconds=60, what="MiniStack")
+        ready = f"{plan.aws.endpoint}/_ministack/ready"
+        await wait_until(lambda: _answers(ready), within_seconds=60, what="MiniStack")
         yield
 
 
-async def _answers(url: str, status: int | None = None) -> bool:
+async def _answers(url: str) -> bool:
     with contextlib.suppress(httpx.TransportError):
         async with httpx.AsyncClient(timeout=5) as client:
-            answer = await client.get(url)
-            return status is None or answer.status_code == status
+            return (await client.get(url)).status_code == 200
     return False
+
+
+def _check(aws: AwsAccess) -> None:
+    """Whether somebody answers there as AWS would. Raises ServiceFailed, saying what is wrong."""
+    try:
+        account_of(aws)
+    except (HTTPClientError, OSError):
+        raise ServiceFailed(
+            f"Nothing answers at AWS_ENDPOINT_URL={aws.endpoint}. Start it first, or unset the variable to use MiniStack."
+        ) from None
+    except (ClientError, BotoCoreError, ResponseParserError, KeyError) as error:
+        raise ServiceFailed(
+            f"What answers at AWS_ENDPOINT_URL={aws.endpoint} is no emulator of AWS: asked for its account, it said: {error}"
+        ) from None

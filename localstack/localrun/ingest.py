@@ -42,6 +42,6 @@ async def ingest(plan: StackPlan, processes: Processes, deployed: Deployed) -> A
 
 
 def _hook_signing_key(plan: StackPlan, secret_arn: str) -> str:
-    secrets: Any = clients(plan)("secretsmanager")
+    secrets: Any = clients(plan.aws)("secretsmanager")
     value = secrets.get_secret_value(SecretId=secret_arn)["SecretString"]
     return str(json.loads(value)["secret"])

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the folder made below it is private and carries the name of this stack
 _ROOM_BYTES = 4 << 30
+_REGION = "us-east-1"
+_CREDENTIAL = "test"
 SCRATCH_PREFIX = "headwater-scratch-"
 
 
@@ -54,9 +57,31 @@ class Ports:
             ingest_loopback=14935 + offset,
             hook_relay=14936 + offset,
             sources=14937 + offset,
-            media_gate=14571 + offset,
             mail=14938 + offset,
+            media_gate=14571 + offset,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AwsAccess:
+    """Where the endpoint is that stands for AWS, and whom it takes us for.
+
+    Emulators accept any credentials, but without some no client signs; a key of twelve digits chooses the account.
+    """
+
+    endpoint: str
+    region: str = _REGION
+    access_key: str = _CREDENTIAL
+    secret_key: str = field(default=_CREDENTIAL, repr=False)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +96,8 @@ class StackPlan:
     scratch: Path
     offset: int
     ports: Ports
-    external_aws: str | None
-    """AWS_ENDPOINT_URL, when another LocalStack-compatible endpoint takes MiniStack's place."""
+    external_aws: AwsAccess | None = None
+    """What AWS_ENDPOINT_URL names, when another LocalStack-compatible endpoint takes MiniStack's place."""
     sign_in_providers: Path | None = None
     """HEADWATER_SIGN_IN_PROVIDERS: a JSON file of the OpenID providers to sign in with (docs/oauth.md)."""
 
@@ -85,8 +110,8 @@ class StackPlan:
         return self.run / "endpoints.json"
 
     @property
-    def aws_endpoint(self) -> str:
-        return self.external_aws or f"http://{LOOPBACK}:{self.ports.emulator}"
+    def aws(self) -> AwsAccess:
+        return self.external_aws or AwsAccess(f"http://{LOOPBACK}:{self.ports.emulator}")
 
     @property
     def ecs_endpoint(self) -> str:
@@ -143,7 +168,6 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
     data = Path(folder).expanduser().resolve() if folder else REPOSITORY / "localstack" / ".data"
     run = data / "run" if folder else REPOSITORY / "localstack" / ".run"
     scratch = _SHARED_MEMORY / f"{SCRATCH_PREFIX}{_short_hash(run)}" if _has_room(_SHARED_MEMORY) else run / "scratch"
-    external_aws = environ.get("AWS_ENDPOINT_URL", "").strip().rstrip("/") or None
     providers = environ.get("HEADWATER_SIGN_IN_PROVIDERS", "").strip()
     return StackPlan(
         run=run,
@@ -151,8 +175,29 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
         scratch=scratch,
         offset=offset,
         ports=ports,
-        external_aws=external_aws,
+        external_aws=_external_aws(environ),
         sign_in_providers=Path(providers).expanduser().resolve() if providers else None,
+    )
+
+
+def _external_aws(environ: Mapping[str, str]) -> AwsAccess | None:
+    """The endpoint that AWS_ENDPOINT_URL names, with the region and credentials set beside it. Raises PlanError.
+
+    Without it, none of them is looked at: our own emulator must not depend on what somebody uses AWS with.
+    """
+    endpoint = environ.get("AWS_ENDPOINT_URL", "").strip().rstrip("/")
+    if not endpoint:
+        return None
+    parts = urlsplit(endpoint)
+    if parts.scheme != "http" or not parts.hostname or parts.path or parts.username:
+        raise PlanError(f"AWS_ENDPOINT_URL must look like http://localhost:4566, not {endpoint!r}.")
+    if f".{parts.hostname}".endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
+        raise PlanError("AWS_ENDPOINT_URL must name an emulator of AWS; the local stack is not for AWS itself.")
+    return AwsAccess(
+        endpoint,
+        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or _REGION,
+        access_key=environ.get("AWS_ACCESS_KEY_ID") or _CREDENTIAL,
+        secret_key=environ.get("AWS_SECRET_ACCESS_KEY") or _CREDENTIAL,
     )
 
 

@@ -7,6 +7,7 @@ import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import fields
 from typing import Any
 
 import httpx
@@ -90,10 +91,11 @@ async def _cancelled_by_a_crash(processes: Processes) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _services(plan: StackPlan, processes: Processes, console: Console) -> AsyncIterator[Deployed]:
     """Stores first, then what runs on them. Each group starts together, and stops together once the next is gone."""
-    console.progress("stack", "starting PostgreSQL, Redis and MiniStack")
+    aws = "MiniStack" if plan.external_aws is None else plan.aws.endpoint
+    console.progress("stack", f"waiting for PostgreSQL, Redis and {aws}")
     stores = _together(postgres(plan, processes), cache(plan, processes), emulator(plan, processes))
     async with stores as (database_url, _, _):
-        console.say("stores", "PostgreSQL, Redis and MiniStack answer")
+        console.say("stores", f"PostgreSQL, Redis and {aws} answer")
         async with ecs_endpoint(plan, processes), mailbox(plan):
             deployed = await deploy(plan, processes, console, database_url=str(database_url))
             async with _together(edge(plan, processes, deployed), ingest(plan, processes, deployed)):
@@ -131,22 +133,7 @@ def _publish_endpoints(plan: StackPlan) -> None:
 
 def check_ports(plan: StackPlan) -> None:
     """Raises ServiceFailed naming every port that is taken, and by what."""
-    names: tuple[str, ...] = (
-        "api",
-        "ws",
-        "cdn",
-        "rtmp",
-        "ecs",
-        "postgres",
-        "redis",
-        "redis_bus",
-        "ingest_loopback",
-        "hook_relay",
-        "sources",
-        "mail",
-    )
-    if plan.external_aws is None:
-        names += ("emulator",)
+    names = [field.name for field in fields(plan.ports) if field.name != "emulator" or plan.external_aws is None]
     taken = [(name, port) for name in names if not is_free(port := getattr(plan.ports, name))]
     if not taken:
         return
@@ -158,14 +145,20 @@ def check_ports(plan: StackPlan) -> None:
 async def _check_health(plan: StackPlan) -> None:
     """True readiness: every public address answers through the whole path behind it."""
     async with httpx.AsyncClient(timeout=20) as client:
-        expected = ((f"{plan.api_url}/v1/health", 200), (plan.cdn_url, 200), (f"{plan.cdn_url}/{_ABSENT_MEDIA}", 404))
+        expected = (
+            ("GET", f"{plan.api_url}/v1/health", 200),
+            # Refused, but by a function that has started: it has seconds only to decide about the first publish.
+            ("POST", f"{plan.api_url}/ingest/hooks/nginx-rtmp", 401),
+            ("GET", plan.cdn_url, 200),
+            ("GET", f"{plan.cdn_url}/{_ABSENT_MEDIA}", 404),
+        )
         seen: dict[str, str] = {}
 
         async def healthy() -> bool:
             seen.clear()
-            for url, status in expected:
+            for method, url, status in expected:
                 try:
-                    answer = await client.get(url)
+                    answer = await client.request(method, url)
                 except httpx.TransportError as error:
                     seen[url] = type(error).__name__
                 else:

@@ -19,7 +19,10 @@ from localrun.plan import REPOSITORY
 _TASKS_STOP_WITHIN_SECONDS = 4.0
 """Shorter than any stop timeout: the whole stack has to be gone ten seconds after Ctrl-C."""
 
-_FROM_HOST = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE")
+_FROM_HOST = (
+    *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE"),
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+)
 
 
 class Settings(EnvironmentSettings, frozen=True, kw_only=True):
@@ -34,12 +37,7 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
 async def serve(settings: Settings) -> None:
     own_url = f"http://127.0.0.1:{settings.ecs_port}"
     environment = {name: os.environ[name] for name in _FROM_HOST if name in os.environ} | {
-        "AWS_ENDPOINT_URL": settings.aws_endpoint_url,
         "AWS_ENDPOINT_URL_ECS": own_url,
-        "AWS_REGION": settings.aws_region,
-        "AWS_DEFAULT_REGION": settings.aws_region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
     }
     operations = Operations(
         cloud=Aws(endpoint=settings.aws_endpoint_url, region=settings.aws_region),

@@ -37,8 +37,35 @@ def test_a_data_folder_of_its_own_holds_everything_of_a_stack(tmp_path: Path) ->
 
 
 def test_another_endpoint_takes_the_emulators_place() -> None:
-    assert plan_from({"AWS_ENDPOINT_URL": "http://localhost:4566/"}).aws_endpoint == "http://localhost:4566"
-    assert plan_from({}).external_aws is None
+    aws = plan_from({"AWS_ENDPOINT_URL": "http://localhost:4566/"}).aws
+    assert aws.environment() == {
+        "AWS_ENDPOINT_URL": "http://localhost:4566",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+
+
+def test_another_endpoint_is_used_in_the_region_and_account_that_its_user_chose_and_ours_in_none_of_them() -> None:
+    chosen = {
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ACCESS_KEY_ID": "111122223333",
+        "AWS_SECRET_ACCESS_KEY": "whatever",
+    }
+    aws = plan_from({**chosen, "AWS_ENDPOINT_URL": "http://localhost:4566"}).aws
+    assert (aws.region, aws.access_key, aws.secret_key) == ("eu-central-1", "111122223333", "whatever")
+    assert "whatever" not in repr(aws)
+    assert plan_from(chosen).aws == plan_from({}).aws
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["localhost:4566", "https://localhost:4566", "http://localhost:4566/aws", "http://", "http://sts.amazonaws.com"],
+)
+def test_an_endpoint_that_cannot_be_is_refused_by_name(endpoint: str) -> None:
+    with pytest.raises(PlanError, match="AWS_ENDPOINT_URL"):
+        plan_from({"AWS_ENDPOINT_URL": endpoint})
 
 
 @pytest.mark.parametrize("offset", ["many", "1.5", "50000", "-1935"])
