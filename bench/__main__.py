@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -22,6 +23,7 @@ def main(wanted: list[str]) -> int:
     if unknown:
         print(f"no such section: {', '.join(unknown)}; there are {', '.join(SECTIONS)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to stop, as with Ctrl-C, it takes everything down
     kept = results.load()
     for name in wanted or SECTIONS:
         busy = os.getloadavg()[0]
