@@ -38,7 +38,7 @@ export function Header({ user }) {
       <a class="brand" href="/">Headwater</a>
       <nav aria-label="Site">
         <a href="/studio">Studio</a>
-        ${user && html`<span class="account">${user.username}</span>`}
+        ${user && html`<a class="account" href="/account">${user.username}</a>`}
         ${user && html`<button class="plain" onClick=${() => logout()}>Sign out</button>`}
         ${user === null && html`<a href=${`/studio?next=${encodeURIComponent(location.pathname)}`}>Sign in</a>`}
       </nav>

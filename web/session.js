@@ -2,6 +2,7 @@
 // localStorage so that a reload stays signed in; the API rotates it and ends the session when an old one is replayed.
 
 const REFRESH_KEY = "headwater.refresh_token";
+const RETRY_KEY = "headwater.refresh_retry_key";
 
 let configPromise = null;
 let accessToken = null;
@@ -28,9 +29,10 @@ export class ApiError extends Error {
   }
 }
 
-async function request(method, path, { body, token } = {}) {
+/** One call of the API, as nobody unless `token` is given. Throws ApiError. */
+export async function request(method, path, { body, token, headers: more } = {}) {
   const { api } = await config();
-  const headers = {};
+  const headers = { ...more };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (token) headers.Authorization = `Bearer ${token}`;
   let response;
@@ -65,14 +67,17 @@ function accept(answer) {
   accessToken = answer.access_token;
   currentUser = answer.user;
   localStorage.setItem(REFRESH_KEY, answer.refresh_token);
+  localStorage.removeItem(RETRY_KEY);
   listeners.forEach((listener) => listener(currentUser));
   return currentUser;
 }
 
-function forget() {
+/** Be signed out in this browser; the session, if it still runs, goes on. */
+export function forget() {
   accessToken = null;
   currentUser = null;
   localStorage.removeItem(REFRESH_KEY);
+  localStorage.removeItem(RETRY_KEY);
   listeners.forEach((listener) => listener(null));
 }
 
@@ -83,7 +88,10 @@ async function renew() {
       const refreshToken = localStorage.getItem(REFRESH_KEY);
       if (!refreshToken) return forget();
       try {
-        accept(await request("POST", "/auth/refresh", { body: { refresh_token: refreshToken } }));
+        // Kept until an answer has come: with the same key, a refresh may be repeated when its answer was lost.
+        if (!localStorage.getItem(RETRY_KEY)) localStorage.setItem(RETRY_KEY, crypto.randomUUID());
+        const headers = { "Idempotency-Key": localStorage.getItem(RETRY_KEY) };
+        accept(await request("POST", "/auth/refresh", { body: { refresh_token: refreshToken }, headers }));
       } catch (error) {
         if (error.status === 401) forget();
         else throw error;
@@ -116,10 +124,14 @@ export async function exchangeCode(proof) {
   return answer;
 }
 
+/** Every other device is signed out; this one stays. */
+export const changePassword = (fields) => call("POST", "/auth/password", fields);
+
 export async function logout() {
-  const refreshToken = localStorage.getItem(REFRESH_KEY);
   try {
-    if (refreshToken) await request("POST", "/auth/logout", { body: { refresh_token: refreshToken }, token: accessToken });
+    await call("POST", "/auth/logout");
+  } catch (error) {
+    if (error.status !== 401) throw error; // the session was over already
   } finally {
     forget();
   }

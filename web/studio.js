@@ -41,6 +41,7 @@ function SignIn() {
         autocomplete=${mode === "login" ? "current-password" : "new-password"}
         hint=${mode === "login" ? null : "At least 8 characters, and not one that others use."} />
       <button class="primary" disabled=${busy}>${mode === "login" ? "Sign in" : "Create account"}</button>
+      ${mode === "login" && html`<a class="button plain" href="/account/forgot">Forgot your password?</a>`}
       <button class="plain" type="button" onClick=${() => { setMode(mode === "login" ? "register" : "login"); setError(null); }}>
         ${mode === "login" ? "Create an account instead" : "Sign in instead"}
       </button>
