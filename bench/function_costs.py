@@ -128,6 +128,7 @@ def _deployment(folder: Path) -> Iterator[dict[str, str]]:
             "HOOK_SECRET": "hook",
             "TOKEN_ISSUER": "https://api.example.org",
             "STREAM_TABLE": STREAMS,
+            "IDEMPOTENCY_TABLE": "answered",
             "CONNECTION_TABLE": "connections",
             "EVENT_BUS": BUS,
             "PULSE_QUEUE_URL": cloud.pulse_queue,

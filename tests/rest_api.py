@@ -123,6 +123,9 @@ class RestApi:
     def finalise(self, stream: dict[str, Any], broadcast_id: BroadcastId) -> None:
         self.happen(stream, Finalised(broadcast_id, 12.5, ("720p", "audio")))
 
+    def discard(self, stream: dict[str, Any], broadcast_id: BroadcastId) -> None:
+        self.happen(stream, Finalised(broadcast_id, 0.0, discarded=True))
+
     def news(self) -> list[StreamChanged]:
         """What the bus was told of streams themselves since the last time; what it was told of broadcasts is dropped."""
         events = [msgspec.json.decode(body) for body in received(self.news_queue)]

@@ -110,3 +110,8 @@ def profile_fields(body: NewStream | StreamPatch) -> dict[str, Any]:
     if "latency" in fields:
         fields["latency"] = Latency(fields["latency"])
     return fields
+
+
+class BroadcastPatch(Patch):
+    title: Title = ABSENT
+    privacy: Literal["public", "private"] = ABSENT

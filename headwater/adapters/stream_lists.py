@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -93,7 +93,7 @@ class StreamLists:
         if wanted.search is not None:
             if wanted.search.asks_for_nothing:
                 return StreamPage((), None)
-            forgive_typos(self._connection)
+            wanted = replace(wanted, search=self._as_far_as_needed(wanted.search))
         if order in (StreamOrder.VIEWERS, StreamOrder.STARTED) and wanted.live is not False:
             positions = self._ranked(wanted, order, viewer, after, limit + 1)
         elif order is StreamOrder.RELEVANCE and wanted.search is not None:
@@ -104,6 +104,18 @@ class StreamLists:
             positions = self._found(_newest(wanted, viewer, after), limit + 1)
         shown = positions[:limit]
         return StreamPage(self._look_up(shown), shown[-1] if len(positions) > limit else None)
+
+    def _as_far_as_needed(self, search: StreamSearch) -> StreamSearch:
+        """Without tolerance for typos, where the words as they are find something that everybody may see."""
+        if not search.tolerant:
+            return search
+        exact = replace(search, tolerant=())
+        public = streams.c.privacy == Privacy.PUBLIC.value
+        found = exists().where(stream_words.c.stream_id == streams.c.id, matches(exact), public)
+        if self._connection.execute(select(found)).scalar_one():
+            return exact
+        forgive_typos(self._connection)
+        return search
 
     def ranking_is_kept(self, slot: int) -> bool:
         return self._rankings.is_kept(slot)
@@ -228,5 +240,6 @@ def _conditions(wanted: StreamFilter, viewer: UserId | None) -> list[ColumnEleme
     if wanted.search is not None:
         newest = select(stream_words.c.stream_id).where(matches(wanted.search))
         newest = newest.order_by(stream_words.c.stream_id.desc()).limit(SEARCHED_AT_MOST)
-        conditions.append(streams.c.id.in_(newest))
+        hits = newest.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")  # searched once, not for each row
+        conditions.append(streams.c.id.in_(select(hits.c.stream_id)))
     return conditions

@@ -6,11 +6,11 @@ from sqlalchemy import ColumnElement, Connection, Integer, Text, and_, cast, fun
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 
 from headwater.adapters.tables import stream_words
-from headwater.domain.stream_search import StreamSearch
+from headwater.domain.stream_search import StreamSearch, with_letters_swapped
 
-# How alike a word must be to some stretch of a stream's names: the share of its trigrams that is found there. One wrong
-# letter costs up to three; at 0.45 five letters with one wrong are still found, and few others.
-SIMILARITY = 0.45
+# How alike a word must be to some stretch of a stream's names, counted in trigrams. A wrong, missing or doubled letter costs
+# up to three of them: at 0.4, words of six letters are still found. Two letters that changed places cost four, see `matches`.
+SIMILARITY = 0.4
 # Of a word in the description, –, the labels, the title.
 _WEIGHTS = [0.1, 0.1, 0.5, 1.0]
 _PARTS_OF_ONE = 10_000
@@ -25,10 +25,18 @@ def matches(search: StreamSearch) -> ColumnElement[bool]:
     exact = stream_words.c.document.bool_op("@@")(_query(search.exact))
     if not search.tolerant:
         return exact
-    alike = [stream_words.c.names.bool_op("%>")(word) for word in search.tolerant]
+    alike = [_resembles(word) for word in search.tolerant]
     if search.required:
         alike.append(stream_words.c.document.bool_op("@@")(_query(search.required)))
     return or_(exact, and_(*alike))
+
+
+def _resembles(word: str) -> ColumnElement[bool]:
+    alike = stream_words.c.names.bool_op("%>")(word)
+    swapped = with_letters_swapped(word)
+    if not swapped:
+        return alike
+    return or_(alike, stream_words.c.document.bool_op("@@")(_query(" or ".join(swapped))))
 
 
 def relevance(search: StreamSearch) -> ColumnElement[int]:

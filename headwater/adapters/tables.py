@@ -142,6 +142,7 @@ streams = Table(
     Index("streams_owner_id_id_idx", "owner_id", "id"),
     Index("streams_category_idx", text("lower(category)"), "id", postgresql_where=text("privacy = 'public'")),
     Index("streams_tags_idx", "tags", postgresql_using="gin"),
+    Index("streams_scheduled_idx", "scheduled_start", "id", postgresql_where=text("scheduled_start IS NOT NULL")),
 )
 
 broadcasts = Table(

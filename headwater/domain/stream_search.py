@@ -81,3 +81,11 @@ def understand(text: str) -> StreamSearch:
     if alternatives:
         return StreamSearch(" ".join(exact), "", ())
     return StreamSearch(" ".join(exact), " ".join(required), tuple(tolerant))
+
+
+def with_letters_swapped(word: str) -> tuple[str, ...]:
+    """What somebody may have meant who typed two neighbouring letters in the wrong order."""
+    if " " in word or not word.isalpha():
+        return ()
+    swapped = (f"{word[:i]}{word[i + 1]}{word[i]}{word[i + 2 :]}" for i in range(len(word) - 1))
+    return tuple(dict.fromkeys(each for each in swapped if each not in (word, "or")))

@@ -38,6 +38,7 @@ class DataStack(Stack):
             sort_key=dynamodb.Attribute(name="stream_id", type=dynamodb.AttributeType.STRING),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
+        self.answered_requests = table(self, "AnsweredRequests", stage=stage, key="id", expires=True)
         self.media = _media_bucket(self, stage)
         self.database_secret = _database_secret(self, stage)
         self.stream_key_secret = _generated_secret(self, "StreamKeySecret", "derives every stream key", stage)

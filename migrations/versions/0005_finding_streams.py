@@ -87,6 +87,12 @@ def upgrade() -> None:
     )
 
     op.add_column("streams", sa.Column("scheduled_start", TIME))
+    op.create_index(
+        "streams_scheduled_idx",
+        "streams",
+        ["scheduled_start", "id"],
+        postgresql_where=sa.text("scheduled_start IS NOT NULL"),
+    )
     op.add_column("broadcasts", sa.Column("viewers_at", TIME))
 
     words = op.create_table(
