@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.e2e.local_stack import LocalStack, ready_stack, running_stack
+from tests.e2e.sign_in_providers import sign_in_providers_file
 
 PORT_OFFSET = 3000
 # Debian's; where a distribution has none, the one that Playwright brings.
@@ -33,7 +34,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         with ready_stack(Path(data), Path(data) / "logs" / "terminal.log") as running:
             yield running
     else:
-        with running_stack(tmp_path_factory.mktemp("stack") / "data", PORT_OFFSET) as running:
+        folder = tmp_path_factory.mktemp("stack")
+        providers = sign_in_providers_file(folder, PORT_OFFSET)
+        settings = {"HEADWATER_SIGN_IN_PROVIDERS": str(providers)}
+        with running_stack(folder / "data", PORT_OFFSET, settings=settings) as running:
             yield running
 
 

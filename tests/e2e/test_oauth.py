@@ -45,6 +45,11 @@ class Visitor:
         self.page.goto(f"{self.stack.web}/studio")
         self.page.get_by_role("button", name=button).click()
 
+    def open(self, url: str) -> None:
+        """From elsewhere: to change only what stands behind the `#` would load nothing."""
+        self.page.goto("about:blank")
+        self.page.goto(url)
+
     def agree(self, login: str) -> None:
         """At the provider's own pages."""
         self.page.get_by_placeholder("Enter any login").fill(login)
@@ -130,17 +135,17 @@ def test_an_attackers_finished_sign_in_signs_nobody_else_in(
     attacker.hide_sign_in()
     attacker.agree("attacker")
     attacker.is_refused("another window")
-    victim.page.goto(attacker.last(f"{stack.api}/v1/auth/oauth/acme/callback"))
+    victim.open(attacker.last(f"{stack.api}/v1/auth/oauth/acme/callback"))
     victim.is_refused("another window")
 
     attacker.context.route("**/signed-in.js", lambda route: route.abort())
     attacker.press()
     attacker.page.wait_for_url(f"{stack.web}/signed-in#code=*")
-    victim.page.goto(attacker.page.url)
+    victim.open(attacker.page.url)
     victim.is_refused("another window")
     victim.press()  # with a sign-in of their own under way
     expect(victim.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=20_000)
-    victim.page.goto(attacker.page.url)
+    victim.open(attacker.page.url)
     victim.is_refused("another window")
 
 
@@ -148,7 +153,7 @@ def test_an_attackers_finished_sign_in_signs_nobody_else_in(
 def test_a_request_that_was_altered_on_the_way_signs_nobody_in(provider: str, visitor: Visitor, parameter: str) -> None:
     visitor.press()
     expect(visitor.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=20_000)
-    visitor.page.goto(altered(visitor.last(f"{provider}/auth?"), **{parameter: "x" * 43}))
+    visitor.open(altered(visitor.last(f"{provider}/auth?"), **{parameter: "x" * 43}))
     visitor.agree("ana")
     visitor.is_refused("did not confirm")
 
@@ -162,12 +167,12 @@ def test_an_answer_works_once_and_its_code_in_no_other_sign_in(
     visitor.is_signed_in_as("ben")
     used = visitor.last(f"{stack.api}/v1/auth/oauth/acme/callback")
     visitor.page.evaluate("localStorage.clear()")
-    visitor.page.goto(used)
+    visitor.open(used)
     visitor.is_refused("finished already")
     thief.press()
     expect(thief.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=20_000)
     [state] = parse_qs(urlsplit(thief.last(f"{provider}/auth?")).query)["state"]
-    thief.page.goto(altered(used, state=state))
+    thief.open(altered(used, state=state))
     thief.is_refused("did not confirm")
 
 
@@ -196,7 +201,7 @@ def test_a_provider_that_turned_evil_gets_no_code_of_another(
         visitor.agree("ana")
         visitor.is_refused("another window")
         visitor.context.add_cookies(hidden)
-        visitor.page.goto(visitor.last(callback).replace("/acme/", "/evil/"))
+        visitor.open(visitor.last(callback).replace("/acme/", "/evil/"))
         visitor.is_refused("did not confirm")
         assert evil.count("/authorize") == 2
         assert evil.count("/token") == 0
