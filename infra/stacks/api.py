@@ -17,6 +17,7 @@ from constructs import Construct
 
 from headwater.contracts import EVENT_SOURCE
 from infra.config import Stage
+from infra.constructs.personal_data import PersonalData
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
 from infra.stacks.chat import ChatStack
@@ -41,6 +42,13 @@ class ApiStack(Stack):
         stage = deployment.stage
         control_plane = data.control_plane
         self.mail_queue = WorkQueue(self, "AccountMailQueue", stage=stage, visibility_seconds=180, attempts=20)
+        self.personal_data = PersonalData(
+            self,
+            "PersonalData",
+            deployment=deployment,
+            media=data.media,
+            database_secret=data.database_secret,
+        )
         self.api = ServiceFunction(
             self,
             "Rest",
@@ -48,6 +56,7 @@ class ApiStack(Stack):
             name="api",
             environment={
                 **control_plane.environment,
+                **self.personal_data.environment,
                 "DATABASE_SECRET": data.database_secret.secret_arn,
                 "STREAM_KEY_SECRET": data.stream_key_secret.secret_arn,
                 "TOKEN_KEYS_SECRET": data.token_keys_secret.secret_arn,
@@ -74,6 +83,7 @@ class ApiStack(Stack):
             memory_mib=1769,
         )
         control_plane.let_commit(self.api)
+        self.personal_data.let_ask(self.api)
         self.api.may(
             ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
             data.answered_requests.table_arn,

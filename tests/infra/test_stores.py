@@ -30,6 +30,18 @@ def table_called(synthesised: Templates, variable: str) -> Resource:
     return table
 
 
+def bucket_called(synthesised: Templates, variable: str) -> Resource:
+    """The one bucket that every function knows by this variable."""
+    found = {}
+    for function in synthesised.resources("AWS::Lambda::Function"):
+        variables = function.properties["Environment"]["Variables"]
+        if variable in variables:
+            bucket = synthesised.referred(function.stack, variables[variable])
+            found[str(bucket)] = bucket
+    [bucket] = found.values()
+    return bucket
+
+
 def keys(schema: list[dict[str, str]]) -> dict[str, str]:
     return {key["KeyType"]: key["AttributeName"] for key in schema}
 
@@ -67,7 +79,7 @@ def test_tables_are_paid_per_request_and_recoverable(synthesised: Templates) -> 
 
 
 def test_the_media_bucket_is_private_and_keeps_no_unfinished_uploads(synthesised: Templates) -> None:
-    [bucket] = synthesised.resources("AWS::S3::Bucket")
+    bucket = bucket_called(synthesised, "MEDIA_BUCKET")
     assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket.properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     [rule] = bucket.properties["LifecycleConfiguration"]["Rules"]
@@ -75,6 +87,27 @@ def test_the_media_bucket_is_private_and_keeps_no_unfinished_uploads(synthesised
     assert "ExpirationInDays" not in rule
     [cors] = bucket.properties["CorsConfiguration"]["CorsRules"]
     assert "*" not in cors["AllowedOrigins"]
+
+
+def test_what_people_upload_is_private_gone_after_a_day_and_told_of_to_whoever_makes_avatars(
+    synthesised: Templates,
+) -> None:
+    bucket = bucket_called(synthesised, "UPLOAD_BUCKET")
+    assert set(bucket.properties["PublicAccessBlockConfiguration"].values()) == {True}
+    [rule] = bucket.properties["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == 1
+    assert "Prefix" not in rule
+    [cors] = bucket.properties["CorsConfiguration"]["CorsRules"]
+    assert cors["AllowedMethods"] == ["POST"]
+    assert "*" not in cors["AllowedOrigins"]
+    [told] = bucket.properties["NotificationConfiguration"]["QueueConfigurations"]
+    [mapping] = [
+        each
+        for each in synthesised.resources("AWS::Lambda::EventSourceMapping")
+        if each.properties["EventSourceArn"] == told["Queue"]
+    ]
+    consumer = synthesised.referred(mapping.stack, mapping.properties["FunctionName"])
+    assert consumer == synthesised.function("avatar_maker")
 
 
 def test_no_secret_is_written_in_a_template(synthesised: Templates) -> None:

@@ -12,6 +12,7 @@ from functions.chat_archive.wiring import wiring
 from headwater.adapters import aws
 from headwater.adapters.chat_history import ChatHistory
 from headwater.adapters.postgres import Database
+from headwater.adapters.tables import users
 from headwater.contracts import ChatMessageArchived, encode
 from headwater.domain.ids import MessageId, StreamId, UserId, new_id
 from tests.aws import fresh_account
@@ -37,6 +38,8 @@ def history(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Iterat
         monkeypatch.setenv("DATABASE_SECRET", "database")
         wiring.cache_clear()
         database = Database(lambda: postgres.url)
+        with database.begin() as connection:
+            connection.execute(users.insert().values(id="user-1", username="ada", email="ada@example.org"))
         yield database
         database.close()
         if wiring.cache_info().currsize:

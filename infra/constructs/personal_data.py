@@ -1,0 +1,128 @@
+"""Stage 7 · files of people: what they upload, the avatars that are made of it, and copies of their data for themselves."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.constructs.service_function import Deployment, ServiceFunction
+from infra.constructs.work_queue import WorkQueue
+
+
+class PersonalData(Construct):
+    """The bucket of uploads is no viewer's: no CDN leads there, and what lies in it is gone after a day at the latest."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        deployment: Deployment,
+        media: s3.IBucket,
+        database_secret: secretsmanager.ISecret,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stage = deployment.stage
+        self.uploaded = WorkQueue(self, "Uploaded", stage=stage, visibility_seconds=180, attempts=20)
+        self.uploads = s3.Bucket(
+            self,
+            "Uploads",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=stage.require_tls,
+            cors=[
+                s3.CorsRule(
+                    allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(stage.cors_origins), max_age=3600
+                )
+            ],
+            lifecycle_rules=[
+                s3.LifecycleRule(expiration=Duration.days(1), abort_incomplete_multipart_upload_after=Duration.days(1))
+            ],
+            removal_policy=RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY,
+        )
+        self._tell_of_uploads()
+        self.avatar_maker = ServiceFunction(
+            self,
+            "AvatarMaker",
+            deployment=deployment,
+            name="avatar_maker",
+            environment={
+                "DATABASE_SECRET": database_secret.secret_arn,
+                "UPLOAD_BUCKET": self.uploads.bucket_name,
+                "MEDIA_BUCKET": media.bucket_name,
+                "CDN_URL": stage.urls.cdn,
+            },
+            timeout_seconds=30,
+            memory_mib=1024,  # the largest picture that is taken unfolds to 160 MB, and is turned and cut once
+        )
+        self.avatar_maker.may("secretsmanager:GetSecretValue", database_secret.secret_arn)
+        self.avatar_maker.may(["s3:GetObject", "s3:DeleteObject"], self.uploads.arn_for_objects("avatars/*"))
+        self.avatar_maker.may(["s3:PutObject", "s3:DeleteObject"], media.arn_for_objects("avatars/*"))
+        self.avatar_maker.may("s3:ListBucket", self.uploads.bucket_arn, media.bucket_arn)
+        self.avatar_maker.consume(self.uploaded, batch_size=1)
+
+        self.tasks = WorkQueue(self, "Tasks", stage=stage, visibility_seconds=1800, attempts=50)
+        self.account_data = ServiceFunction(
+            self,
+            "AccountData",
+            deployment=deployment,
+            name="account_data",
+            environment={
+                "DATABASE_SECRET": database_secret.secret_arn,
+                "UPLOAD_BUCKET": self.uploads.bucket_name,
+                "MEDIA_BUCKET": media.bucket_name,
+            },
+            timeout_seconds=300,
+        )
+        self.account_data.may("secretsmanager:GetSecretValue", database_secret.secret_arn)
+        self.account_data.may("s3:PutObject", self.uploads.arn_for_objects("exports/*"))
+        self.account_data.may("s3:DeleteObject", self.uploads.arn_for_objects("*"))
+        self.account_data.may("s3:DeleteObject", media.arn_for_objects("avatars/*"))
+        self.account_data.may("s3:ListBucket", self.uploads.bucket_arn, media.bucket_arn)
+        self.account_data.consume(self.tasks, batch_size=1)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the API is told."""
+        return {"UPLOAD_BUCKET": self.uploads.bucket_name, "ACCOUNT_DATA_QUEUE_URL": self.tasks.url}
+
+    def let_ask(self, function: ServiceFunction) -> None:
+        """Sign forms and addresses (which are worth what the signer may do), and ask for what takes long."""
+        function.may("s3:PutObject", self.uploads.arn_for_objects("avatars/*"))
+        function.may("s3:GetObject", self.uploads.arn_for_objects("exports/*"))
+        function.may("sqs:SendMessage", self.tasks.arn)
+
+    def _tell_of_uploads(self) -> None:
+        """By the bucket's own property: the CDK's method would deploy a function of its own to do it."""
+        policy = sqs.QueuePolicy(self, "UploadedPolicy", queues=[self.uploaded.queue])
+        policy.document.add_statements(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("s3.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self.uploaded.arn],
+                # Not the bucket's ARN: the bucket is made after this, and checks it.
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        bucket = self.uploads.node.default_child
+        if not isinstance(bucket, s3.CfnBucket):
+            raise TypeError("an L2 bucket is made of an L1 bucket")
+        bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            queue_configurations=[
+                s3.CfnBucket.QueueConfigurationProperty(
+                    event="s3:ObjectCreated:*",
+                    queue=self.uploaded.arn,
+                    filter=s3.CfnBucket.NotificationFilterProperty(
+                        s3_key=s3.CfnBucket.S3KeyFilterProperty(
+                            rules=[s3.CfnBucket.FilterRuleProperty(name="prefix", value="avatars/")]
+                        )
+                    ),
+                )
+            ]
+        )
+        bucket.node.add_dependency(policy)
