@@ -82,6 +82,7 @@ class PostgresServer:
             "port": str(self.port),
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
+            "dynamic_shared_memory_type": "mmap",  # in its folder, and gone with it, however it ends
             "max_connections": "20",
             **_UNSAFE_BUT_QUICK,
         }

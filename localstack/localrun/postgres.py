@@ -27,6 +27,7 @@ _STARTS_WITHIN_SECONDS = 60.0  # crash recovery replays the write-ahead log firs
 _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
+    "dynamic_shared_memory_type": "mmap",  # in its own folder: a server that is killed leaves nothing in /dev/shm
     "max_connections": "200",
     "shared_buffers": "64MB",
     "jit": "off",
