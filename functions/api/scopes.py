@@ -34,6 +34,8 @@ SCOPE_OF: Mapping[str, Scope] = {
     "rotate": Scope.WRITE_STREAM_KEYS,
     "messages": Scope.READ_CHAT,
     "ticket": Scope.WRITE_CHAT,
+    "change_recording": Scope.WRITE_STREAMS,
+    "remove_recording": Scope.WRITE_STREAMS,
     "allowed_viewers": Scope.READ_STREAMS,
     "allow_viewer": Scope.WRITE_STREAMS,
     "disallow_viewer": Scope.WRITE_STREAMS,

@@ -17,6 +17,7 @@ from headwater.domain.broadcast_events import Event, Finalised
 from headwater.domain.broadcast_rules import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.domain.lease import Lease
+from headwater.domain.stream_rules import WITHHELD_LIMIT
 from headwater.errors import DependencyUnavailable
 from headwater.media import dash, hls, object_keys
 from headwater.media.renditions import duration_seconds, played_epochs, rendition_ids, stored_part
@@ -35,6 +36,7 @@ class Leases(Protocol):
 
 class Timelines(Protocol):
     def load(self, stream_id: StreamId, broadcast_id: BroadcastId) -> Timeline: ...
+    def delete(self, broadcast_id: BroadcastId) -> None: ...
 
 
 class Version(Protocol):
@@ -72,7 +74,8 @@ def finalise_recording(
 
     leases.close_whatever(job.broadcast_id)
     timeline = timelines.load(job.stream_id, job.broadcast_id)
-    keep = control.settings.record and not control.deleted and _holds_media(timeline)
+    holds_media = _holds_media(timeline)
+    keep = holds_media and _is_wanted(control, job.broadcast_id)
     if keep:
         _write_manifests(timeline, objects, now_ms)
     _take_off_air(job.stream_id, job.broadcast_id, objects)
@@ -80,11 +83,19 @@ def finalise_recording(
         finalised = Finalised(job.broadcast_id, duration_seconds(timeline), rendition_ids(played_epochs(timeline)))
     else:
         objects.delete_many(objects.list(object_keys.broadcast_prefix(job.stream_id, job.broadcast_id)))
-        finalised = Finalised(job.broadcast_id, 0.0)
+        timelines.delete(job.broadcast_id)
+        finalised = Finalised(job.broadcast_id, 0.0, discarded=holds_media)
     streams.apply(job.stream_id, finalised)
     if keep:
         _remove_strays(timeline, objects)
     return Result.RECORDED if keep else Result.DISCARDED
+
+
+def _is_wanted(control: StreamControl, broadcast_id: BroadcastId) -> bool:
+    """Previews that were never taken public are kept for their owner, but only so many."""
+    if control.deleted or not control.settings.record:
+        return False
+    return broadcast_id not in control.withheld[WITHHELD_LIMIT:]
 
 
 def _holds_media(timeline: Timeline) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Row,
     Select,
     String,
+    delete,
     func,
     literal,
     literal_column,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from headwater.adapters.stream_catalogue import is_allowed
-from headwater.adapters.tables import broadcasts, streams
+from headwater.adapters.tables import broadcasts, clips, streams
 from headwater.contracts import BroadcastChanged
 from headwater.domain.broadcast import BroadcastState, EndReason, RecordingState
 from headwater.domain.ids import BroadcastId, StreamId, UserId
@@ -107,6 +108,17 @@ class BroadcastArchive:
         )
         row = self._connection.execute(query).one_or_none()
         return _past_broadcast(row) if row else None
+
+    def rename(self, broadcast_id: BroadcastId, title: str) -> None:
+        self._connection.execute(update(broadcasts).where(broadcasts.c.id == broadcast_id).values(title=title))
+
+    def withhold(self, broadcast_id: BroadcastId, withheld: bool) -> None:
+        self._connection.execute(update(broadcasts).where(broadcasts.c.id == broadcast_id).values(withheld=withheld))
+
+    def mark_deleted(self, broadcast_id: BroadcastId, at: datetime) -> None:
+        """The row stays, for late news would bring it back, with its figures; its clips go with the recording."""
+        self._connection.execute(delete(clips).where(clips.c.broadcast_id == broadcast_id))
+        self._connection.execute(update(broadcasts).where(broadcasts.c.id == broadcast_id).values(deleted_at=at))
 
     def add_audience(self, stream_id: StreamId, viewers: int, new_views: int) -> None:
         """Note how many watch the stream right now, and that `new_views` people began to since the last time."""

@@ -46,6 +46,7 @@ newest_broadcast = (
 _poster_of = (
     select(broadcasts.c.id)
     .where(broadcasts.c.stream_id == streams.c.id, broadcasts.c.public, broadcasts.c.live_at.is_not(None))
+    .where(broadcasts.c.withheld.is_(False), broadcasts.c.deleted_at.is_(None))
     .order_by(broadcasts.c.id.desc())
     .limit(1)
     .correlate(streams)

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 
 import msgspec
-from pynamodb.exceptions import DoesNotExist, PutError
+from pynamodb.exceptions import DeleteError, DoesNotExist, PutError
 
 from headwater.adapters.dynamodb_tables import CONDITION_FAILED, StreamItem, stream_items, unavailable_when_failing
 from headwater.domain.broadcast import StreamControl
@@ -56,6 +56,18 @@ class StreamControls:
         Our own write whose answer was lost, and that botocore sent again, is recognised and counts as committed.
         """
         return self._put(control, StreamItem.version == expected_version)
+
+    def remove(self, control: StreamControl) -> bool:
+        """Forget the stream, if it is still of this version; True also when it is gone already."""
+        with unavailable_when_failing():
+            try:
+                item = self._items(control.stream_id)
+                item.delete(condition=StreamItem.stream_id.does_not_exist() | (StreamItem.version == control.version))
+            except DeleteError as error:
+                if error.cause_response_code != CONDITION_FAILED:
+                    raise
+                return False
+        return True
 
     def unsettled(self) -> Iterator[StreamId]:
         """Streams with a broadcast or an outbox that needs attention; up to some seconds out of date."""

@@ -107,6 +107,13 @@ class Timelines:
             )
         return _timeline(stream_id, broadcast_id, [*epochs, *reversed(newest_first)])
 
+    def delete(self, broadcast_id: BroadcastId) -> None:
+        """Every row. Nobody must be able to add another: its lease is closed, or long gone."""
+        items = timeline_items(self._segment_table)
+        with unavailable_when_failing(), items.batch_write() as batch:
+            for row in items.query(broadcast_id, attributes_to_get=["broadcast_id", "position"], consistent_read=True):
+                batch.delete(row)
+
     def _row(self, broadcast_id: BroadcastId, position: str, content: Epoch | Segment) -> TimelineItem:
         body = _encoder.encode(content).decode()
         return timeline_items(self._segment_table)(broadcast_id=broadcast_id, position=position, body=body)

@@ -27,6 +27,7 @@ class RecordingState(StrEnum):
     PENDING = "pending"
     READY = "ready"
     FAILED = "failed"
+    DISCARDED = "discarded"  # none was wanted, and nothing of it is left
 
 
 class EndReason(StrEnum):
@@ -51,6 +52,7 @@ class BroadcastEventName(StrEnum):
     ENDED = "BroadcastEnded"
     READY = "RecordingReady"
     FAILED = "RecordingFailed"
+    DISCARDED = "RecordingDiscarded"
 
 
 class StreamEventName(StrEnum):

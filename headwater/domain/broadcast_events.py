@@ -88,11 +88,15 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Finalised:
-    """The recording's manifests are written, or there was nothing to record (`duration_seconds` 0)."""
+    """The recording's manifests are written, or there was nothing to record (`duration_seconds` 0).
+
+    `discarded`: there was, but no recording was wanted.
+    """
 
     broadcast_id: BroadcastId
     duration_seconds: float
     renditions: tuple[str, ...] = ()
+    discarded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -335,14 +335,26 @@ def _finalised(control: StreamControl, event: Finalised, now: int) -> Decision:
     ready = event.duration_seconds > 0
     settled = replace(
         broadcast,
-        recording=RecordingState.READY if ready else RecordingState.FAILED,
+        recording=_recording_state(event),
         duration_seconds=event.duration_seconds,
         renditions=event.renditions,
     )
     if not ready:
         control = released(control, event.broadcast_id)  # nothing is left to withhold
-    name = BroadcastEventName.READY if ready else BroadcastEventName.FAILED
-    return Decision(tell(control, settled, name, now), Outcome.ACCEPTED)
+    return Decision(tell(control, settled, _RECORDING_NEWS[settled.recording], now), Outcome.ACCEPTED)
+
+
+_RECORDING_NEWS = {
+    RecordingState.READY: BroadcastEventName.READY,
+    RecordingState.FAILED: BroadcastEventName.FAILED,
+    RecordingState.DISCARDED: BroadcastEventName.DISCARDED,
+}
+
+
+def _recording_state(event: Finalised) -> RecordingState:
+    if event.discarded:
+        return RecordingState.DISCARDED
+    return RecordingState.READY if event.duration_seconds > 0 else RecordingState.FAILED
 
 
 def _tick(control: StreamControl, event: Tick, now: int) -> Decision:

@@ -34,6 +34,10 @@ def live_dash(stream_id: StreamId) -> str:
     return f"{stream_id}/live.mpd"
 
 
+def stream_prefix(stream_id: StreamId) -> str:
+    return f"{stream_id}/"
+
+
 def broadcast_prefix(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
     return f"{stream_id}/{broadcast_id}/"
 

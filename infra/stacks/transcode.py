@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as event_targets
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as schedule_targets
 from constructs import Construct
 
+from headwater.contracts import STREAM_EVENT_SOURCE
+from headwater.domain.broadcast import StreamEventName
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.transcode_worker import TranscodeWorker
 from infra.constructs.work_queue import WorkQueue
@@ -81,13 +85,51 @@ class TranscodeStack(Stack):
         self.finaliser.consume(self.finalise, batch_size=1)
         control_plane.let_commit(self.finaliser)
         self.finaliser.may(["dynamodb:GetItem", "dynamodb:UpdateItem"], control_plane.leases.table_arn)
-        self.finaliser.may("dynamodb:Query", control_plane.timeline.table_arn)
+        self.finaliser.may(["dynamodb:Query", "dynamodb:BatchWriteItem"], control_plane.timeline.table_arn)
         self.finaliser.may(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], data.media.arn_for_objects("*"))
         self.finaliser.may("s3:ListBucket", data.media.bucket_arn)
+
+        self._purge_what_was_deleted(deployment, data)
 
         CfnOutput(self, "ClusterArn", value=self.cluster.attr_arn)
         CfnOutput(self, "WorkerTaskDefinition", value=self.worker.task_definition_arn)
         CfnOutput(self, "SweepFunction", value=self.sweep.function.function_name)
+
+    def _purge_what_was_deleted(self, deployment: Deployment, data: DataStack) -> None:
+        control_plane = data.control_plane
+        # A recording of a day is some hundred thousand objects: what one call cannot remove, the next one does. The delay
+        # lets a worker that was just stopped put down what it has in its hands.
+        self.purge_queue = WorkQueue(
+            self, "PurgeQueue", stage=deployment.stage, visibility_seconds=720, attempts=200, delay_seconds=15
+        )
+        self.purge = ServiceFunction(
+            self,
+            "Purge",
+            deployment=deployment,
+            name="stream_purge",
+            environment={
+                "STREAM_TABLE": control_plane.streams.table_name,
+                "LEASE_TABLE": control_plane.leases.table_name,
+                "SEGMENT_TABLE": control_plane.timeline.table_name,
+                "MEDIA_BUCKET": data.media.bucket_name,
+            },
+            timeout_seconds=120,
+        )
+        self.purge.consume(self.purge_queue, batch_size=1)
+        self.purge.may(["dynamodb:GetItem", "dynamodb:DeleteItem"], control_plane.streams.table_arn)
+        self.purge.may(["dynamodb:Query", "dynamodb:BatchWriteItem"], control_plane.timeline.table_arn)
+        self.purge.may("s3:DeleteObject", data.media.arn_for_objects("*"))
+        self.purge.may("s3:ListBucket", data.media.bucket_arn)
+        events.Rule(
+            self,
+            "Deleted",
+            event_bus=control_plane.bus,
+            event_pattern=events.EventPattern(
+                source=[STREAM_EVENT_SOURCE],
+                detail_type=[StreamEventName.DELETED.value, StreamEventName.RECORDING_DELETED.value],
+            ),
+            targets=[event_targets.SqsQueue(self.purge_queue.queue, dead_letter_queue=self.purge_queue.dead_letters)],
+        )
 
     def _let_run_workers(self, dispatch: ServiceFunction, cluster_name: str) -> None:
         cluster = {"ArnEquals": {"ecs:cluster": self.cluster.attr_arn}}

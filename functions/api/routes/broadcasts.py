@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from functions.api.dependencies import (
     PAGE_LIMIT,
     BroadcastIdParam,
+    CurrentUser,
     Cursor,
     Limit,
     MaybeUser,
@@ -17,6 +18,8 @@ from functions.api.dependencies import (
 )
 from functions.api.pages import broadcast_before
 from functions.api.representations import BroadcastOut, Page
+from functions.api.stream_bodies import BroadcastPatch
+from functions.api.use_cases.recordings import change_broadcast, delete_recording
 from functions.api.use_cases.streams import visible_stream
 from headwater.domain.streams import Privacy
 from headwater.errors import NotFound
@@ -68,3 +71,27 @@ def broadcast(broadcast_id: BroadcastIdParam, user: MaybeUser, services: Service
     stream = visible_stream(unit.streams, found.stream_id, viewer)
     owned, private = stream.is_owned_by(viewer), stream.profile.privacy is Privacy.PRIVATE
     return services.representations.broadcast(found, for_owner=owned, private=private)
+
+
+@router.patch("/broadcasts/{broadcast_id}", response_model=BroadcastOut)
+def change_recording(
+    body: BroadcastPatch, broadcast_id: BroadcastIdParam, user: CurrentUser, services: ServicesDep, unit: Unit
+) -> BroadcastOut:
+    """Change the fields that are sent. `privacy: private` keeps a recording for the stream's owner alone."""
+    sent = body.model_dump(exclude_unset=True)
+    changed = change_broadcast(
+        unit,
+        services.hot_state,
+        broadcast_id,
+        user.user_id,
+        title=sent.get("title"),
+        withheld=sent["privacy"] == "private" if "privacy" in sent else None,
+    )
+    private = visible_stream(unit.streams, changed.stream_id, user.user_id).profile.privacy is Privacy.PRIVATE
+    return services.representations.broadcast(changed, for_owner=True, private=private)
+
+
+@router.delete("/broadcasts/{broadcast_id}", status_code=204)
+def remove_recording(broadcast_id: BroadcastIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> None:
+    """Delete a broadcast that is over, with its recording and its clips. Playback ends within a minute."""
+    delete_recording(unit, services.hot_state, broadcast_id, user.user_id)

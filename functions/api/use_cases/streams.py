@@ -126,13 +126,14 @@ def _with_known_category(streams: StreamStore, profile: StreamProfile) -> Stream
 def as_of(stream: Stream, control: StreamControl | None) -> Stream:
     """`stream` with what the hot state says is on the air."""
     broadcast = control.broadcast if control else None
-    if broadcast is None:
+    if control is None or broadcast is None:
         return stream
+    shown = broadcast.broadcast_id not in (*control.withheld, *control.removed)
     live_at = None if broadcast.live_at is None else datetime.fromtimestamp(broadcast.live_at / 1000, UTC)
     return replace(
         stream,
         on_air=OnAir(
             broadcast_id=broadcast.broadcast_id, state=broadcast.state, public=broadcast.public, went_live_at=live_at
         ),
-        poster_of=broadcast.broadcast_id if broadcast.public and live_at is not None else stream.poster_of,
+        poster_of=broadcast.broadcast_id if shown and live_at is not None else stream.poster_of,
     )

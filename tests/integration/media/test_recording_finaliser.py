@@ -302,7 +302,8 @@ def test_a_stream_that_keeps_no_recordings_keeps_no_object(deployment: Deploymen
     deployment.broadcasts.apply(stream_id, Stop())
     assert finalise((stream_id, broadcast_id)) == []
     assert list(deployment.store.list("")) == [other]
-    assert deployment.broadcast(stream_id).recording is RecordingState.FAILED
+    assert deployment.timelines.load(stream_id, broadcast_id).segments == ()
+    assert deployment.broadcast(stream_id).recording is RecordingState.DISCARDED
     assert deployment.broadcast(stream_id).duration_seconds == 0
 
 
