@@ -1,7 +1,7 @@
 """Every stage · what it tells its operators: structured logs and metrics, set up once, at first use.
 
-Nothing of the form of a stream key is ever written: `redact` guards the logger, and whoever prints foreign text
-(FFmpeg's, nginx's) passes it through `redact` first.
+Nothing of the form of a stream key or of a token is ever written: `redact` guards the logger, and whoever prints foreign
+text (FFmpeg's, nginx's) passes it through `redact` first.
 """
 
 from __future__ import annotations
@@ -19,11 +19,18 @@ NAMESPACE = "Headwater"
 
 # Wider than a valid key on purpose: a mistyped key is close enough to the true one to be worth hiding.
 _STREAM_KEY = re.compile(r"(?i)live_[0-9a-z]{22}_[0-9a-z]{16,}")
+# Refresh tokens (hwr_), secrets of links in mail (hwm_), personal access tokens (hwp_); access tokens, which are JWTs.
+_TOKEN = re.compile(r"hw[a-z]_[\w-]{16,}")
+_JWT = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 
 
 def redact(text: str) -> str:
-    """`text` with everything that looks like a stream key blotted out, the stream id in it included."""
-    return _STREAM_KEY.sub("live_[redacted]", text) if "live_" in text.lower() else text
+    """`text` with everything that looks like a stream key, the stream id in it included, or like a token blotted out."""
+    if "live_" in text.lower():
+        text = _STREAM_KEY.sub("live_[redacted]", text)
+    if "hw" in text:
+        text = _TOKEN.sub("[redacted]", text)
+    return _JWT.sub("[redacted]", text) if "eyJ" in text else text
 
 
 @functools.cache

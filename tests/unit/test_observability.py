@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from headwater.domain.ids import StreamId, new_id
+from headwater.domain.mail_links import new_link_token
+from headwater.domain.refresh_tokens import new_refresh_token
 from headwater.domain.stream_key import derive_stream_key
 from headwater.observability import count, emits_metrics, flush_metrics, logger, metrics, redact
 
@@ -34,8 +36,24 @@ def test_no_log_line_contains_a_stream_key_wherever_it_came_from(capsys: pytest.
     assert all(KEY not in line and "[redacted]" in line and json.loads(line) for line in lines)
 
 
+@pytest.mark.parametrize(
+    "token",
+    [
+        new_refresh_token(),
+        new_link_token(),
+        "hwp_" + "a" * 38,
+        "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl",
+    ],
+)
+def test_no_log_line_contains_a_token(token: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logger().info(f"Authorization: Bearer {token}", extra={"body": {"token": token}})
+    logger().error("refused", exc_info=ValueError(f"https://headwater.example/account/reset#{token}"))
+    lines = capsys.readouterr().out.splitlines()
+    assert all(token not in line and "[redacted]" in line and json.loads(line) for line in lines)
+
+
 def test_text_without_a_key_is_left_as_it_is() -> None:
-    for text in ("", "live_", "goes live_at 12:00", "live_" + "0" * 22, '{"a": "é"}'):
+    for text in ("", "live_", "goes live_at 12:00", "live_" + "0" * 22, "hwr_ and eyJ", '{"a": "é"}'):
         assert redact(text) == text
 
 

@@ -13,9 +13,10 @@ from sqlalchemy import create_engine, update
 
 from functions.api.use_cases.sessions import refresh_session
 from functions.api.wiring import UnitOfWork
+from headwater.adapters.accounts import Accounts
 from headwater.adapters.passwords import Passwords
 from headwater.adapters.tables import metadata, users
-from headwater.domain.ids import UserId
+from headwater.domain.ids import UserId, new_id
 from headwater.domain.sign_in import Device
 from headwater.errors import HeadwaterError
 from tests.api_gateway import Answer
@@ -63,12 +64,37 @@ def test_an_unknown_user_is_not_found(api: RestApi) -> None:
         {"username": "ANA", "email": "other@example.org"},
         {"username": "other", "email": "ANA@example.org"},
         {"username": "admin", "email": "other@example.org"},
+        {"username": "_Adm1n_", "email": "other@example.org"},
     ],
 )
 def test_a_name_or_address_is_given_once_whatever_its_case(api: RestApi, registration: dict[str, str]) -> None:
     api.register("ana")
     answer = api.anonymous.post("/v1/auth/register", {**registration, "password": PASSWORD})
     assert (answer.status, answer.code) == (409, "name_taken")
+
+
+def test_a_name_that_looks_like_anothers_is_taken(api: RestApi) -> None:
+    api.register("Bill_0")
+    for name in ("BiIl_0", "bi1l_o", "b1ll_O"):
+        registration = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
+        answer = api.anonymous.post("/v1/auth/register", registration)
+        assert (answer.status, answer.code) == (409, "name_taken")
+    assert api.anonymous.get("/v1/users/bill_0").json["username"] == "Bill_0"
+
+
+def test_of_four_who_want_one_name_at_the_same_moment_one_gets_it(api: RestApi) -> None:
+    engine = create_engine(api.services.database.engine.url, pool_size=4)
+
+    def attempt(number: int) -> bool:
+        with engine.connect() as connection:
+            name = ("Twin", "tw1n", "TWIN", "twln")[number]
+            added = Accounts(connection).add(UserId(new_id()), name, f"{number}@example.org", "hash")
+            connection.commit()
+            return added is not None
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(attempt, range(4))) == [False, False, False, True]
+    engine.dispose()
 
 
 @pytest.mark.parametrize("password", ["password1", "qwertyuiop", "ana_maria_1", "aaaaaaaaaaaaaaaaaaaaaaaa"])

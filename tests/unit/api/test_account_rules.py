@@ -7,9 +7,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.api.dependencies import client_address_of
+from headwater.adapters.passwords import NOBODYS_HASH, Passwords
+from headwater.domain import usernames
 from headwater.domain.accounts import is_email, is_username
 from headwater.domain.ids import UserId
-from headwater.domain.refresh_tokens import ShownToken, Verdict, judge, new_refresh_token, refresh_token_hash
+from headwater.domain.refresh_tokens import (
+    ShownToken,
+    Verdict,
+    judge,
+    new_refresh_token,
+    refresh_token_hash,
+    seal_successor,
+    unseal_successor,
+)
+from headwater.domain.sign_in import device_name
 from headwater.domain.signing_keys import (
     KEPT_AFTER_USE_SECONDS,
     PUBLISHED_BEFORE_USE_SECONDS,
@@ -29,6 +40,115 @@ def test_usernames_are_letters_digits_and_underscores(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "ab", "x" * 26, "ana maria", "ana-maria", "аna", "ana\n", "ana\x00", "١٢٣"])
 def test_nothing_else_is_a_username(name: str) -> None:
     assert not is_username(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("ab", "3 to 25"),
+        ("x" * 26, "3 to 25"),
+        ("\uff41na", "Write it plainly: ana"),  # full-width
+        ("\u1d00na", "can be mistaken"),  # small capital
+        ("\u0430na", "can be mistaken"),  # Cyrillic
+        ("an\u200da", "can be mistaken"),  # a joiner
+        ("a\u0301na", "can be mistaken"),  # a combining accent
+        ("\u05d0\u05e0\u05d0\u05d0", "can be mistaken"),  # right to left
+        ("ana🔑", "can be mistaken"),
+        ("ana maria", "can be mistaken"),
+    ],
+)
+def test_a_name_that_could_pass_for_another_is_refused_with_the_reason(name: str, reason: str) -> None:
+    assert reason in str(usernames.objection(name))
+
+
+@pytest.mark.parametrize(
+    "name", ["admin", "ADMIN", "Adm1n", "_admin_", "ad_min", "AdminIstrator", "supp0rt", "5upport", "rnoderator",
+             "M0derat0r", "sys73m", "H3adwater", "headvvater", "r00t"],
+)  # fmt: skip
+def test_names_of_ours_are_nobodys_in_any_disguise(name: str) -> None:
+    assert usernames.is_reserved(name)
+
+
+@pytest.mark.parametrize("name", ["adminton", "minister", "supporter_9", "ana", "therootcause", "mike", "corn", "com"])
+def test_other_names_are_free(name: str) -> None:
+    assert not usernames.is_reserved(name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Ana", "aNA"), ("bill", "BILL"), ("bill", "bi11"), ("lan", "Ian"), ("b0b", "BOB")]
+)
+def test_names_that_look_alike_are_one_name(one: str, other: str) -> None:
+    assert usernames.look(one) == usernames.look(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("ana", "anna"), ("ana_1", "ana1"), ("corn", "com"), ("s5", "ss")])
+def test_names_that_differ_are_two(one: str, other: str) -> None:
+    assert usernames.look(one) != usernames.look(other)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "device"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 "
+            "Safari/537.36 Edg/142.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile "
+            "Safari/537.36",
+            "Chrome on Android",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/19.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("Mozilla/5.0 (compatible)", "Browser"),
+        ("python-httpx/0.28.1", "python-httpx"),
+        ("obs-studio", "obs-studio"),
+        ("", "Unknown device"),
+        ("/1.0", "Unknown device"),
+    ],
+)
+def test_a_device_is_called_what_people_call_it(user_agent: str, device: str) -> None:
+    assert device_name(user_agent) == device
+
+
+def test_a_sealed_successor_opens_with_its_token_and_key_only() -> None:
+    used, successor, key = new_refresh_token(), new_refresh_token(), "a key of some length"
+    sealed = seal_successor(used, key, successor)
+    assert unseal_successor(used, key, sealed) == successor
+    assert unseal_successor(used, key + "x", sealed) != successor
+    assert unseal_successor(new_refresh_token(), key, sealed) != successor
+    assert successor.encode() not in sealed
+
+
+def test_what_nobodys_password_costs_is_what_every_password_costs() -> None:
+    passwords = Passwords()
+    assert not passwords.needs_rehash(NOBODYS_HASH)
+    assert not passwords.matches("", None)
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("password1", "used, and tried, most"),
+        ("iloveyou", "used, and tried, most"),
+        ("ana_maria1", "your own name"),
+        ("maria@example.org", "your own name"),
+        ("aaaaaaaaaaaaaaaa", "easy to guess"),
+        ("headwater1", "your own name"),
+    ],
+)
+def test_a_weak_password_is_refused_with_the_reason(password: str, reason: str) -> None:
+    assert reason in str(Passwords().objection(password, "ana_maria", "maria@example.org"))
+
+
+@pytest.mark.parametrize("password", ["grenoble-umbrella-47", "correct horse battery staple", "пароль 🔑 и зонтик"])
+def test_a_good_password_meets_no_objection(password: str) -> None:
+    assert Passwords().objection(password, "ana", "ana@example.org") is None
 
 
 @pytest.mark.parametrize("address", ["a@b.example", "ana+tag@mail.example.org", "o'neil@example.org", "ü@exämple.org"])
