@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the folder made below it is private and carries the name of this stack
 _ROOM_BYTES = 4 << 30
+_WRITABLE_AS_IT_IS = re.compile(r"[A-Za-z0-9./_+@-]+")
 _REGION = "us-east-1"
 _CREDENTIAL = "test"
 SCRATCH_PREFIX = "headwater-scratch-"
@@ -166,6 +168,12 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
         )
     folder = environ.get("HEADWATER_DATA", "").strip()
     data = Path(folder).expanduser().resolve() if folder else REPOSITORY / "localstack" / ".data"
+    for path in (REPOSITORY, data):
+        if not _WRITABLE_AS_IT_IS.fullmatch(str(path)):
+            raise PlanError(
+                f"nginx's configuration cannot name {str(path)!r}: only letters, digits and ./_+@- will do. "
+                + ("HEADWATER_DATA names another data folder." if path == data else "Move the checkout.")
+            )
     run = data / "run" if folder else REPOSITORY / "localstack" / ".run"
     scratch = _SHARED_MEMORY / f"{SCRATCH_PREFIX}{_short_hash(run)}" if _has_room(_SHARED_MEMORY) else run / "scratch"
     providers = environ.get("HEADWATER_SIGN_IN_PROVIDERS", "").strip()

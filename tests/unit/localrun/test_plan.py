@@ -68,6 +68,11 @@ def test_an_endpoint_that_cannot_be_is_refused_by_name(endpoint: str) -> None:
         plan_from({"AWS_ENDPOINT_URL": endpoint})
 
 
+def test_a_folder_that_a_configuration_cannot_name_is_refused_at_once() -> None:
+    with pytest.raises(PlanError, match="HEADWATER_DATA"):
+        plan_from({"HEADWATER_DATA": "/tmp/my data"})
+
+
 @pytest.mark.parametrize("offset", ["many", "1.5", "50000", "-1935"])
 def test_an_offset_that_cannot_be_is_refused_by_name(offset: str) -> None:
     with pytest.raises(PlanError, match="HEADWATER_PORT_OFFSET"):
