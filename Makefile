@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 
 export PATH := $(CURDIR)/.venv-uv/bin:$(PATH)
 export UV_PYTHON_DOWNLOADS := never
+# Whoever turns it off has every program compile all of its packages again at each start: seconds, hundreds of times.
+unexport PYTHONDONTWRITEBYTECODE
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 18,20,22
 export PYTHONPATH := $(CURDIR):$(CURDIR)/containers/ffmpeg-worker:$(CURDIR)/containers/rtmp-ingest:$(CURDIR)/localstack
 
@@ -50,12 +52,15 @@ check: $(DONE)/python ## format, lint, types, layers, security: the fast, static
 	@echo "check: scripts";      for file in $(SETUP)/system-packages $(SETUP)/uv $(SETUP)/browser $(SETUP)/step .ci/run; do sh -n $$file; done
 	@echo "check: everything is fine"
 
-test: setup-tests ## every test: the quick tiers side by side, then end to end on one stack
+# More processes than cores: most tests wait for media to pass in real time, and for servers to come and go.
+PYTEST := .venv/bin/pytest -q -n 4 --dist loadgroup --no-loadscope-reorder
+
+test: setup-tests ## every test: the quick tiers, then end to end on one stack
 	@failed=; \
 	echo "test: unit, contract, infra, integration"; \
-	.venv/bin/pytest -n 2 --dist loadfile -q tests/unit tests/contract tests/infra tests/integration || failed=yes; \
+	$(PYTEST) tests/unit tests/contract tests/infra tests/integration || failed=yes; \
 	echo "test: end to end, on a stack of its own"; \
-	.venv/bin/pytest -q tests/e2e || failed=yes; \
+	$(PYTHON) -m tests.e2e $(PYTEST) tests/e2e || failed=yes; \
 	test -z "$$failed"
 
 soak: $(DONE)/python ## a hundred thousand generated histories of broadcasts, instead of ten thousand

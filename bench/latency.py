@@ -26,7 +26,7 @@ from bench.figures import Figure, Section, Table
 from bench.stamped_source import READ_AGES, stamped_publisher
 from tests.e2e.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.e2e.local_stack import ROOT, LocalStack, running_stack
-from tests.nginx_rtmp import free_port
+from tests.ports import free_port
 
 PAGE = """<!doctype html><meta charset=utf-8>
 <video muted autoplay playsinline></video><video muted autoplay playsinline></video>

@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,8 +18,9 @@ import psycopg
 
 from functions.schema_migration.migrate_schema import migrate_schema
 from headwater.adapters.tables import metadata
+from tests.ports import free_port
 
-START_LIMIT_SECONDS = 30.0
+START_LIMIT_SECONDS = 60.0
 # A test database may lose everything with its machine, though not with its process.
 _UNSAFE_BUT_QUICK = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "16MB"}
 
@@ -117,18 +117,11 @@ class PostgresServer:
             connection.execute(f"TRUNCATE {tables} CASCADE")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def postgres_server() -> Iterator[PostgresServer]:
     """A running, migrated server. Its folder is not pytest's, which only its owner may enter."""
     folder = Path(tempfile.mkdtemp(prefix="headwater-postgres-"))
-    server = PostgresServer(_free_port(), folder)
+    server = PostgresServer(free_port(), folder)
     try:
         server.initialise()
         server.start()

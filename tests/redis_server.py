@@ -11,22 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headwater.adapters.cache import CACHE_FAILURES, cache_client
+from tests.ports import free_port_pair
 
 SLOTS = 16384
-START_LIMIT_SECONDS = 20.0
-
-
-def free_port_pair() -> int:
-    """A port that is free together with the one that the cluster bus takes (we put it right above)."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
+START_LIMIT_SECONDS = 60.0
 
 
 @dataclass
@@ -63,7 +51,7 @@ class RedisServer:
 
     def _ask(self, command: str) -> str:
         """Redis's inline protocol: a line there, an answer back."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=2) as wire:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as wire:
             wire.sendall(command.encode() + b"\r\n")
             return wire.recv(65536).decode()
 
@@ -77,7 +65,7 @@ class RedisServer:
 @contextlib.contextmanager
 def redis_server(folder: Path) -> Iterator[RedisServer]:
     """A running server for one test module or one worker; the product's cached client for it is closed at the end."""
-    server = RedisServer(free_port_pair(), folder)
+    server = RedisServer(free_port_pair(), folder)  # the cluster bus takes the second
     try:
         server.start()
         yield server

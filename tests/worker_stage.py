@@ -23,7 +23,8 @@ from headwater.contracts import TranscodeJob, encode
 from headwater.domain.broadcast import Broadcast, BroadcastState, PublishSession, SessionRef, StreamControl
 from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.media.timeline import Epoch, Segment
-from tests.nginx_rtmp import eventually, free_port
+from tests.nginx_rtmp import eventually
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 BUCKET, STREAMS, LEASES, TIMELINE, BUS = "media", "streams", "leases", "timeline", "headwater"
@@ -316,7 +317,7 @@ class Stage:
     def epochs(self) -> list[Epoch]:
         return [msgspec.convert(row, Epoch) for row in self._rows("epoch#")]
 
-    def wait_for_segments(self, count: int, seconds: float = 40) -> list[Segment]:
+    def wait_for_segments(self, count: int, seconds: float = 90) -> list[Segment]:
         assert eventually(lambda: len(self.segments()) >= count, seconds), self.log()[-6000:]
         return self.segments()
 
@@ -363,7 +364,7 @@ class Stage:
                 worker.terminate()
         for worker in self.workers:
             try:
-                worker.wait(12)
+                worker.wait(60)
             except subprocess.TimeoutExpired:
                 worker.kill()
                 worker.wait()

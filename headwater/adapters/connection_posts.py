@@ -51,7 +51,7 @@ class _Broken(Exception):
 class ConnectionPosts:
     """Use it on one event loop only, which may stop and go on between calls."""
 
-    def __init__(self, callback_url: str, signer: RequestSigner, *, post_seconds: float = POST_SECONDS) -> None:
+    def __init__(self, callback_url: str, signer: RequestSigner) -> None:
         """`callback_url`: `https://{api}.execute-api.{region}.amazonaws.com/{stage}`, without `@connections`."""
         base = urlsplit(callback_url)
         self._tls = base.scheme == "https"
@@ -59,7 +59,6 @@ class ConnectionPosts:
         self._host = base.netloc
         self._path = base.path.rstrip("/") + "/%40connections/"
         self._signer = signer
-        self._post_seconds = post_seconds
         self._idle: list[_Wire] = []
         self._slots = asyncio.Semaphore(OPEN_WIRES)
         self._ssl: ssl.SSLContext | None = None
@@ -68,7 +67,7 @@ class ConnectionPosts:
         """Raises DependencyUnavailable when API Gateway cannot be reached or refuses us, whoever the frame is for."""
         body = frame.encode()
         try:
-            async with asyncio.timeout(self._post_seconds):
+            async with asyncio.timeout(POST_SECONDS):
                 return await self._insist("POST", connection_id, body, hashlib.sha256(body).hexdigest())
         except TimeoutError:
             return Outcome.UNRESPONSIVE
@@ -76,7 +75,7 @@ class ConnectionPosts:
     async def close(self, connection_id: ConnectionId) -> bool:
         """Close the socket; one that is closed already is no error. False when there was no answer in time."""
         try:
-            async with asyncio.timeout(self._post_seconds):
+            async with asyncio.timeout(POST_SECONDS):
                 outcome = await self._insist("DELETE", connection_id, b"", EMPTY_BODY_HASH)
         except TimeoutError:
             return False

@@ -17,11 +17,12 @@ from typing import Any, TypeVar
 import httpx
 
 ROOT = Path(__file__).parents[2]
+LIMIT_SECONDS = 90.0  # for anything to happen: generous, for it measures nothing
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T | None], what: str, seconds: float = 30.0, every: float = 0.2) -> T:
-    """The first true answer of `probe`; fails naming `what` when there is none. The limit is generous: it measures nothing."""
+def eventually(probe: Callable[[], T | None], what: str, seconds: float = LIMIT_SECONDS, every: float = 0.2) -> T:
+    """The first true answer of `probe`; fails naming `what` when there is none."""
     deadline = time.monotonic() + seconds
     while True:
         answer = probe()
@@ -29,6 +30,10 @@ def eventually(probe: Callable[[], T | None], what: str, seconds: float = 30.0, 
             return answer
         assert time.monotonic() < deadline, f"did not happen within {seconds:.0f} s: {what}"
         time.sleep(every)
+
+
+def fetch(url: httpx.URL | str, **options: Any) -> httpx.Response:
+    return httpx.get(url, timeout=60, **options)
 
 
 @dataclass(frozen=True)
@@ -75,18 +80,18 @@ class Stream:
     def stop(self) -> None:
         self.owner.call("POST", f"/streams/{self.stream_id}/stop")
 
-    def wait_for_status(self, status: str, seconds: float = 40.0) -> dict[str, Any]:
+    def wait_for_status(self, status: str, seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
         return eventually(
             lambda: found if (found := self.get())["status"] == status else None, f"status {status}", seconds
         )
 
-    def wait_for_playlist(self, seconds: float = 40.0) -> str:
+    def wait_for_playlist(self, seconds: float = LIMIT_SECONDS) -> str:
         """The URL of the live multivariant playlist, once it answers."""
         hls: str = self.wait_for_status("live", seconds)["playback"]["hls"]
-        eventually(lambda: httpx.get(hls).status_code == 200, f"{hls} answers", seconds)
+        eventually(lambda: fetch(hls).status_code == 200, f"{hls} answers", seconds)
         return hls
 
-    def wait_for_recording(self, seconds: float = 60.0) -> dict[str, Any]:
+    def wait_for_recording(self, seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
         """The newest broadcast, once it is ready (or has failed)."""
         return eventually(
             lambda: all_[0] if (all_ := self.broadcasts()) and all_[0]["status"] in ("ready", "failed") else None,
@@ -134,7 +139,7 @@ def ready_stack(data: Path, log: Path) -> Iterator[LocalStack]:
     """The stack that is running on `data` already."""
     urls = json.loads(endpoints_file(data).read_text())
     names = ("api", "ws", "cdn", "web", "rtmp")
-    with httpx.Client(base_url=urls["api"], timeout=20) as http:
+    with httpx.Client(base_url=urls["api"], timeout=60) as http:
         yield LocalStack(**{name: urls[name] for name in names}, data=data, log=log, http=http)
 
 

@@ -54,10 +54,10 @@ class PlaylistRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        self._thread.join(timeout=30)
+        self._thread.join()
 
     def _watch(self) -> None:
-        with httpx.Client(timeout=10) as http:
+        with httpx.Client(timeout=60) as http:
             while not self._stop.is_set():
                 started = time.monotonic()
                 self._look(http, self.url)

@@ -12,6 +12,8 @@ from tests.e2e.encoders import Picture, encoder, ffmpeg_command
 from tests.e2e.local_stack import ROOT, LocalStack, Stream
 from tests.e2e.test_first_light import sign_in
 
+pytestmark = pytest.mark.xdist_group("accessibility")  # they share one broadcast
+
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 LOOK_FOR = """async () => {
   const found = await axe.run(document, { resultTypes: ['violations'] });
@@ -31,13 +33,13 @@ def live(stack: LocalStack) -> Iterator[Stream]:
 def visit(page: Page, stack: LocalStack, live: Stream, which: str) -> None:
     if which == "studio":
         sign_in(page, stack, live.owner.username)
-        expect(page.get_by_role("button", name="Stop")).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("button", name="Stop")).to_be_visible()
     elif which == "watch":
         page.goto(f"{stack.web}/watch/{live.stream_id}")
-        expect(page.locator("video")).to_be_attached(timeout=20_000)
+        expect(page.locator("video")).to_be_attached()
     else:
         page.goto(f"{stack.web}/{'studio' if which == 'sign-in' else ''}")
-        expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -60,7 +62,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out_of_a_small_screen(
 def test_the_keyboard_alone_mutes_pauses_and_chooses_a_quality(stack: LocalStack, page: Page, live: Stream) -> None:
     visit(page, stack, live, "watch")
     video = page.locator("video")
-    expect(page.get_by_label("Quality").locator("option")).not_to_have_count(1, timeout=20_000)
+    expect(page.get_by_label("Quality").locator("option")).not_to_have_count(1)
     reached: set[str] = set()
     for _ in range(25):
         page.keyboard.press("Tab")

@@ -18,6 +18,7 @@ import pytest
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
 from tests.e2e.local_stack import ROOT, eventually, running_stack, stack_environment
+from tests.ports import free_port
 
 PORT_OFFSET = 6000
 OWN_EMULATOR = 14566 + PORT_OFFSET
@@ -26,13 +27,6 @@ CHOSEN = {
     "AWS_ACCESS_KEY_ID": "111122223333",
     "AWS_SECRET_ACCESS_KEY": "whatever",
 }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

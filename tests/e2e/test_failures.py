@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
-from tests.e2e.local_stack import LocalStack, Stream, eventually
+from tests.e2e.local_stack import LocalStack, Stream, eventually, fetch
 from tests.e2e.playlist_recorder import PlaylistRecorder
 from tests.rfc8216 import check_media_playlist, check_succession
 
@@ -35,12 +34,12 @@ def workers_of(stream: Stream) -> list[int]:
 
 
 def last_segment(media_playlist: httpx.URL) -> str:
-    lines = [line for line in httpx.get(media_playlist).text.splitlines() if line.endswith(".m4s")]
+    lines = [line for line in fetch(media_playlist).text.splitlines() if line.endswith(".m4s")]
     return lines[-1] if lines else ""
 
 
 def any_media_playlist(live: str) -> httpx.URL:
-    master = httpx.get(live).text
+    master = fetch(live).text
     return httpx.URL(live).join(next(line for line in master.splitlines() if line.endswith(".m3u8")))
 
 
@@ -52,7 +51,7 @@ def test_a_lost_worker_is_replaced_and_its_playlists_go_on(stack: LocalStack, ho
         live = stream.wait_for_playlist()
         media = any_media_playlist(live)
         with PlaylistRecorder(live) as recorder:
-            eventually(lambda: httpx.get(media).text.count("#EXTINF") >= 3, "three segments", 30)
+            eventually(lambda: fetch(media).text.count("#EXTINF") >= 3, "three segments")
             [worker] = workers_of(stream)
             os.kill(worker, how)
             before = last_segment(media)
@@ -62,13 +61,12 @@ def test_a_lost_worker_is_replaced_and_its_playlists_go_on(stack: LocalStack, ho
                         last_segment(media).rsplit("/", 1)[-1].split("-")[0] != before.rsplit("/", 1)[-1].split("-")[0]
                     ),
                     "another worker writes segments",
-                    60,
                 )
             finally:
                 if how is signal.SIGSTOP:
                     os.kill(worker, signal.SIGCONT)
             if how is signal.SIGSTOP:
-                eventually(lambda: worker not in workers_of(stream), "the worker that lost its lease stops", 20)
+                eventually(lambda: worker not in workers_of(stream), "the worker that lost its lease stops")
             time.sleep(3)  # more versions to check
         assert len(workers_of(stream)) == 1
         assert stream.get()["status"] == "live"
@@ -81,16 +79,17 @@ def test_a_lost_worker_is_replaced_and_its_playlists_go_on(stack: LocalStack, ho
             assert check_succession(one, other) == []
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_with_the_database_stopped_a_publish_goes_live_and_its_history_is_written_later(stack: LocalStack) -> None:
     stream = stack.create_stream()
     postgres = int((stack.data / "postgres" / "postmaster.pid").read_text().splitlines()[0])
     cdn_live = f"{stack.cdn}/{stream.stream_id}/live.m3u8"
     with service_paused(postgres), encoder(ffmpeg_command(stream.publish_url, Picture())):
-        eventually(lambda: httpx.get(cdn_live).status_code == 200, "it plays without the database", 60)
+        eventually(lambda: fetch(cdn_live).status_code == 200, "it plays without the database")
         first = any_media_playlist(cdn_live)
-        eventually(lambda: httpx.get(first).text.count("#EXTINF") >= 3, "and goes on", 30)
-    eventually(lambda: len(stream.broadcasts()) == 1, "its history is written", 60)
+        eventually(lambda: fetch(first).text.count("#EXTINF") >= 3, "and goes on")
+    eventually(lambda: len(stream.broadcasts()) == 1, "its history is written")
     stream.stop()
     assert stream.wait_for_recording()["status"] == "ready"
 
@@ -117,6 +116,7 @@ def _children(pid: int) -> list[int]:
     ]
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_live_streams_go_on_while_redis_is_away(stack: LocalStack) -> None:
     stream = stack.create_stream()
@@ -156,6 +156,7 @@ def process_listening_on(port: int) -> int:
     raise AssertionError(f"nothing listens on port {port}")
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_when_the_ingest_node_dies_the_stream_is_interrupted_and_the_key_usable_again(stack: LocalStack) -> None:
     stream = stack.create_stream(reconnect_window=120)
@@ -163,10 +164,10 @@ def test_when_the_ingest_node_dies_the_stream_is_interrupted_and_the_key_usable_
         stream.wait_for_playlist()
         node = process_listening_on(_port(stack, 1935))
         os.kill(node, signal.SIGKILL)
-        eventually(lambda: publisher.poll() is not None, "the publisher loses its connection", 20)
-    stream.wait_for_status("interrupted", 30)
+        eventually(lambda: publisher.poll() is not None, "the publisher loses its connection")
+    stream.wait_for_status("interrupted")
     with encoder(retrying(ffmpeg_command(stream.publish_url, Picture()))):
-        stream.wait_for_status("live", 60)
+        stream.wait_for_status("live")
     assert len(stream.broadcasts()) == 1
     stream.stop()
 
@@ -176,7 +177,5 @@ def retrying(command: list[str]) -> list[str]:
     return ["sh", "-c", 'for n in 1 2 3 4 5 6 7 8 9 10; do "$@" && exit 0; sleep 1; done', "publish", *command]
 
 
-def test_what_the_stack_says_while_it_runs_is_clean(stack: LocalStack) -> None:
-    health = httpx.get(f"{stack.api}/v1/health")
-    assert health.status_code == 200
-    assert health.json()["status"] == "ok", json.dumps(health.json())
+def test_the_stack_says_that_it_is_well(stack: LocalStack) -> None:
+    eventually(lambda: fetch(f"{stack.api}/v1/health").json()["status"] == "ok", "everything answers")

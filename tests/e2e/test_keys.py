@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
-from tests.e2e.local_stack import LocalStack, Stream, eventually
+from tests.e2e.local_stack import LocalStack, Stream, eventually, fetch
 from tests.e2e.playlist_recorder import PlaylistRecorder
 from tests.rfc8216 import check_succession
 
@@ -54,7 +55,7 @@ def test_a_rotated_key_is_refused_and_its_publisher_dropped(stack: LocalStack) -
         stream.wait_for_status("live")
         fresh = stream.owner.call("POST", f"/streams/{stream.stream_id}/ingest/rotate")["stream_key"]
         assert fresh != stream.stream_key
-        eventually(lambda: publisher.poll() is not None, "the publisher on the old key is dropped", 20)
+        eventually(lambda: publisher.poll() is not None, "the publisher on the old key is dropped")
     publish_is_refused(stream.publish_url)
     stream.stop()
 
@@ -82,16 +83,22 @@ def test_the_key_is_in_no_log_no_url_and_no_object_key(stack: LocalStack) -> Non
     stream = stack.create_stream()
     with encoder(ffmpeg_command(stream.publish_url, Picture(size="320x180"))):
         live = stream.wait_for_playlist()
-        assert stream.stream_key not in httpx.get(live).text
+        assert stream.stream_key not in fetch(live).text
     stream.stop()
     stream.wait_for_recording()
     secret = stream.stream_key.rsplit("_", 1)[1].encode()
     leaking = [
         str(path.relative_to(stack.data.parent))
-        for path in [*stack.data.rglob("*"), stack.log]
+        for path in [*files_below(stack.data), stack.log]
         if path.is_file() and (secret in str(path).encode() or holds(path, secret))
     ]
     assert leaking == []
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Of a stack that is at work, whose folders come and go meanwhile; rglob would fail."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
 
 
 def holds(path: Path, secret: bytes, piece_bytes: int = 1 << 22) -> bool:

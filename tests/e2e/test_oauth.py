@@ -15,6 +15,8 @@ from tests.e2e.sign_in_providers import ATTACKERS_PORT, CLIENT_ID, CLIENT_SECRET
 from tests.fake_openid import fake_openid
 from tests.openid_provider import Client, openid_provider
 
+pytestmark = pytest.mark.xdist_group("sign-in providers")  # which have fixed ports
+
 REFRESH_TOKEN = "localStorage.getItem('headwater.refresh_token')"
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.encoders import Picture, encoder
-from tests.e2e.local_stack import LocalStack, eventually
+from tests.e2e.local_stack import LocalStack, eventually, fetch
 from tests.e2e.test_playlists import decoded_frames
 from tests.rtmp_publisher import enhanced_hevc_publisher, silent_publisher
 
@@ -81,15 +81,15 @@ def test_it_plays(stack: LocalStack, tmp_path: Path, source: Source) -> None:
     path = make_file(tmp_path, source)
     publish = ["ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-i", str(path), "-c", "copy", "-f", "flv"]
     with encoder([*publish, stream.publish_url]) as publisher:
-        live = stream.wait_for_playlist(seconds=60)
-        master = httpx.get(live).text
+        live = stream.wait_for_playlist()
+        master = fetch(live).text
         assert tuple(re.findall(r"RESOLUTION=(\d+x\d+)", master)) == source.resolutions
-        publisher.wait(timeout=90)
+        publisher.wait(timeout=120)
     stream.stop()
-    recording = stream.wait_for_recording(seconds=90)
+    recording = stream.wait_for_recording()
     assert recording["status"] == "ready", recording
     index = httpx.URL(recording["playback"]["hls"])
-    playlists = [index.join(line) for line in httpx.get(index).text.splitlines() if line.endswith(".m3u8")]
+    playlists = [index.join(line) for line in fetch(index).text.splitlines() if line.endswith(".m3u8")]
     assert playlists
     for playlist in playlists:
         frames = decoded_frames(str(playlist))
@@ -106,7 +106,6 @@ def test_hevc_is_refused_with_a_reason_on_the_stream(stack: LocalStack) -> None:
         notice = eventually(
             lambda: stream.owner.call("GET", f"/streams/{stream.stream_id}/ingest")["health"].get("notice"),
             "the streamer is told why",
-            30,
         )
     assert "H.264" in notice
     assert stream.get()["status"] == "offline"
@@ -116,6 +115,6 @@ def test_hevc_is_refused_with_a_reason_on_the_stream(stack: LocalStack) -> None:
 def test_an_encoder_that_sends_nothing_is_never_live(stack: LocalStack) -> None:
     stream = stack.create_stream()
     with silent_publisher(stream.publish_url) as connection:
-        eventually(lambda: connection.dropped(), "the connection is dropped", 60)
+        eventually(lambda: connection.dropped(), "the connection is dropped")
         assert stream.get()["status"] == "offline"
     assert all(broadcast["status"] != "live" for broadcast in stream.broadcasts())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.api_gateway import ApiClient
@@ -51,7 +51,7 @@ def answered(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("call", BODIES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(data=st.data())
 def test_any_body_is_answered(caller: tuple[ApiClient, str], call: str, data: st.DataObject) -> None:
     client, stream_id = caller
@@ -59,7 +59,7 @@ def test_any_body_is_answered(caller: tuple[ApiClient, str], call: str, data: st
     answered(client.call(method, path.format(stream=stream_id), data.draw(BODIES[call])))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(filters=FILTERS, before=URL_TEXT, path=st.sampled_from(PATHS), tail=URL_TEXT)
 def test_any_url_is_answered(
     caller: tuple[ApiClient, str], filters: dict[str, str], before: str, path: str, tail: str

@@ -139,7 +139,7 @@ def test_an_encoder_that_freezes_gives_its_claim_back(node: IngestNode, stream: 
         assert is_live(node, stream), node.log()
         time.sleep(1)
         publishing.freeze()
-        assert eventually(lambda: stream.pull_url is None, 20), node.log()
+        assert eventually(lambda: stream.pull_url is None), node.log()
 
 
 def test_an_encoder_that_connects_and_leaves_at_once_leaves_no_claim(
@@ -156,7 +156,7 @@ def test_an_encoder_that_connects_and_leaves_at_once_leaves_no_claim(
     time.sleep(1)
     assert eventually(all_over), node.log()
     assert stream.pull_url is None
-    assert eventually(lambda: '"publishers": 0' in node.get("/health"), 4), node.log()
+    assert eventually(lambda: '"publishers": 0' in node.get("/health")), node.log()
 
 
 def test_a_publish_with_an_empty_name_on_a_live_connection_is_refused(node: IngestNode, stream: Stream) -> None:
@@ -199,7 +199,7 @@ def test_a_player_leaves_with_its_publisher(node: IngestNode, stream: Stream) ->
         ) as player:
             time.sleep(1.5)
             publishing.stop()
-            assert player.wait(15) is not None
+            assert player.wait(60) is not None
 
 
 def test_only_allowed_networks_may_play(api: HooksApi, stream: Stream, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_first_frame_published_is_the_first_frame_served_and_so_is_every_oth
     time.sleep(attempt)  # however late the worker is
     received = [list(pulled_tags(url, 20)) for url in urls]  # ends with the source, not with the time
     for encoding in playing:
-        encoding.wait(20)
+        encoding.wait(60)
     for tags in received:
         first = next(tag for tag in tags if tag.is_video and tag.is_media)
         assert first.is_keyframe
@@ -252,6 +252,6 @@ def test_a_name_under_which_nothing_comes_waits_and_its_consumers_with_it(tmp_pa
         waiting.start()
         time.sleep(0.5)
         with play(recording(tmp_path), f"{node.base}/one") as encoding:
-            encoding.wait(20)
+            encoding.wait(60)
         waiting.join(20)
         assert len(pictures(received)) == 90

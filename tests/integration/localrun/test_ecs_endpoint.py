@@ -137,7 +137,7 @@ class Endpoint:
 
 
 def eventually(probe: Callable[[], T | None]) -> T:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (answer := probe()):
         assert time.monotonic() < deadline
         time.sleep(0.02)

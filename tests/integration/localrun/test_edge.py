@@ -20,6 +20,7 @@ from headwater.domain.ids import BroadcastId, StreamId
 from localrun.edge import fill
 from tests.factories import stream_control
 from tests.media_gate import MediaGate, media_gate, signed_cookies, signed_query
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 STREAM = "0123456789abcdefghjkmn"
@@ -80,13 +81,6 @@ class Edge:
         return f"{self.url}/{STREAM}/{name}"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def edge(tmp_path: Path) -> Iterator[Edge]:
     bucket = Bucket()
@@ -127,7 +121,7 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
     (tmp_path / "config.json").write_text('{"api": "there"}')
     nginx = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-p", f"{tmp_path}/", "-c", "nginx.conf"])
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", cdn)).close()

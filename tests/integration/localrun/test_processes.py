@@ -29,14 +29,14 @@ STUBBORN = "trap '' TERM; echo $$ > started; while :; do sleep 0.05; done"
 
 
 def eventually(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 async def eventually_async(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)

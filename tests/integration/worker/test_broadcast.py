@@ -77,7 +77,7 @@ def test_a_published_stream_becomes_playable_and_ends_with_everything_flushed(st
         assert eventually(lambda: stage.broadcast().state is BroadcastState.LIVE)
     stage.interrupt()
     stage.end()
-    assert worker.wait(20) == 0, stage.log()
+    assert worker.wait(60) == 0, stage.log()
 
     assert stage.lease_state() == "released"
     _check_timeline(stage)
@@ -100,7 +100,7 @@ def test_an_encoder_that_comes_back_continues_the_broadcast_with_a_discontinuity
     url = node.source("two")
     with published(f"{node.base}/two", *picture_and_sound()):
         stage.publish(url)
-        assert eventually(lambda: len(stage.epochs()) == 2 and stage.playlist("180p").count("DISCONTINUITY\n"), 30)
+        assert eventually(lambda: len(stage.epochs()) == 2 and stage.playlist("180p").count("DISCONTINUITY\n"))
         stage.wait_for_segments(len(stage.segments()) + 1)
     stage.stop()
     _check_timeline(stage)
@@ -115,7 +115,7 @@ def test_sigterm_stores_the_open_segment_and_releases_the_lease(stage: Stage, no
         worker = stage.start_worker()
         before = len(stage.wait_for_segments(2))
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0
+        assert worker.wait(60) == 0
     assert stage.lease_state() == "released"
     assert len(stage.segments()) > before
     assert stage.cloud.sqs.receive_message(QueueUrl=stage.cloud.pulse_queue).get("Messages")
@@ -134,7 +134,7 @@ def test_a_killed_worker_is_continued_by_the_next_generation(stage: Stage, node:
         first.wait()
         time.sleep(3)  # a segment and more comes while nobody works
         stage.start_worker()
-        assert eventually(lambda: len(stage.epochs()) == 2, 30), stage.log()
+        assert eventually(lambda: len(stage.epochs()) == 2), stage.log()
         assert eventually(lambda: stage.playlist("180p").count("DISCONTINUITY\n") == 1)
     stage.stop()
     _check_timeline(stage)
@@ -158,9 +158,9 @@ def test_a_worker_that_wakes_up_after_its_lease_went_to_another_writes_nothing(s
         stage.wait_for_segments(2)
         sleeper.send_signal(signal.SIGSTOP)
         stage.start_worker()
-        assert eventually(lambda: len(stage.epochs()) == 2, 30), stage.log()
+        assert eventually(lambda: len(stage.epochs()) == 2), stage.log()
         sleeper.send_signal(signal.SIGCONT)
-        assert sleeper.wait(15) == 0
+        assert sleeper.wait(60) == 0
         stage.wait_for_segments(len(stage.segments()) + 1)
     assert len(stage.epochs()) == 2
     stage.stop()
@@ -174,10 +174,10 @@ def test_hevc_is_refused_with_a_reason_for_the_broadcaster(stage: Stage, node: S
     with enhanced_hevc_publisher(f"{node.base}/one"):
         stage.publish(url)
         worker = stage.start_worker()
-        assert eventually(lambda: stage.broadcast().state is BroadcastState.ENDED, 30), stage.log()
+        assert eventually(lambda: stage.broadcast().state is BroadcastState.ENDED), stage.log()
         assert stage.broadcast().end_reason is EndReason.SOURCE_REFUSED
         assert "HEVC" in (stage.broadcast().end_detail or "")
-        assert worker.wait(20) == 0
+        assert worker.wait(60) == 0
     assert stage.segments() == []
 
 
@@ -186,7 +186,7 @@ def test_a_worker_whose_generation_is_over_leaves_at_once(stage: Stage, node: So
     stage.generation = 4
     stage.start_worker()
     late = stage.start_worker(environment={"TRANSCODE_JOB": stage.job(generation=5)})
-    assert late.wait(20) == 0
+    assert late.wait(60) == 0
     assert stage.segments() == []
 
 
@@ -197,6 +197,6 @@ def test_an_encoder_that_never_sends_is_waited_for_and_the_worker_lingers_no_lon
     stage.interrupt()
     began_at = time.monotonic()
     worker = stage.start_worker(environment={"WORKER_LINGER_SECONDS": "1"})
-    assert worker.wait(20) == 0
+    assert worker.wait(60) == 0
     assert time.monotonic() - began_at >= 1
     assert stage.lease_state() == "released"

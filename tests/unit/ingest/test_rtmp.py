@@ -6,7 +6,7 @@ import contextlib
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.media import amf0
@@ -15,7 +15,6 @@ from rtmp_ingest.rtmp_chunks import ChunkReader, MalformedChunk, RtmpMessage, wr
 from rtmp_ingest.rtmp_reader import RtmpAddress, RtmpReader, SourceEnded
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.builds(
@@ -133,13 +132,11 @@ _amf0 = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(_amf0, max_size=4))
 def test_amf0_survives_both_ways(values: list[amf0.Amf0Value]) -> None:
     assert amf0.decode_all(amf0.encode(*values)) == values
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_amf0_from_a_stranger_is_decoded_or_refused(data: bytes) -> None:
     with contextlib.suppress(amf0.MalformedAmf0):

@@ -162,7 +162,7 @@ def test_nothing_to_play_is_no_manifest() -> None:
         manifest(Timeline(STREAM, BROADCAST), complete=False, now_ms=NOW)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(generated_timelines())
 def test_a_manifest_names_exactly_what_is_stored_at_the_times_it_has(whole: Timeline) -> None:
     for complete in (True, False):
@@ -181,7 +181,7 @@ def test_a_manifest_names_exactly_what_is_stored_at_the_times_it_has(whole: Time
             assert abs(found[key] - decoded_ms) <= (1024_000 / 48_000 if track.track_id == "audio" else 1)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(generated_timelines())
 def test_periods_of_a_recording_follow_one_another_without_holes(whole: Timeline) -> None:
     mpd = parse(manifest(whole, complete=True, now_ms=NOW))

@@ -170,7 +170,7 @@ def test_a_window_of_a_timeline_gives_the_same_playlist_as_the_whole_of_it() -> 
     assert media_playlist(window, "720p", complete=False) == media_playlist(long, "720p", complete=False)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(generated_timelines())
 def test_every_version_of_every_playlist_obeys_the_rfc_and_follows_from_the_one_before(whole: Timeline) -> None:
     for rendition_id in rendition_ids(whole.epochs):
@@ -185,7 +185,7 @@ def test_every_version_of_every_playlist_obeys_the_rfc_and_follows_from_the_one_
             assert check_succession(before, after) == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(generated_timelines())
 def test_durations_add_up_to_the_samples_within_a_microsecond_an_epoch(whole: Timeline) -> None:
     for rendition_id in rendition_ids(whole.epochs):
@@ -199,7 +199,7 @@ def test_durations_add_up_to_the_samples_within_a_microsecond_an_epoch(whole: Ti
         assert abs(told - true) <= Fraction(len(whole.epochs), 1_000_000)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(generated_timelines())
 def test_every_multivariant_playlist_obeys_the_rfc_and_names_playlists_that_exist(whole: Timeline) -> None:
     for count in range(1, len(whole.segments) + 1):
@@ -210,7 +210,7 @@ def test_every_multivariant_playlist_obeys_the_rfc_and_names_playlists_that_exis
             assert set(named) <= set(rendition_ids(upto(whole, count).epochs))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(generated_timelines())
 def test_a_recording_names_every_stored_segment_of_a_track_exactly_once_in_its_own_playlist(whole: Timeline) -> None:
     for rendition_id in rendition_ids(whole.epochs):

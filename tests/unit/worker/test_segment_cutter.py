@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ffmpeg_worker.segment_cutter import MAX_SEGMENT_MS, Boundary, KeyframesTooFarApart, SegmentCutter
@@ -53,7 +53,6 @@ def test_the_keyframe_that_opens_the_segment_is_not_a_cut() -> None:
     assert cutter.keyframe(Boundary(2067, 2000)) == [Boundary(2067, 2000)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, MAX_SEGMENT_MS), min_size=1, max_size=80))
 def test_whatever_the_intervals_every_segment_is_short_enough_and_begins_at_a_keyframe(intervals: list[int]) -> None:
     keyframes = list(itertools.accumulate(intervals, initial=0))

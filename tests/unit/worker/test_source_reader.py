@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ffmpeg_worker.source_reader import SourceAddress, SourceBroken, SourceEnded, SourceReader
@@ -21,7 +21,6 @@ def body(number: int, tags: list[Tag]) -> bytes:
     return chunk(file_header(video=True, audio=True) + mark) + b"".join(chunk(tag_bytes(tag)) for tag in tags)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400))
 def test_tags_come_out_however_the_bytes_are_cut(size: int) -> None:
     stream = HEADER + body(7, TAGS)
@@ -33,7 +32,6 @@ def test_tags_come_out_however_the_bytes_are_cut(size: int) -> None:
         list(reader.receive(b"0\r\n\r\n"))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2000))
 def test_a_broken_connection_is_taken_up_after_the_last_tag(broken_at: int) -> None:
     reader = SourceReader(ADDRESS, from_ms=5)
