@@ -37,6 +37,7 @@ FORWARD_JUMP_MS = 2000
 BACKWARD_JUMP_MS = 1000
 SOUND_LOST_MS = 3000  # and nothing could stand in for it
 RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
+FRESH_STARTS = 20  # within the same time: of clocks and formats that keep changing nothing that plays can be made
 BACKLOG_BYTES = 8 * 1024 * 1024  # FFmpeg is this far behind: the rest waits at the node, which has more room
 _HALF_AUDIO_FRAME_MS = 10
 _SOCKET_BYTES = 1 << 18
@@ -68,6 +69,7 @@ class PublishSessionReader:
         self._source = SourceReader(address, resume.shown_at + resume.tolerance_ms if resume else None)
         self._connection: socket.socket | None = None
         self._heard_at = 0.0
+        self._lost_at: float | None = None
         self._missed = 0
         self._selector = selectors.DefaultSelector()
         self._wake_reading, self._wake_writing = socket.socketpair()
@@ -84,6 +86,7 @@ class PublishSessionReader:
         self._epoch: EpochMedia | None = None
         self._keyframes = Keyframes.SOURCE
         self._restarts: deque[float] = deque(maxlen=RESTARTS)
+        self._fresh_starts: deque[float] = deque(maxlen=FRESH_STARTS)
         self._last_timestamp: int | None = None
         self._last_sound = 0
         self._wall_offset_ms = 0  # from the publisher's clock to the time at which the node received it
@@ -94,6 +97,11 @@ class PublishSessionReader:
         self._stop = True
         with contextlib.suppress(OSError):
             self._wake_writing.send(b"\0")
+
+    @property
+    def cut_off_seconds(self) -> float:
+        """How long the node could not be reached, after it could before."""
+        return 0.0 if (lost_at := self._lost_at) is None else time.monotonic() - lost_at
 
     def run(self) -> SessionEnd:
         """Until the source has ended or `stop`. Raises SourceUnplayable, TranscodeFailed."""
@@ -122,6 +130,7 @@ class PublishSessionReader:
             connection.close()
             raise
         self._connection = connection
+        self._lost_at = None
         self._heard_at = time.monotonic()
 
     def _disconnect(self) -> None:
@@ -189,7 +198,7 @@ class PublishSessionReader:
     def _lose_connection(self, reason: str) -> None:
         logger().warning("connection to the ingest node lost", extra={"session": self._serial, "reason": reason})
         self._disconnect()
-        self._heard_at = time.monotonic()
+        self._heard_at = self._lost_at = time.monotonic()
 
     def _reconnect(self) -> SessionEnd | None:
         """One attempt; there is one in every round."""
@@ -203,8 +212,10 @@ class PublishSessionReader:
     def _note_missed(self) -> None:
         if self._source.missed > self._missed:
             self._missed = self._source.missed
-            count("TranscoderTooSlow")
-            logger().warning("too far behind; catching up", extra={"session": self._serial, "missed": self._missed})
+            count("SourceMissed")
+            logger().warning(
+                "the node no longer has what comes next", extra={"session": self._serial, "missed": self._missed}
+            )
 
     # --- frames ---
 
@@ -376,6 +387,9 @@ class PublishSessionReader:
         self._buffer.clear()
         self._resume = None
         self._last_timestamp = None
+        self._fresh_starts.append(now := time.monotonic())
+        if len(self._fresh_starts) == FRESH_STARTS and now - self._fresh_starts[0] < RESTARTS_WITHIN_SECONDS:
+            raise SourceUnplayable("The encoder's clock jumps, or its format changes, again and again.")
 
     def _finish_run(self) -> None:
         run = self._run

@@ -38,6 +38,7 @@ READER_SECONDS, FLUSH_SECONDS = 5.0, 8.0  # together less than ten: then SIGTERM
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 TELL_SECONDS = 30.0
 SUPERSEDED_SECONDS = 20.0  # the rest of a session that is over is still at its node, and may take this long to read
+NODE_GONE_SECONDS = 2.0  # unless the node is gone, too
 
 
 class HotState(Protocol):
@@ -82,6 +83,8 @@ class _Following:
     def may_finish(self) -> bool:
         """Whether it still reads what was published before it was over."""
         self.over_since = self.over_since or time.monotonic()
+        if self.reader.cut_off_seconds > NODE_GONE_SECONDS:
+            return False
         return self.thread.is_alive() and time.monotonic() - self.over_since < SUPERSEDED_SECONDS
 
 

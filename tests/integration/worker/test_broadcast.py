@@ -108,6 +108,25 @@ def test_an_encoder_that_comes_back_continues_the_broadcast_with_a_discontinuity
     assert [epoch.session_serial for epoch in stage.epochs()] == [1, 2]
 
 
+def test_a_node_that_is_gone_does_not_keep_those_waiting_who_publish_to_another_one(
+    stage: Stage, node: SourceNode, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    with source_node(tmp_path / "other") as lost:
+        with published(f"{lost.base}/one", *picture_and_sound()):
+            stage.publish(lost.source("one"))
+            stage.start_worker()
+            stage.wait_for_segments(1)
+            lost.server.kill()
+        stage.interrupt()
+        with published(f"{node.base}/two", *picture_and_sound()):
+            stage.publish(node.source("two"))
+            assert eventually(lambda: len(stage.epochs()) == 2, 30), stage.log()
+    assert "source_gone" not in stage.log(), "the reader of the lost one was told to stop"
+    stage.stop()
+    _check_timeline(stage)
+
+
 def test_sigterm_stores_the_open_segment_and_releases_the_lease(stage: Stage, node: SourceNode) -> None:
     url = node.source("one")
     with published(f"{node.base}/one", *picture_and_sound()):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ffmpeg_worker import epoch_run
+from ffmpeg_worker import epoch_run, publish_session
 from ffmpeg_worker.publish_session import PublishSessionReader, SessionEnd
 from ffmpeg_worker.tag_buffer import ResumePoint
 from headwater.errors import SourceUnplayable, TranscodeFailed
@@ -107,6 +107,15 @@ def test_a_jump_of_the_clock_begins_a_new_epoch_and_loses_no_whole_segment(
     assert len(sink.epochs) == 2
     assert sink.epochs[1][0].media_start_ms >= 6000 + jump_ms
     assert len(_frames(sink, "384p")) == 360
+
+
+def test_a_clock_that_keeps_jumping_is_given_up_with_a_reason(
+    twelve_seconds: list[Tag], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publish_session, "FRESH_STARTS", 4)
+    jumpy = [replace(tag, timestamp=tag.timestamp + tag.timestamp // 2000 * 10_000) for tag in twelve_seconds]
+    with playing_node(jumpy) as address, pytest.raises(SourceUnplayable, match="clock"):
+        PublishSessionReader(address, 1, CollectingSink()).run()
 
 
 def test_timestamps_wrap_at_32_bits_with_nothing_but_a_new_epoch(twelve_seconds: list[Tag]) -> None:
