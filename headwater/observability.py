@@ -54,6 +54,11 @@ def count(name: str, value: float = 1) -> None:
     metrics().add_metric(name=name, unit="Count", value=value)
 
 
+def measure_ms(name: str, milliseconds: float) -> None:
+    """Add one measurement to the distribution `name`."""
+    metrics().add_metric(name=name, unit="Milliseconds", value=round(milliseconds))
+
+
 def flush_metrics() -> None:
     """Write what was counted since the last flush; silent when there is nothing (Powertools would warn)."""
     if metrics().metric_set:

@@ -30,11 +30,17 @@ def recorded(folder: Path, *arguments: str) -> list[Tag]:
 
 @contextmanager
 def playing_node(
-    tags: Iterable[Tag], *, hold: threading.Event | None = None, seconds: float = 0, breaks_after: int = 0
+    tags: Iterable[Tag],
+    *,
+    hold: threading.Event | None = None,
+    seconds: float = 0,
+    breaks_after: int = 0,
+    received_at: int = 0,
 ) -> Iterator[SourceAddress]:
     """Serves `tags` to everybody, evenly over `seconds`, then says that the source has ended (after `hold`, if given).
 
-    Every connection but the last breaks off after `breaks_after` tags.
+    Every connection but the last breaks off after `breaks_after` tags. `received_at` is what is said of the first one, in
+    Unix ms.
     """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.1)
@@ -47,7 +53,7 @@ def playing_node(
                     connection, _ = listening.accept()
                     connection.settimeout(20)
                     with connection, suppress(OSError):
-                        _serve(connection, tags, hold, seconds, breaks_after)
+                        _serve(connection, tags, hold, seconds, breaks_after, received_at)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -61,7 +67,12 @@ def playing_node(
 
 
 def _serve(
-    connection: socket.socket, tags: list[Tag], hold: threading.Event | None, seconds: float, breaks_after: int
+    connection: socket.socket,
+    tags: list[Tag],
+    hold: threading.Event | None,
+    seconds: float,
+    breaks_after: int,
+    received_at: int,
 ) -> None:
     request = b""
     while b"\r\n\r\n" not in request:
@@ -71,7 +82,7 @@ def _serve(
     asked = re.search(rb"from_tag=([0-9]+)", request)
     first = int(asked[1]) if asked else 0
     if tags[first:]:
-        connection.sendall(chunk(tag_bytes(SourceMark(first, 0).tag(tags[first].timestamp))))
+        connection.sendall(chunk(tag_bytes(SourceMark(first, received_at).tag(tags[first].timestamp))))
     for number, tag in enumerate(tags[first:]):
         if breaks_after and number == breaks_after:
             return

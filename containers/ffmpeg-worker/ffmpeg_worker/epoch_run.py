@@ -62,7 +62,8 @@ class EpochRun:
         self._jpeg = b""
         self._out_time = b""
         self._last_sign = time.monotonic()
-        self._last_fed = self._last_segment = self._last_sign
+        self._last_fed = self._last_sign
+        self._written = dict.fromkeys(plan.track_ids, self._last_sign)
         self._ended = False
         self._begun = False
         self._send(flv.file_header(video=bool(plan.rungs), audio=plan.audio is not None))
@@ -124,7 +125,8 @@ class EpochRun:
             self._read_thumbnails(data)
         elif name != COMPLAINTS and data:
             self._sign_of_life()
-            self._add(self.packager.feed(name, data))
+            self._written[name] = self._last_sign
+            self.segments += self.packager.feed(name, data)
             if self.plan.keyframes is Keyframes.FORCED and self.plan.rungs:
                 self._cut_at_own_keyframes()
 
@@ -148,9 +150,9 @@ class EpochRun:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether some track goes on, but has waited for another one so long that it will not come any more."""
-        without = time.monotonic() - self._last_segment
-        return without > STALL_SECONDS and self.packager.open_ms > STALL_SECONDS * 1000
+        """Whether a track has stopped alone, and others have waited for it so long that it will not go on any more."""
+        silent_for = time.monotonic() - min(self._written.values())
+        return silent_for > STALL_SECONDS and self.packager.open_ms > STALL_SECONDS * 1000
 
     @property
     def is_hanging(self) -> bool:
@@ -177,12 +179,7 @@ class EpochRun:
 
     def _cut(self, boundaries: list[Boundary]) -> None:
         for boundary in boundaries:
-            self._add(self.packager.cut(boundary))
-
-    def _add(self, segments: list[PackagedSegment]) -> None:
-        if segments:
-            self.segments += segments
-            self._last_segment = time.monotonic()
+            self.segments += self.packager.cut(boundary)
 
     def _send(self, data: bytes) -> None:
         self._process.send(data)

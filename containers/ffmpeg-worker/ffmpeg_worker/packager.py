@@ -147,6 +147,11 @@ class Packager:
         return max(track.end_ms for track in self._tracks.values()) - self._start.decoded_at
 
     @property
+    def reached_ms(self) -> float:
+        """How far the slowest track is; minus infinity before its first fragment."""
+        return min(track.end_ms for track in self._tracks.values())
+
+    @property
     def sound_open_since_ms(self) -> float:
         """Up to here sound is part of whole segments."""
         return self._sound_open_since

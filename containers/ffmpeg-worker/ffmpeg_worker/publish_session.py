@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ffmpeg_worker.epoch_run import EpochMedia, EpochRun
+from ffmpeg_worker.pace import Pace
 from ffmpeg_worker.packager import PackagedSegment
 from ffmpeg_worker.segment_cutter import Boundary, KeyframesTooFarApart
 from ffmpeg_worker.source import SourceProbe
@@ -85,6 +86,8 @@ class PublishSessionReader:
         self._run: EpochRun | None = None
         self._epoch: EpochMedia | None = None
         self._keyframes = Keyframes.SOURCE
+        self._pace = Pace()
+        self._left_out: frozenset[str] = frozenset()  # rungs that this machine is too slow for
         self._restarts: deque[float] = deque(maxlen=RESTARTS)
         self._fresh_starts: deque[float] = deque(maxlen=FRESH_STARTS)
         self._last_timestamp: int | None = None
@@ -308,7 +311,8 @@ class PublishSessionReader:
         source = self._probe.measure()
         avc = self._probe.avc
         try:
-            plan = plan_transcode(source, self._keyframes, deinterlace=avc is not None and avc.interlaced)
+            interlaced = avc is not None and avc.interlaced
+            plan = plan_transcode(source, self._keyframes, deinterlace=interlaced, leave_out=self._left_out)
         except ValueError as error:
             raise SourceUnplayable(f"The encoder's stream cannot be played: it sends {error}.") from error
         if self._keyframes is Keyframes.FORCED:
@@ -318,6 +322,7 @@ class PublishSessionReader:
         except FfmpegUnavailable as error:
             raise TranscodeFailed(error.detail) from error
         self._run, self._epoch = run, None
+        self._pace.begin()
         logger().info(
             "epoch begins",
             extra={"session": self._serial, "rungs": [r.track_id for r in plan.rungs], "keyframes": plan.keyframes,
@@ -380,6 +385,23 @@ class PublishSessionReader:
             self._restart_after_failure("ffmpeg hangs")
         elif run.is_stalled:
             self._restart_after_failure("a rendition stands still")
+        elif self._is_too_slow(run):
+            self._leave_out_a_rung(run)
+
+    def _is_too_slow(self, run: EpochRun) -> bool:
+        reached_ms = run.packager.reached_ms
+        late_seconds = time.time() - (reached_ms + self._wall_offset_ms) / 1000
+        return self._pace.is_too_slow(
+            time.monotonic(), reached_ms, late_seconds=late_seconds, is_busy=run.backlog_bytes > 0
+        )
+
+    def _leave_out_a_rung(self, run: EpochRun) -> None:
+        """The most costly one that is encoded. A picture less is better than all of them a minute late, and then not at all."""
+        count("TranscoderTooSlow")
+        encoded = [rung.track_id for rung in run.plan.rungs if not rung.copy]
+        if encoded and len(run.plan.rungs) > 1:
+            self._left_out |= {encoded[0]}
+            self._restart(f"too slow with {encoded[0]}")
 
     def _begin_anew(self) -> None:
         """What follows is on another clock or of another format: hand on all there is, and wait for a keyframe."""

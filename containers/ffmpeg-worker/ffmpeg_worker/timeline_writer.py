@@ -32,7 +32,7 @@ from headwater.media.timeline import (
     TrackKind,
     TrackSegment,
 )
-from headwater.observability import count, flush_metrics, logger
+from headwater.observability import count, flush_metrics, logger, measure_ms
 
 OVERTAKEN_SECONDS = 8.0  # a segment still missing when later ones are stored is given up after this
 AWAY_SECONDS = 75.0  # and when nothing can be stored at all, after this: S3 is away, but comes back
@@ -246,8 +246,15 @@ class TimelineWriter:
         if pending.epoch is not None or self._committed_here in REFRESH_ENTRANCES:
             self._entrances_behind = True
         self._write_playlists()
+        self._measure_delay(pending)
         self._on_segment(self._timeline.epoch(segment.epoch).session_serial)
         flush_metrics()
+
+    def _measure_delay(self, pending: _Pending) -> None:
+        """From when the node received the end of a segment to when players can see it."""
+        epoch, segment = self._timeline.epoch(pending.segment.epoch), pending.segment
+        ended_at = epoch.wall_start_ms + segment.start_ms - epoch.media_start_ms + pending.duration_seconds * 1000
+        measure_ms("SegmentDelay", time.time() * 1000 - ended_at)
 
     @staticmethod
     def _is_fetchable(pending: _Pending, track_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,10 +35,16 @@ class TranscodePlan:
         return min(self.frame_rate, rung.max_frame_rate or self.frame_rate)
 
 
-def plan_transcode(source: Source, keyframes: Keyframes, *, deinterlace: bool = False) -> TranscodePlan:
-    """Copies the top rung where that is allowed. Raises ValueError for a picture too small to encode."""
+def plan_transcode(
+    source: Source, keyframes: Keyframes, *, deinterlace: bool = False, leave_out: Collection[str] = ()
+) -> TranscodePlan:
+    """Copies the top rung where that is allowed. `leave_out` names rungs that shall not be, unless none would be left.
+
+    Raises ValueError for a picture too small to encode.
+    """
+    ladder = choose_ladder(source, copy_allowed=keyframes is Keyframes.SOURCE)
     return TranscodePlan(
-        rungs=choose_ladder(source, copy_allowed=keyframes is Keyframes.SOURCE),
+        rungs=tuple(rung for rung in ladder if rung.track_id not in leave_out) or ladder[-1:],
         audio=choose_audio(source),
         keyframes=keyframes,
         frame_rate=source.frame_rate,

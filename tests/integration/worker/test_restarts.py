@@ -7,12 +7,13 @@ import os
 import shutil
 import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ffmpeg_worker import epoch_run, publish_session
+from ffmpeg_worker import epoch_run, ffmpeg_process, pace, publish_session
 from ffmpeg_worker.publish_session import PublishSessionReader, SessionEnd
 from ffmpeg_worker.tag_buffer import ResumePoint
 from headwater.errors import SourceUnplayable, TranscodeFailed
@@ -69,6 +70,32 @@ def test_a_hanging_ffmpeg_is_replaced_and_nothing_is_lost(
 
     assert len(sink.epochs) >= 2
     assert len(set(_frames(sink, "384p"))) == 360
+
+
+def test_a_machine_that_is_too_slow_leaves_out_the_most_costly_rendition_and_catches_up(
+    twelve_seconds: list[Tag], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "WINDOW_SECONDS", 2.0)
+    slow = tmp_path / "ffmpeg"  # at a fifth of real time, as long as it encodes anything
+    slow.write_text(
+        f"""#!/bin/bash
+for argument; do
+  [ "$argument" = -i ] && [[ $* == *libx264* ]] && arguments+=(-readrate 0.2)
+  arguments+=("$argument")
+done
+exec {shutil.which("ffmpeg")} "${{arguments[@]}}"
+"""
+    )
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(ffmpeg_process, "_PIPE_BYTES", 4096)
+    a_minute_ago = round((time.time() - 60) * 1000)
+    hold = threading.Event()
+    sink = CollectingSink(lambda count: hold.set() if count == 5 else None)
+    with playing_node(twelve_seconds, hold=hold, received_at=a_minute_ago) as address:
+        PublishSessionReader(address, 1, sink).run()
+    assert [track.track_id for track in sink.epochs[-1][0].tracks] == ["384p", "audio"]
+    assert len(_frames(sink, "384p")) == 360, "nothing is lost by it"
 
 
 def test_an_ffmpeg_that_keeps_dying_is_given_up_with_a_reason(
