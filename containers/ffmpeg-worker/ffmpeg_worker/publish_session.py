@@ -22,7 +22,8 @@ from ffmpeg_worker.pace import Pace
 from ffmpeg_worker.packager import PackagedSegment
 from ffmpeg_worker.segment_cutter import Boundary, KeyframesTooFarApart
 from ffmpeg_worker.source import SourceProbe
-from ffmpeg_worker.source_reader import SourceAddress, SourceBroken, SourceEnded, SourceReader
+from ffmpeg_worker.source_connection import SourceConnection
+from ffmpeg_worker.source_reader import SourceAddress, SourceEnded
 from ffmpeg_worker.tag_buffer import ResumePoint, TagBuffer
 from ffmpeg_worker.track_filler import TrackFiller
 from ffmpeg_worker.transcode_plan import Keyframes, plan_transcode
@@ -30,9 +31,6 @@ from headwater.errors import FfmpegUnavailable, MediaFormatError, MisalignedTrac
 from headwater.media.flv import Tag, TagKind
 from headwater.observability import count, logger
 
-CONNECT_SECONDS = 1.0  # on one network; FFmpeg's pipes have to wait meanwhile
-SILENCE_SECONDS = 10.0  # the node drops a silent publisher sooner: so it is the connection that is gone
-AWAY_SECONDS = 10.0  # of a node that cannot be reached any more
 DRAIN_SECONDS = 4.0  # how long FFmpeg may take to write out what it holds
 FORWARD_JUMP_MS = 2000
 BACKWARD_JUMP_MS = 1000
@@ -41,7 +39,6 @@ RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
 FRESH_STARTS = 20  # within the same time: of clocks and formats that keep changing nothing that plays can be made
 BACKLOG_BYTES = 8 * 1024 * 1024  # FFmpeg is this far behind: the rest waits at the node, which has more room
 _HALF_AUDIO_FRAME_MS = 10
-_SOCKET_BYTES = 1 << 18
 _TICK_SECONDS = 0.25
 _GATHERING_SECONDS = 0.02  # packets and frames of sound come one by one; waking up for each costs more than they do
 
@@ -63,16 +60,12 @@ class PublishSessionReader:
         self, address: SourceAddress, serial: int, sink: SegmentSink, resume: ResumePoint | None = None
     ) -> None:
         """Begins at `resume`: what the timeline has of this source already ends there. Without one, with the oldest tag."""
-        self._address = address
         self._serial = serial
         self._sink = sink
         self._resume = resume
-        self._source = SourceReader(address, resume.shown_at + resume.tolerance_ms if resume else None)
-        self._connection: socket.socket | None = None
-        self._heard_at = 0.0
-        self._lost_at: float | None = None
-        self._missed = 0
         self._selector = selectors.DefaultSelector()
+        from_ms = resume.shown_at + resume.tolerance_ms if resume else None
+        self._connection = SourceConnection(address, from_ms, self._selector, serial)
         self._wake_reading, self._wake_writing = socket.socketpair()
         self._wake_reading.setblocking(False)
         self._stop = False
@@ -104,13 +97,13 @@ class PublishSessionReader:
     @property
     def cut_off_seconds(self) -> float:
         """How long the node could not be reached, after it could before."""
-        return 0.0 if (lost_at := self._lost_at) is None else time.monotonic() - lost_at
+        return self._connection.cut_off_seconds
 
     def run(self) -> SessionEnd:
         """Until the source has ended or `stop`. Raises SourceUnplayable, TranscodeFailed."""
         try:
             try:
-                self._connect()
+                self._connection.open()
             except OSError as error:
                 logger().warning("ingest node not reachable", extra={"session": self._serial, "error": str(error)})
                 return SessionEnd.SOURCE_GONE
@@ -118,59 +111,27 @@ class PublishSessionReader:
         finally:
             if self._run is not None:
                 self._run.dispose()
-            self._disconnect()
+            self._connection.close()
             self._selector.close()
             self._wake_reading.close()
             self._wake_writing.close()
-
-    def _connect(self) -> None:
-        """Raises OSError."""
-        connection = socket.create_connection((self._address.host, self._address.port), CONNECT_SECONDS)
-        try:
-            connection.sendall(self._source.request())
-            connection.setblocking(False)
-        except OSError:
-            connection.close()
-            raise
-        self._connection = connection
-        self._lost_at = None
-        self._heard_at = time.monotonic()
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self._listen(connection, listen=False)
-            connection.close()
-
-    def _listen(self, connection: socket.socket, *, listen: bool) -> None:
-        listening = connection.fileno() in self._selector.get_map()
-        if listen and not listening:
-            self._selector.register(connection, selectors.EVENT_READ)
-        elif listening and not listen:
-            self._selector.unregister(connection)
 
     def _follow(self) -> SessionEnd:
         self._selector.register(self._wake_reading, selectors.EVENT_READ)
         end: SessionEnd | None = None
         while end is None:
-            if self._connection is None:
-                end = self._reconnect()
-            else:
-                self._listen(self._connection, listen=not self._is_behind)
+            if not self._connection.keep(listen=not self._is_behind):
+                end = SessionEnd.SOURCE_GONE
             for key, _ in self._selector.select(_TICK_SECONDS):
                 if isinstance(key.data, EpochRun):
                     self._serve(key.data, key.fd)
-                elif key.fileobj is self._connection:
-                    end = self._receive(self._connection) or end
+                elif key.fileobj is self._connection.socket:
+                    end = self._receive() or end
             if self._stop:
                 end = SessionEnd.STOPPED
-            elif self._is_behind:
-                self._heard_at = time.monotonic()  # it is us who do not listen
-            elif self._connection is not None and time.monotonic() - self._heard_at > SILENCE_SECONDS:
-                self._lose_connection("silence")
             self._watch_run()
             time.sleep(_GATHERING_SECONDS)
-        self._disconnect()
+        self._connection.close()
         if self._flush:
             self._finish_run()
         return end
@@ -179,46 +140,14 @@ class PublishSessionReader:
     def _is_behind(self) -> bool:
         return self._run is not None and self._run.backlog_bytes > BACKLOG_BYTES
 
-    def _receive(self, connection: socket.socket) -> SessionEnd | None:
+    def _receive(self) -> SessionEnd | None:
         try:
-            data = connection.recv(_SOCKET_BYTES)
-            if not data:
-                self._lose_connection("closed")
-                return None
-            self._heard_at = time.monotonic()
-            for tag in self._source.receive(data):
+            for tag in self._connection.receive():
                 self._take(tag)
-        except BlockingIOError:
-            return None
         except SourceEnded as reason:
             logger().info("source ended", extra={"session": self._serial, "reason": str(reason)})
             return SessionEnd.SOURCE_GONE
-        except (SourceBroken, OSError) as reason:
-            self._lose_connection(str(reason))
-        self._note_missed()
         return None
-
-    def _lose_connection(self, reason: str) -> None:
-        logger().warning("connection to the ingest node lost", extra={"session": self._serial, "reason": reason})
-        self._disconnect()
-        self._heard_at = self._lost_at = time.monotonic()
-
-    def _reconnect(self) -> SessionEnd | None:
-        """One attempt; there is one in every round."""
-        away_since = self._heard_at
-        try:
-            self._connect()
-        except OSError:
-            return SessionEnd.SOURCE_GONE if time.monotonic() - away_since > AWAY_SECONDS else None
-        return None
-
-    def _note_missed(self) -> None:
-        if self._source.missed > self._missed:
-            self._missed = self._source.missed
-            count("SourceMissed")
-            logger().warning(
-                "the node no longer has what comes next", extra={"session": self._serial, "missed": self._missed}
-            )
 
     # --- frames ---
 
@@ -274,7 +203,7 @@ class PublishSessionReader:
 
     def _set_clock(self, tag: Tag) -> None:
         self._last_timestamp = self._last_sound = tag.timestamp
-        self._wall_offset_ms = self._source.wall_offset_ms
+        self._wall_offset_ms = self._connection.wall_offset_ms
         self._filler.begin(tag.timestamp)
 
     def _feed(self, run: EpochRun, tag: Tag) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ffmpeg_worker.source import AacConfiguration
@@ -117,6 +117,7 @@ def test_pictures_that_were_announced_but_never_came_are_missed_by_the_sound() -
     assert not filler.lacks_pictures(sound(90_000))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 12_000), st.booleans()), max_size=5))
 def test_whatever_is_missing_each_track_moves_forward_and_never_lags_behind_for_long(
     gaps: list[tuple[int, int, bool]],
