@@ -114,6 +114,8 @@ class AccountMailKind(StrEnum):
     RESET_PASSWORD = "reset_password"  # noqa: S105 - a kind of letter, no password
     VERIFY_EMAIL = "verify_email"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    IDENTITY_LINKED = "identity_linked"
+    IDENTITY_UNLINKED = "identity_unlinked"
 
 
 class AccountMailRequested(Message, frozen=True, kw_only=True):

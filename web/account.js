@@ -1,5 +1,7 @@
 // The account: its address, its password and where it is signed in; and the pages that links in e-mails lead to.
 
+import { LinkedIdentities } from "/oauth.js";
+import { OwnData, Picture } from "/profile.js";
 import { call, changePassword, forget, request } from "/session.js";
 import { Field, Header, dayAndTime, html, render, useEffect, useState, useUser } from "/page.js";
 
@@ -179,9 +181,12 @@ function Settings({ user }) {
   const [turn, setTurn] = useState(0);
   return html`
     <h1>Your account</h1>
+    <${Picture} user=${user} />
     <${Address} user=${user} />
     <${Password} onChanged=${() => setTurn(turn + 1)} />
+    <${LinkedIdentities} />
     <${Sessions} turn=${turn} />
+    <${OwnData} />
   `;
 }
 

@@ -60,6 +60,32 @@ def password_changed(username: str, link: str) -> Letter:
     )
 
 
+def identity_linked(username: str, link: str) -> Letter:
+    return _letter(
+        "Another way to sign in to your account",
+        [
+            f"Hello {username},",
+            "an identity at another site was linked to your account: whoever signs in there can now sign in here with it.",
+            "If that was you, all is well. If it was not, unlink it and choose a new password:",
+        ],
+        ("Look at your account", link),
+        [],
+    )
+
+
+def identity_unlinked(username: str, link: str) -> Letter:
+    return _letter(
+        "One way less to sign in to your account",
+        [
+            f"Hello {username},",
+            "an identity at another site was unlinked from your account, and does not open it any more.",
+            "If that was you, all is well. If it was not, sign in some other way and link it again:",
+        ],
+        ("Look at your account", link),
+        [],
+    )
+
+
 def _letter(subject: str, before: Sequence[str], button: tuple[str, str], after: Sequence[str]) -> Letter:
     words, link = button
     text = "\n\n".join([*before, link, *after, f"-- \n{_FOOTER}"]) + "\n"

@@ -9,7 +9,14 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
-from functions.account_mail.letters import Letter, password_changed, reset_password, verify_email
+from functions.account_mail.letters import (
+    Letter,
+    identity_linked,
+    identity_unlinked,
+    password_changed,
+    reset_password,
+    verify_email,
+)
 from headwater.contracts import AccountMailKind, AccountMailRequested
 from headwater.domain.accounts import User
 from headwater.domain.ids import UserId
@@ -77,6 +84,10 @@ class SendAccountMail:
                 return verify_email(user.username, link, LINK_LIFE[LinkPurpose.VERIFY_EMAIL])
             case AccountMailKind.PASSWORD_CHANGED:
                 return password_changed(user.username, f"{self._web_url}/account/forgot")
+            case AccountMailKind.IDENTITY_LINKED:
+                return identity_linked(user.username, f"{self._web_url}/account")
+            case AccountMailKind.IDENTITY_UNLINKED:
+                return identity_unlinked(user.username, f"{self._web_url}/account")
 
     def _link(self, links: Links, user_id: UserId, purpose: LinkPurpose, email: str, page: str) -> str:
         token = new_link_token()

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.local_stack import LocalStack
 from tests.e2e.sign_in_providers import ATTACKERS_PORT, CLIENT_ID, CLIENT_SECRET, HONEST_PORT
+from tests.e2e.test_first_light import sign_in
 from tests.fake_openid import fake_openid
 from tests.openid_provider import Client, openid_provider
 
@@ -118,6 +119,26 @@ def test_somebody_signs_in_with_a_provider_and_finds_their_account_again(
         assert refresh_token
         assert not [url for url in visitor.asked if refresh_token in url or "eyJ" in url]
         assert [each for each in visitor.context.cookies(stack.api) if "oauth" in each["name"]] == []
+
+
+def test_an_account_gets_a_second_door_and_loses_it_again(
+    stack: LocalStack, provider: str, arrive: Callable[[], Visitor]
+) -> None:
+    owner = stack.register("two_doors")
+    visitor = arrive()
+    sign_in(visitor.page, stack, owner.username)
+    visitor.page.goto(f"{stack.web}/account")
+    visitor.page.get_by_role("button", name="Link Acme").click()
+    visitor.agree("dora")
+    expect(visitor.page.get_by_text("dora@example.net")).to_be_visible(timeout=20_000)
+    assert visitor.page.url == f"{stack.web}/account"
+    other = arrive()
+    other.press()
+    other.agree("dora")
+    other.is_signed_in_as(owner.username)
+    visitor.page.get_by_role("button", name="Unlink Acme").click()
+    expect(visitor.page.get_by_role("button", name="Link Acme")).to_be_visible()
+    assert owner.call("GET", "/me/identities")["items"] == []
 
 
 def test_who_changes_their_mind_at_the_provider_is_told_that_nothing_happened(provider: str, visitor: Visitor) -> None:

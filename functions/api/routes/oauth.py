@@ -160,13 +160,15 @@ def start_linking(body: LinkStart, provider: Provider, user: CurrentUser, servic
 def link_identity(body: CodeAndVerifier, user: CurrentUser, services: ServicesDep, unit: Unit) -> IdentityOut:
     """Link the identity that a sign-in proved which this user began. 409 `identity_taken` if it opens an account already."""
     proven = oauth.redeem_proof(services.oauth_flows, body.code, body.verifier, link_to=user.user_id)
-    return identity_out(oauth.link(unit.identities, user.user_id, proven))
+    return identity_out(oauth.link(unit, services.account_mail, user.user_id, proven))
 
 
 @router.delete("/me/identities/{identity_id}", status_code=204)
-def unlink_identity(identity_id: Annotated[str, Depends(_identity_id)], user: CurrentUser, unit: Unit) -> None:
+def unlink_identity(
+    identity_id: Annotated[str, Depends(_identity_id)], user: CurrentUser, services: ServicesDep, unit: Unit
+) -> None:
     """Unlink an identity. 409 `last_sign_in_method` if it is the only way to sign in."""
-    oauth.unlink(unit.identities, user.user_id, identity_id)
+    oauth.unlink(unit, services.account_mail, user.user_id, identity_id)
 
 
 def _may_join(services: Services, address: str) -> None:

@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from functions.api.use_cases.passwords import MailRequests, tell_owner
 from functions.api.use_cases.sessions import SessionStore, SignedIn, TokenIssuer, open_session
 from headwater.adapters.identities import LinkedIdentity, WaysIn
 from headwater.adapters.oauth_flows import Flow, LinkTicket, Proof
+from headwater.contracts import AccountMailKind
 from headwater.domain.accounts import User
 from headwater.domain.ids import UserId, new_id
 from headwater.domain.sign_in import Device
@@ -84,6 +86,12 @@ class Work(Protocol):
     def sessions(self) -> SessionStore: ...
     @property
     def identities(self) -> IdentityStore: ...
+
+
+class LinkWork(Protocol):
+    @property
+    def identities(self) -> IdentityStore: ...
+    def commit(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,21 +238,25 @@ def redeem_link_ticket(tickets: TicketStore, ticket: str, provider: str) -> Link
     return held
 
 
-def link(identities: IdentityStore, user_id: UserId, proven: ProvenIdentity) -> LinkedIdentity:
-    """Raises IdentityTaken, without saying whose it is."""
-    linked = identities.link(new_id(), user_id, proven, datetime.now(UTC))
+def link(work: LinkWork, mail: MailRequests, user_id: UserId, proven: ProvenIdentity) -> LinkedIdentity:
+    """The owner is written to, for it may not have been them. Raises IdentityTaken, without saying whose it is."""
+    linked = work.identities.link(new_id(), user_id, proven, datetime.now(UTC))
     if linked is None:
         raise IdentityTaken
+    work.commit()
+    tell_owner(mail, AccountMailKind.IDENTITY_LINKED, user_id)
     return linked
 
 
-def unlink(identities: IdentityStore, user_id: UserId, identity_id: str) -> None:
+def unlink(work: LinkWork, mail: MailRequests, user_id: UserId, identity_id: str) -> None:
     """Raises NotFound; LastSignInMethod when nobody could open the account any more."""
-    ways = identities.ways_in(user_id)
-    if not identities.unlink(user_id, identity_id):
+    ways = work.identities.ways_in(user_id)
+    if not work.identities.unlink(user_id, identity_id):
         raise NotFound
     if not ways.has_password and ways.identities <= 1:
         raise LastSignInMethod  # the unit of work is given up, and with it the removal
+    work.commit()
+    tell_owner(mail, AccountMailKind.IDENTITY_UNLINKED, user_id)
 
 
 def cookie_name(state: str) -> str:

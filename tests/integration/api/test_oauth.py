@@ -10,6 +10,7 @@ import pytest
 
 from headwater.adapters import aws
 from headwater.adapters.cache import cache_client
+from tests.account_mail import letters
 from tests.api_gateway import Answer
 from tests.oauth_browser import Browser, Page, location, query_of, told_page
 from tests.openid_provider import Client, approve, openid_provider
@@ -243,6 +244,17 @@ def test_the_last_way_in_is_not_taken_away(api: RestApi, browser: Browser) -> No
     assert person.api.delete(f"/v1/me/identities/{only['id']}").status == 204
     assert [each["provider"] for each in person.api.get("/v1/me/identities").json["items"]] == ["other"]
     assert sign_in(Browser(api.anonymous), "ana").json["is_new"]
+
+
+def test_the_owner_is_written_to_when_the_ways_in_change(api: RestApi, browser: Browser) -> None:
+    person = api.register()
+    letters()
+    linked = link(person, browser, "ana").json
+    person.api.delete(f"/v1/me/identities/{linked['id']}")
+    assert [(each.to, each.subject.split()[0]) for each in letters()] == [
+        ([person.user["email"]], "Another"),
+        ([person.user["email"]], "One"),
+    ]
 
 
 def test_nobody_unlinks_what_is_not_theirs(api: RestApi, browser: Browser) -> None:
