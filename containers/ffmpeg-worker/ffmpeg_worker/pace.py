@@ -13,6 +13,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._since: tuple[float, float] | None = None
+        self._late_at_first = 0.0
 
     def begin(self) -> None:
         self._since = None
@@ -21,14 +22,17 @@ class Pace:
         """`now` is any clock in seconds, `reached_ms` how far the slowest track is, on the publisher's clock.
 
         True when for a whole window FFmpeg always had something to do, less came of it than was published meanwhile, and that
-        is late already.
+        is late already, later than when it last had nothing to do or was started.
         """
         if not is_busy or reached_ms == float("-inf"):
             self._since = None
             return False
-        since, reached_then = self._since = self._since or (now, reached_ms)
+        if self._since is None:
+            self._since, self._late_at_first = (now, reached_ms), late_seconds
+        since, reached_then = self._since
         if now - since < WINDOW_SECONDS:
             return False
         self._since = now, reached_ms
         speed = (reached_ms - reached_then) / 1000 / (now - since)
-        return speed < FAST_ENOUGH and LATE_SECONDS < late_seconds < CLOCKS_DISAGREE_SECONDS
+        least = max(LATE_SECONDS, self._late_at_first)
+        return speed < FAST_ENOUGH and least < late_seconds < CLOCKS_DISAGREE_SECONDS
