@@ -8,13 +8,14 @@ import sys
 import time
 from dataclasses import replace
 
-from bench import encoder_delay, function_costs, latency, machine, results, worker_costs
+from bench import api_requests, encoder_delay, function_costs, latency, machine, results, worker_costs
 
 SECTIONS = {
     "latency": latency.run,
     "worker": worker_costs.run,
     "encoder": encoder_delay.run,
     "functions": function_costs.run,
+    "api": api_requests.run,
 }
 
 

@@ -1,12 +1,13 @@
-// The home page: what is live now, and what can be watched again.
+// The home page: what is live now or is found by words, category and tag; what is planned; what can be watched again.
 
 import { call } from "/session.js";
-import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
+import { AboutStream, SearchForm, Tags, address, asked, useStreams } from "/find-streams.js";
+import { Header, dayAndTime, duration, html, render, useEffect, useState, useUser } from "/page.js";
 
 // A stream without a picture, or one that has just begun, has no poster.
 const hide = (event) => (event.target.hidden = true);
 
-function Card({ href, image, title, children }) {
+function Card({ href, image, title, below, children }) {
   return html`
     <li class="card">
       <a href=${href}>
@@ -14,58 +15,90 @@ function Card({ href, image, title, children }) {
         <h3>${title}</h3>
       </a>
       <p class="about">${children}</p>
+      ${below}
     </li>
   `;
 }
 
-function Home() {
-  const user = useUser();
-  const [live, setLive] = useState(null);
-  const [recordings, setRecordings] = useState(null);
-  const [problem, setProblem] = useState(null);
+function StreamCards({ streams }) {
+  return html`
+    <ul class="cards" aria-busy=${streams === null}>
+      ${(streams ?? []).map(
+        (stream) => html`
+          <${Card} key=${stream.id} href=${`/watch/${stream.id}`} image=${stream.thumbnail_url} title=${stream.title}
+            below=${html`<${Tags} stream=${stream} />`}>
+            <${AboutStream} stream=${stream} />
+          <//>
+        `,
+      )}
+    </ul>
+  `;
+}
 
-  usePolling(async () => {
-    try {
-      setLive((await call("GET", "/streams?live=true&sort=viewers&limit=24")).items);
-      setProblem(null);
-    } catch (error) {
-      setProblem(error.message);
-    }
-  }, 5);
+function Found({ wanted }) {
+  const { items, next, problem, more } = useStreams(wanted, 5);
+  const nothing = wanted.narrowed
+    ? html`Nothing fits. <a href="/">See everything that is live</a>.`
+    : html`Nobody is live at the moment. <a href="/studio">Go live yourself</a>.`;
+  return html`
+    ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+    <h2>${wanted.narrowed ? "Streams" : "Live now"}</h2>
+    <p class="empty" role="status">${items?.length === 0 ? nothing : null}</p>
+    <${StreamCards} streams=${items} />
+    ${next && html`<p class="actions"><button onClick=${more}>Show more</button></p>`}
+  `;
+}
+
+function ComingUp() {
+  const [planned, setPlanned] = useState([]);
+  useEffect(() => {
+    call("GET", "/streams?sort=scheduled&limit=8").then((page) => setPlanned(page.items), () => {});
+  }, []);
+  return planned.length === 0 ? null : html`<h2>Coming up</h2><${StreamCards} streams=${planned} />`;
+}
+
+function Recordings() {
+  const [recordings, setRecordings] = useState(null);
   useEffect(() => {
     call("GET", "/broadcasts?limit=24").then(
       (page) => setRecordings(page.items),
       () => setRecordings([]),
     );
   }, []);
+  return html`
+    <h2>Watch again</h2>
+    ${recordings && recordings.length === 0 && html`<p class="empty">There are no recordings yet.</p>`}
+    <ul class="cards" aria-busy=${recordings === null}>
+      ${(recordings ?? []).map(
+        (broadcast) => html`
+          <${Card} key=${broadcast.id} href=${`/recordings/${broadcast.id}`} image=${broadcast.thumbnail_url} title=${broadcast.title}>
+            ${duration(broadcast.duration)} · ${dayAndTime(broadcast.started_at)}
+          <//>
+        `,
+      )}
+    </ul>
+  `;
+}
 
+function Home() {
+  const user = useUser();
+  const [wanted, setWanted] = useState(asked);
+  useEffect(() => {
+    const follow = () => setWanted(asked());
+    addEventListener("popstate", follow);
+    return () => removeEventListener("popstate", follow);
+  }, []);
+  const ask = (fields) => {
+    history.pushState(null, "", address(fields));
+    setWanted(asked());
+  };
   return html`
     <${Header} user=${user} />
     <main>
-      ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
       <h1 class="visually-hidden">Headwater</h1>
-      <h2>Live now</h2>
-      ${live && live.length === 0 && html`<p class="empty">Nobody is live at the moment. <a href="/studio">Go live yourself</a>.</p>`}
-      <ul class="cards" aria-busy=${live === null}>
-        ${(live ?? []).map(
-          (stream) => html`
-            <${Card} key=${stream.id} href=${`/watch/${stream.id}`} image=${stream.thumbnail_url} title=${stream.title}>
-              <${StatusBadge} status=${stream.status} /> ${stream.owner.username} · ${viewers(stream.viewer_count)}
-            <//>
-          `,
-        )}
-      </ul>
-      <h2>Watch again</h2>
-      ${recordings && recordings.length === 0 && html`<p class="empty">There are no recordings yet.</p>`}
-      <ul class="cards" aria-busy=${recordings === null}>
-        ${(recordings ?? []).map(
-          (broadcast) => html`
-            <${Card} key=${broadcast.id} href=${`/recordings/${broadcast.id}`} image=${broadcast.thumbnail_url} title=${broadcast.title}>
-              ${duration(broadcast.duration)} · ${dayAndTime(broadcast.started_at)}
-            <//>
-          `,
-        )}
-      </ul>
+      <${SearchForm} wanted=${wanted} onAsk=${ask} />
+      <${Found} wanted=${wanted} key=${address(wanted)} />
+      ${!wanted.narrowed && html`<${ComingUp} /><${Recordings} />`}
     </main>
   `;
 }

@@ -47,14 +47,14 @@ export function Header({ user }) {
 }
 
 /** A form field with its label and, below it, what the server said is wrong with it. */
-export function Field({ label, name, error, hint, ...input }) {
-  const described = [hint && `${name}-hint`, error && `${name}-error`].filter(Boolean).join(" ");
+export function Field({ label, name, id = name, error, hint, ...input }) {
+  const described = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
   return html`
     <div class="field">
-      <label for=${name}>${label}</label>
-      <input id=${name} name=${name} aria-invalid=${error ? "true" : "false"} aria-describedby=${described} ...${input} />
-      ${hint && html`<small id=${`${name}-hint`}>${hint}</small>`}
-      ${error && html`<small id=${`${name}-error`} class="error">${error}</small>`}
+      <label for=${id}>${label}</label>
+      <input id=${id} name=${name} aria-invalid=${error ? "true" : "false"} aria-describedby=${described} ...${input} />
+      ${hint && html`<small id=${`${id}-hint`}>${hint}</small>`}
+      ${error && html`<small id=${`${id}-error`} class="error">${error}</small>`}
     </div>
   `;
 }

@@ -1,5 +1,6 @@
 // The studio: sign in, create streams, hand the key to an encoder, see it go live, stop.
 
+import { StreamSettings } from "/stream-settings.js";
 import { ProviderButtons } from "/oauth.js";
 import { call, login, register } from "/session.js";
 import { Field, Header, StatusBadge, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
@@ -148,6 +149,7 @@ function StreamPanel({ initial, onDeleted }) {
         <button onClick=${rotate}>New key</button>
         ${stream.status === "offline" && html`<button class="danger" onClick=${remove}>Delete</button>`}
       </div>
+      <${StreamSettings} stream=${stream} onSaved=${setStream} />
     </section>
   `;
 }

@@ -2,9 +2,11 @@
 
 import "/vendor/media-chrome/dist/index.js";
 import { ChatPanel } from "/chat-panel.js";
+import { PlannedStart, Tags } from "/find-streams.js";
 import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useRef, useState, useUser, viewers } from "/page.js";
 import { signed, takesSignature, watch } from "/playback-session.js";
 import { play } from "/player.js";
+import { Follow } from "/profile.js";
 import { call } from "/session.js";
 
 const AUTOMATIC = -1;
@@ -134,15 +136,16 @@ function Live() {
       <section class="stage" aria-label="Video">
         ${show && playback
           ? html`<${Player} key=${show.startedAt} playback=${playback} poster=${poster(stream)} live=${true} />`
-          : html`<div class="player off"><p>${stream ? "The stream is offline. It will start here by itself." : "Loading…"}</p></div>`}
+          : html`<div class="player off"><p>${stream ? html`The stream is offline. <${PlannedStart} stream=${stream} /> It will start here by itself.` : "Loading…"}</p></div>`}
         ${stream &&
         html`
           <h1>${stream.title}</h1>
           <p class="about">
             <${StatusBadge} status=${stream.status} />
-            <span>${stream.owner.username}</span>
             <span class="viewer-count">${viewers(stream.viewer_count)}</span>
           </p>
+          <${Follow} user=${user} owner=${stream.owner} />
+          <${Tags} stream=${stream} />
           <p class="description">${stream.description}</p>
         `}
       </section>

@@ -82,6 +82,7 @@ MATRIX = {
     "GET /v1/users/{username}": OPEN,
     "POST /v1/streams": Expected((401, 201, 201), body={"title": "Another"}),
     "GET /v1/streams": OPEN,
+    "GET /v1/categories": OPEN,
     "GET /v1/streams/{stream_id}": VISIBLE,
     "PATCH /v1/streams/{stream_id}": Expected((401, 403, 200), (401, 404, 200), body={"title": "Changed"}),
     "DELETE /v1/streams/{stream_id}": Expected((401, 403, 204), (401, 404, 204)),
