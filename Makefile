@@ -24,7 +24,7 @@ CHECKED := headwater functions containers infra localstack migrations bench test
 
 # --- What a person runs ---
 
-.PHONY: help demo up down reset test check synth bench soak setup setup-tests
+.PHONY: help demo up down reset admin test check synth bench soak setup setup-tests
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -40,6 +40,9 @@ down: setup ## stop a stack that runs elsewhere
 
 reset: setup ## stop it and wipe its data
 	@$(LOCALRUN) reset
+
+admin: setup ## make an administrator of the running stack: make admin username=ana
+	@$(LOCALRUN) admin "$(username)"
 
 check: $(DONE)/python ## format, lint, types, layers, security: the fast, static half
 	@echo "check: format";       .venv/bin/ruff format --check --quiet .

@@ -10,6 +10,7 @@ const PASSWORD_HINT = "At least 8 characters, and not one that others use.";
 // The secret of a link stands behind the `#`, which no server is ever sent; and it leaves the address bar at once.
 const linkToken = location.hash.slice(1);
 if (linkToken) history.replaceState(null, "", location.pathname);
+addEventListener("hashchange", () => location.reload()); // another link to the page that is open
 
 /** What a form needs: `submit` runs `work` on its fields; `done` is what `work` gave; `error` why it was refused. */
 function useForm(work) {

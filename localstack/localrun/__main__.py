@@ -1,4 +1,4 @@
-"""`python -m localrun up | demo | down | reset`: the whole of Headwater on this machine, in the foreground."""
+"""`python -m localrun up | demo | down | reset | admin <username>`: the whole of Headwater on this machine, in the foreground."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 
-from localrun import demo, leftovers, stack
+from localrun import demo, deployment, leftovers, stack
 from localrun.console import Console
 from localrun.plan import PlanError, StackPlan, plan_from
 from localrun.processes import ServiceFailed
@@ -24,8 +24,12 @@ _KEPT_FILES = ("postgres-password", "postgres-password.new", "deployed.json", "e
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="localrun", description=__doc__)
-    parser.add_argument("command", choices=("up", "demo", "down", "reset"))
-    command = parser.parse_args().command
+    parser.add_argument("command", choices=("up", "demo", "down", "reset", "admin"))
+    parser.add_argument("username", nargs="?", help="admin: whose account becomes an administrator's")
+    arguments = parser.parse_args()
+    command = arguments.command
+    if (arguments.username is not None) != (command == "admin"):
+        parser.error("`admin` takes a username, and nothing else does")
     console = Console()
     try:
         plan = plan_from(os.environ)
@@ -33,6 +37,8 @@ def main() -> int:
             return down(plan, console)
         if command == "reset":
             return reset(plan, console)
+        if command == "admin":
+            return admin(plan, console, arguments.username)
         return asyncio.run(_run(plan, console, with_broadcast=command == "demo"))
     except (PlanError, ServiceFailed, AlreadyRunning, OSError) as error:
         console.plain(f"\n{error}")
@@ -78,6 +84,13 @@ def down(plan: StackPlan, console: Console) -> int:
             raise ServiceFailed(f"The stack (pid {pid}) has not stopped within {_DOWN_SECONDS:.0f} s: `kill -9 {pid}`.")
         time.sleep(0.05)
     console.plain("The stack is stopped.")
+    return 0
+
+
+def admin(plan: StackPlan, console: Console, username: str) -> int:
+    """Makes an administrator of the stack that runs elsewhere."""
+    deployment.make_admin(plan, username)
+    console.plain(f"{username} is an administrator.")
     return 0
 
 

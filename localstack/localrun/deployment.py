@@ -63,6 +63,15 @@ async def deploy(plan: StackPlan, processes: Processes, console: Console, *, dat
     return deployed
 
 
+def make_admin(plan: StackPlan, username: str) -> None:
+    """Give an account of the running stack the role of administrator. Raises ServiceFailed."""
+    try:
+        deployed = Deployed(json.loads((plan.data / "deployed.json").read_text())["outputs"])
+    except FileNotFoundError:
+        raise ServiceFailed("Nothing is deployed here yet: start the stack first.") from None
+    _invoke(plan, deployed["GrantAdminFunction"], {"username": username})
+
+
 def local_values(plan: StackPlan, database_url: str) -> dict[str, Any]:
     """`infra.config.LocalValues`: what this stack hands to the stage `local`."""
     return {
@@ -218,10 +227,10 @@ class _Progress:
             self._console.say(_NAME, line.strip(" ✅"))
 
 
-def _invoke(plan: StackPlan, function: str) -> None:
+def _invoke(plan: StackPlan, function: str, event: Mapping[str, str] | None = None) -> None:
     aws_lambda: Any = clients(plan.aws)("lambda")
     try:
-        answer = aws_lambda.invoke(FunctionName=function, Payload=b"{}")
+        answer = aws_lambda.invoke(FunctionName=function, Payload=json.dumps(event or {}).encode())
     except (ClientError, BotoCoreError) as error:
         raise ServiceFailed(f"{function} could not be run: {error}") from error
     if "FunctionError" in answer:

@@ -1,0 +1,168 @@
+// A person as others see them: their picture, who follows them; and what they may do with their own data.
+
+import { call, forget } from "/session.js";
+import { Field, dayAndTime, html, usePolling, useEffect, useState } from "/page.js";
+
+const PICTURE_TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+const TRIES = 60; // a second each: making an avatar takes a moment, and its function perhaps a cold start
+
+export const Avatar = ({ person, size = 64, label = "" }) =>
+  person.avatar_url
+    ? html`<img class="avatar" src=${person.avatar_url.replace("/256.webp", size > 64 ? "/256.webp" : "/64.webp")}
+        width=${size} height=${size} alt=${label} />`
+    : html`<span class="avatar" style=${`inline-size:${size}px;block-size:${size}px`} aria-hidden="true">${person.username[0].toUpperCase()}</span>`;
+
+const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
+
+/** Sends the picture straight to the store, and waits for what becomes of it. Throws what is to be shown. */
+async function upload(file) {
+  if (!PICTURE_TYPES.includes(file.type)) throw new Error("Choose a JPEG, PNG, WebP or GIF picture.");
+  const form = await call("POST", "/me/avatar", { content_type: file.type });
+  if (file.size > form.max_bytes) throw new Error(`Choose a picture of at most ${Math.floor(form.max_bytes / 1_048_576)} MB.`);
+  const body = new FormData();
+  for (const [name, value] of Object.entries(form.fields)) body.append(name, value);
+  body.append("file", file); // last: what comes behind it is not read
+  const sent = await fetch(form.url, { method: "POST", body, referrerPolicy: "no-referrer" });
+  if (!sent.ok) throw new Error("The picture could not be sent. Try again in a moment.");
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const { status, avatar_url: url, problem } = await call("GET", "/me/avatar");
+    if (status === "ready") return url;
+    if (status === "failed") throw new Error(problem);
+    await pause(1000);
+  }
+  throw new Error("The picture was sent, but is not ready yet. Look again in a few minutes.");
+}
+
+export function Picture({ user }) {
+  const [url, setUrl] = useState(user.avatar_url);
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState(null);
+  const attempt = async (work) => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      setUrl(await work());
+    } catch (error) {
+      setProblem(error.message);
+    }
+    setBusy(false);
+  };
+  const choose = async (event) => {
+    const [file] = event.target.files;
+    const input = event.target;
+    if (file) await attempt(() => upload(file));
+    input.value = "";
+  };
+  const remove = () => attempt(async () => {
+    await call("DELETE", "/me/avatar");
+    return null;
+  });
+  return html`
+    <section class="panel" aria-labelledby="picture-heading" aria-busy=${busy}>
+      <h2 id="picture-heading">Profile</h2>
+      ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+      <div class="with-avatar">
+        <${Avatar} person=${{ ...user, avatar_url: url }} size=${128} label="Your picture" />
+        <div>
+          <label for="picture">Picture</label>
+          <input id="picture" type="file" accept=${PICTURE_TYPES.join()} disabled=${busy} onChange=${choose} />
+          <small>JPEG, PNG, WebP or GIF. Where and when it was taken is removed.</small>
+          ${busy && html`<p role="status">One moment…</p>`}
+          ${url && !busy && html`<button onClick=${remove}>Remove picture</button>`}
+        </div>
+      </div>
+    </section>
+  `;
+}
+
+/** The owner of what is being watched, with a button to follow them. */
+export function Follow({ user, owner }) {
+  const [profile, setProfile] = useState(null);
+  const [follows, setFollows] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const path = `/users/${encodeURIComponent(owner.username)}`;
+  const own = user?.id === owner.id;
+  usePolling(async () => setProfile(await call("GET", path)), 60, [owner.username]);
+  useEffect(() => {
+    setFollows(null);
+    if (user && !own)
+      call("GET", `/me/following/${encodeURIComponent(owner.username)}`).then(
+        () => setFollows(true),
+        (error) => setFollows(error.status === 404 ? false : null),
+      );
+  }, [user?.id, owner.username]);
+  const toggle = async () => {
+    setProblem(null);
+    try {
+      await call(follows ? "DELETE" : "PUT", `${path}/follow`);
+      setFollows(!follows);
+      setProfile(await call("GET", path));
+    } catch (error) {
+      setProblem(error.message);
+    }
+  };
+  const count = profile?.follower_count;
+  return html`
+    <div class="with-avatar">
+      <${Avatar} person=${owner} size=${48} />
+      <div>
+        <strong>${owner.username}</strong>${profile?.is_verified && html` <span class="badge">Verified</span>`}
+        <p class="about">${count !== undefined && `${count.toLocaleString()} ${count === 1 ? "follower" : "followers"}`}</p>
+      </div>
+      ${follows !== null && html`<button aria-pressed=${follows} onClick=${toggle}>${follows ? "Following" : "Follow"}</button>`}
+      ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+    </div>
+  `;
+}
+
+export function OwnData() {
+  const [exports_, setExports] = useState([]);
+  const [problem, setProblem] = useState(null);
+  usePolling(async () => setExports((await call("GET", "/me/exports")).items), 10);
+  const ask = async () => {
+    setProblem(null);
+    try {
+      const asked = await call("POST", "/me/exports");
+      setExports([asked, ...exports_]);
+    } catch (error) {
+      setProblem(error.message);
+    }
+  };
+  const leave = async (event) => {
+    event.preventDefault();
+    setProblem(null);
+    const { password } = Object.fromEntries(new FormData(event.target));
+    try {
+      await call("POST", "/me/deletion", password ? { password } : {});
+      forget();
+      location.replace("/");
+    } catch (error) {
+      setProblem(error.fields?.password ?? error.message);
+    }
+  };
+  return html`
+    <section class="panel" aria-labelledby="own-data">
+      <h2 id="own-data">Your data</h2>
+      ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+      <p>A copy of all that is stored about you, as one file. It takes a moment to make, and is deleted after a day.</p>
+      <ul class="sessions">
+        ${exports_.map(
+          (each) => html`<li key=${each.id}>${each.url
+            ? html`<a href=${each.url} download>Copy of ${dayAndTime(each.created_at)}</a>`
+            : html`<span>Copy of ${dayAndTime(each.created_at)}: ${each.status === "failed" ? "failed" : "being made…"}</span>`}</li>`,
+        )}
+      </ul>
+      <button onClick=${ask}>Make a copy</button>
+      <details>
+        <summary>Delete my account</summary>
+        <form onSubmit=${leave}>
+          <p>Your account, your streams and their recordings are deleted for ever. What you said in other people's chats stays,
+            without your name.</p>
+          <${Field} label="Your password" name="password" type="password" autocomplete="current-password"
+            hint="Leave it empty if you have none, and have signed in within the last ten minutes." />
+          <button class="danger">Delete my account for ever</button>
+        </form>
+      </details>
+    </section>
+  `;
+}
