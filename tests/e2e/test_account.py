@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -43,11 +44,11 @@ def assert_usable(browser: Browser, url: str, artifacts: Path, name: str) -> Non
 def test_an_account_is_confirmed_and_taken_back_by_mail_and_others_are_shown_out(
     stack: LocalStack, page: Page, browser: Browser, artifacts: Path
 ) -> None:
-    name = "Postmistress_9"
+    name, email = f"Post_{os.getpid()}", f"Ana{os.getpid()}@example.com"
     page.goto(f"{stack.web}/studio")
     page.get_by_role("button", name="Create an account instead").click()
     page.get_by_label("Username").fill(name)
-    page.get_by_label("E-mail").fill("Ana@example.com")
+    page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill("password1")
     page.get_by_role("button", name="Create account").click()
     expect(page.get_by_text("used, and tried, most")).to_be_visible(timeout=20_000)
@@ -56,7 +57,7 @@ def test_an_account_is_confirmed_and_taken_back_by_mail_and_others_are_shown_out
     page.get_by_role("link", name=name).click()
     expect(page.get_by_text("Not confirmed")).to_be_visible(timeout=20_000)
 
-    page.goto(link_in_mail(stack, "Ana@example.com", "verify"))
+    page.goto(link_in_mail(stack, email, "verify"))
     assert "#" not in page.url, "the secret has left the address bar"
     page.get_by_role("button", name="This address is mine").click()
     page.get_by_role("status").get_by_role("link", name="Your account").click()
@@ -79,10 +80,10 @@ def test_an_account_is_confirmed_and_taken_back_by_mail_and_others_are_shown_out
     page.get_by_role("button", name="Sign out", exact=True).click()
     page.goto(f"{stack.web}/studio")
     page.get_by_role("link", name="Forgot your password?").click()
-    page.get_by_label("E-mail").fill("ana@EXAMPLE.com")
+    page.get_by_label("E-mail").fill(email.upper())
     page.get_by_role("button", name="Send the link").click()
     expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible(timeout=20_000)
-    link = link_in_mail(stack, "Ana@example.com", "reset")
+    link = link_in_mail(stack, email, "reset")
     assert_usable(browser, link, artifacts, "reset")
     page.goto(link)
     page.get_by_label("New password").fill(NEW_PASSWORD)
