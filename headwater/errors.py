@@ -150,6 +150,11 @@ class ReauthenticationRequired(Forbidden):
     default_detail = "Send your password, or sign in again and repeat this within ten minutes."
 
 
+class NotRecorded(Conflict):
+    code = "not_recorded"
+    default_detail = "This broadcast is not recorded, so nothing can be made of it."
+
+
 class LimitReached(Conflict):
     """There are as many of something as there may be; `detail` says of what."""
 

@@ -73,6 +73,7 @@ class ServiceLimits:
     streams_per_user: int = 100
     broadcasts_per_user: int = 10  # on the air at once
     longest_broadcast_seconds: int = 48 * 3600
+    clips_per_minute: int = 10
     playback_sessions_per_minute: int = 120
     chat_message_burst: int = 20
     chat_messages_per_minute: int = 40
@@ -238,6 +239,7 @@ def local(values: LocalValues) -> Stage:
             mails_per_hour=300,
             streams_per_user=10_000,
             broadcasts_per_user=100,
+            clips_per_minute=600,
             playback_sessions_per_minute=6000,
             chat_message_burst=300,
             chat_messages_per_minute=6000,

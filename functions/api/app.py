@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware import Middleware
 
-from functions.api.idempotency_guard import LEFT_OUT, UNSAFE_METHODS, IdempotencyGuard
 from functions.api.idempotency_guard import HEADER as IDEMPOTENCY_HEADER
+from functions.api.idempotency_guard import LEFT_OUT, UNSAFE_METHODS, IdempotencyGuard
 from functions.api.problems import PROBLEM_TYPE, Problem, answer_with_problems
 from functions.api.request_guard import RequestGuard
 from functions.api.routes import (
@@ -20,6 +20,7 @@ from functions.api.routes import (
     broadcasts,
     categories,
     chat,
+    clips,
     credentials,
     following,
     moderators,
@@ -76,6 +77,7 @@ def create_app(services: Services) -> FastAPI:
         viewers,
         categories,
         broadcasts,
+        clips,
         playback,
         chat,
         admin,

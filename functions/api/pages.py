@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from headwater.domain.clips import ClipId
 from headwater.domain.ids import BroadcastId, is_id
 from headwater.errors import FieldError, InvalidInput
 
@@ -34,6 +35,12 @@ def category_after(cursor: str | None) -> str | None:
     if cursor is not None and _CATEGORY.fullmatch(cursor) is None:
         raise _invalid("cursor")
     return cursor
+
+
+def clip_before(cursor: str | None) -> ClipId | None:
+    if cursor is not None and not is_id(cursor):
+        raise _invalid("cursor")
+    return None if cursor is None else ClipId(cursor)
 
 
 def message_before(before: str | None, field: str) -> int | None:

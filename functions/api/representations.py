@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from headwater.domain.accounts import User
+from headwater.domain.clips import Clip
 from headwater.domain.ids import StreamId, UserId
 from headwater.domain.media_access import ENTRANCES, Audience
 from headwater.domain.media_signature import SignedAccess
@@ -168,6 +169,24 @@ class PlaybackSessionOut(BaseModel):
     access: SignedAccessOut | None
 
 
+class MakerOut(BaseModel):
+    id: str
+    username: str
+
+
+class ClipOut(BaseModel):
+    id: str
+    stream_id: str
+    broadcast_id: str
+    title: str
+    start: float = Field(description="Seconds from the beginning of the recording.")
+    duration: float
+    created_at: datetime
+    created_by: MakerOut | None = Field(description="Nobody, when the account is gone.")
+    playback: PlaybackOut
+    thumbnail_url: str | None
+
+
 class HeartbeatOut(BaseModel):
     expires_at: datetime
     access: SignedAccessOut | None
@@ -317,6 +336,33 @@ class Representations:
             total_views=broadcast.total_views,
             renditions=list(broadcast.renditions),
             notice=broadcast.end_detail if for_owner else None,
+        )
+
+    def clip(self, clip: Clip, stream: Stream, viewer: UserId | None) -> ClipOut:
+        private = stream.profile.privacy is Privacy.PRIVATE
+        entrance = _entrance(owned=stream.is_owned_by(viewer), private=private, withheld=clip.withheld)
+
+        def document(name: str) -> str:
+            return self._url(object_keys.clip(clip.stream_id, clip.broadcast_id, clip.clip_id, name), entrance)
+
+        thumbnail = None
+        if clip.picture is not None:
+            key = object_keys.thumbnail(clip.stream_id, clip.broadcast_id, clip.picture)
+            thumbnail = self._url(key, entrance)
+        maker = None
+        if clip.maker_id is not None and clip.maker_name is not None:
+            maker = MakerOut(id=clip.maker_id, username=clip.maker_name)
+        return ClipOut(
+            id=clip.clip_id,
+            stream_id=clip.stream_id,
+            broadcast_id=clip.broadcast_id,
+            title=clip.title,
+            start=clip.start_seconds,
+            duration=clip.duration_seconds,
+            created_at=clip.created_at,
+            created_by=maker,
+            playback=PlaybackOut(hls=document("index.m3u8"), dash=document("index.mpd")),
+            thumbnail_url=thumbnail,
         )
 
     def live_playback(self, stream_id: StreamId, entrance: Audience) -> PlaybackOut:

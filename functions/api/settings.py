@@ -22,6 +22,9 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     playback_keys_secret: str
     token_issuer: str
     stream_table: str
+    lease_table: str
+    segment_table: str
+    media_bucket: str
     idempotency_table: str
     event_bus: str
     pulse_queue_url: str
@@ -43,6 +46,7 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     logins_per_minute: int = (
         10  # of one address, and on one account; so with every call that checks a password or a link
     )
+    clips_per_minute: int = 10  # of one user
     playback_sessions_per_minute: int = 120  # of one address, and of one user
     mails_per_hour: int = 5  # that somebody can have sent to one address
 

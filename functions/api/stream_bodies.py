@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from functions.api.request_bodies import ABSENT, Body, Patch, line_of_text, lines_of_text, stripped
+from headwater.domain.clips import LONGEST_SECONDS
 from headwater.domain.streams import SCHEDULE_LONGEST, Latency, Privacy, StreamProfile
 
+LATEST_START_SECONDS = 7 * 24 * 3600
 MAX_TAG_LENGTH = 30
 MAX_TAGS = 10
 
@@ -69,6 +71,35 @@ PlannedStart = Annotated[
 ]
 
 
+def _clip_start(value: Any) -> float | datetime:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if not 0 <= value <= LATEST_START_SECONDS:
+            raise ValueError("Send seconds from the beginning of the recording.")
+        return float(value)
+    try:
+        moment = datetime.fromisoformat(value[:40]) if isinstance(value, str) else None
+        if moment is not None and moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("Send seconds, or a time as RFC 3339 has it, with its offset: `2027-01-31T20:00:00Z`.")
+
+
+ClipStart = Annotated[
+    Any,
+    AfterValidator(_clip_start),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": LATEST_START_SECONDS},
+                {"type": "string", "format": "date-time", "maxLength": 40},
+            ],
+            "description": "Seconds from the beginning of the recording, or a moment while it was on the air.",
+        }
+    ),
+]
+
+
 class NewStream(Body):
     title: Title
     description: Description = ""
@@ -115,3 +146,10 @@ def profile_fields(body: NewStream | StreamPatch) -> dict[str, Any]:
 class BroadcastPatch(Patch):
     title: Title = ABSENT
     privacy: Literal["public", "private"] = ABSENT
+
+
+class NewClip(Body):
+    title: Title
+    start: ClipStart
+    duration: Annotated[float, Field(gt=0, le=LONGEST_SECONDS, allow_inf_nan=False)] = 30
+    broadcast_id: Annotated[str, Field(max_length=64)] | None = None

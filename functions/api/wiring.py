@@ -26,6 +26,7 @@ from headwater.adapters.category_list import CategoryList
 from headwater.adapters.chat_history import ChatHistory
 from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_tickets import ChatTickets
+from headwater.adapters.clip_list import ClipList
 from headwater.adapters.follows import Follows
 from headwater.adapters.identities import Identities
 from headwater.adapters.mail_links import MailLinks
@@ -49,10 +50,12 @@ from headwater.domain.signing_keys import SigningKey
 
 if TYPE_CHECKING:
     from headwater.adapters.answered_requests import AnsweredRequests
+    from headwater.adapters.media_store import MediaStore
     from headwater.adapters.openid_provider import OpenIdProvider
     from headwater.adapters.presigned import Presigned
     from headwater.adapters.queues import MessageQueue
     from headwater.adapters.signed_in_sockets import SignedInSockets
+    from headwater.adapters.timelines import Timelines
 
 
 class UnitOfWork:
@@ -131,6 +134,10 @@ class UnitOfWork:
     @property
     def broadcasts(self) -> BroadcastArchive:
         return BroadcastArchive(self._connection)
+
+    @property
+    def clips(self) -> ClipList:
+        return ClipList(self._connection)
 
     @property
     def viewers(self) -> StreamViewers:
@@ -226,6 +233,18 @@ class Services:
         callback = f"{settings.api_url}/v1/auth/oauth/{provider.name}/callback"
         # Kept: it remembers the provider's addresses and keys.
         return self._openid_providers.setdefault(provider.name, OpenIdProvider(provider, client_secret, callback))
+
+    @functools.cached_property
+    def timelines(self) -> Timelines:
+        from headwater.adapters.timelines import Timelines
+
+        return Timelines(self.settings.segment_table, self.settings.lease_table)
+
+    @functools.cached_property
+    def media_store(self) -> MediaStore:
+        from headwater.adapters.media_store import MediaStore
+
+        return MediaStore(self.settings.media_bucket)
 
     @contextmanager
     def unit_of_work(self) -> Iterator[UnitOfWork]:

@@ -64,6 +64,8 @@ class BroadcastArchive:
             where=broadcasts.c.sequence < statement.excluded.sequence,
         )
         if self._connection.execute(statement.returning(broadcasts.c.id)).first() is not None:
+            if changed.recording in (RecordingState.FAILED, RecordingState.DISCARDED):
+                self._connection.execute(delete(clips).where(clips.c.broadcast_id == changed.broadcast_id))
             return True
         exists: Select[Any] = select(literal_column("1")).where(streams.c.id == changed.stream_id)
         return self._connection.execute(exists).first() is not None

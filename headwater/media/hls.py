@@ -34,11 +34,11 @@ _GAP_VERSION = 8
 _AUDIO_GROUP = "audio"
 
 
-def media_playlist(timeline: Timeline, track_id: str, *, complete: bool) -> str:
+def media_playlist(timeline: Timeline, track_id: str, *, complete: bool, prefix: str = "") -> str:
     """The playlist of one rendition: all of it when `complete` (a recording), else the live window at the timeline's end.
 
     Where an epoch has no such track, its nearest rendition stands in; where it has none of that kind, or a segment could
-    not be stored, the segment is an EXT-X-GAP. URIs are relative to `/{stream_id}/{broadcast_id}/`.
+    not be stored, the segment is an EXT-X-GAP. URIs are relative to `/{stream_id}/{broadcast_id}/`, with `prefix` before them.
     """
     segments = timeline.segments if complete else timeline.segments[-LIVE_WINDOW_SEGMENTS:]
     serving = serving_tracks(timeline, track_id)
@@ -61,26 +61,26 @@ def media_playlist(timeline: Timeline, track_id: str, *, complete: bool) -> str:
         if previous is None or previous.epoch != segment.epoch:
             if previous is not None:
                 lines.append("#EXT-X-DISCONTINUITY")
-            lines += _epoch_head(epochs[segment.epoch], segment, track)
-        lines += _segment(segment, track, track_id, epochs[segment.epoch])
+            lines += _epoch_head(epochs[segment.epoch], segment, track, prefix)
+        lines += _segment(segment, track, track_id, epochs[segment.epoch], prefix)
         previous = segment
     if complete:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 
 
-def _epoch_head(epoch: Epoch, first: Segment, track: Track | None) -> Iterator[str]:
+def _epoch_head(epoch: Epoch, first: Segment, track: Track | None, prefix: str) -> Iterator[str]:
     if track is not None:
-        yield f'#EXT-X-MAP:URI="{track.track_id}/{epoch.number}-init.mp4"'
+        yield f'#EXT-X-MAP:URI="{prefix}{track.track_id}/{epoch.number}-init.mp4"'
     yield f"#EXT-X-PROGRAM-DATE-TIME:{_rfc3339(epoch.wall_start_ms + _start_ms(first, track) - epoch.media_start_ms)}"
 
 
-def _segment(segment: Segment, track: Track | None, rendition_id: str, epoch: Epoch) -> Iterator[str]:
+def _segment(segment: Segment, track: Track | None, rendition_id: str, epoch: Epoch, prefix: str) -> Iterator[str]:
     if stored_part(segment, track) is None:
         yield "#EXT-X-GAP"
     yield f"#EXTINF:{_microseconds(segment, track, epoch) / 1_000_000:.6f},"
     folder = track.track_id if track is not None else rendition_id
-    yield f"{folder}/{epoch.number}-{segment.start_ms}.m4s"
+    yield f"{prefix}{folder}/{epoch.number}-{segment.start_ms}.m4s"
 
 
 def _microseconds(segment: Segment, track: Track | None, epoch: Epoch) -> int:

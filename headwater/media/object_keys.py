@@ -72,6 +72,11 @@ def thumbnail(stream_id: StreamId, broadcast_id: BroadcastId, number: int) -> st
     return f"{stream_id}/{broadcast_id}/thumbnails/{number}.jpg"
 
 
+def clip(stream_id: StreamId, broadcast_id: BroadcastId, clip_id: str, name: str) -> str:
+    """A document of a clip; with an empty `name`, the prefix of all of them."""
+    return f"{stream_id}/{broadcast_id}/clips/{clip_id}/{name}"
+
+
 def poster(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
     return f"{stream_id}/{broadcast_id}/poster.jpg"
 

@@ -63,6 +63,10 @@ class ApiStack(Stack):
                 "CONNECTION_TABLE": data.connections.table_name,
                 "CHAT_CALLBACK_URL": chat.callback_url,
                 "ACCOUNT_MAIL_QUEUE_URL": self.mail_queue.url,
+                "LEASE_TABLE": control_plane.leases.table_name,
+                "SEGMENT_TABLE": control_plane.timeline.table_name,
+                "MEDIA_BUCKET": data.media.bucket_name,
+                "CLIPS_PER_MINUTE": str(stage.limits.clips_per_minute),
                 "PLAYBACK_KEYS_SECRET": data.playback_keys_secret.secret_arn,
                 "PLAYBACK_SESSIONS_PER_MINUTE": str(stage.limits.playback_sessions_per_minute),
                 "CACHE_URL": stage.cache_url,
@@ -83,6 +87,10 @@ class ApiStack(Stack):
             memory_mib=1769,
         )
         control_plane.let_commit(self.api)
+        # Clips: read a broadcast's timeline, write and delete the clip's manifests.
+        self.api.may("dynamodb:Query", control_plane.timeline.table_arn)
+        self.api.may(["s3:PutObject", "s3:DeleteObject"], data.media.arn_for_objects("*/clips/*"))
+        self.api.may("s3:ListBucket", data.media.bucket_arn)
         self.personal_data.let_ask(self.api)
         self.api.may(
             ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],

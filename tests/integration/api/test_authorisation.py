@@ -12,7 +12,8 @@ from fastapi.routing import iter_route_contexts
 from functions.api import handler as api_handler
 from functions.api.dependencies import _caller
 from headwater.domain.accounts import Role
-from headwater.domain.ids import new_id
+from headwater.domain.clips import ClipId
+from headwater.domain.ids import BroadcastId, UserId, new_id
 from headwater.domain.sign_in_providers import ProvenIdentity
 from tests.rest_api import PASSWORD, Person, RestApi
 
@@ -95,8 +96,16 @@ MATRIX = {
     "GET /v1/broadcasts/{broadcast_id}": VISIBLE,
     "PATCH /v1/broadcasts/{broadcast_id}": Expected((401, 403, 200), (401, 404, 200), body={"title": "Changed"}),
     "DELETE /v1/broadcasts/{broadcast_id}": Expected((401, 403, 409), (401, 404, 409)),  # it is on the air
+    "POST /v1/streams/{stream_id}/clips": Expected(
+        (401, 422, 422), (401, 404, 422), body={"title": "A clip", "start": 0}
+    ),
+    "GET /v1/streams/{stream_id}/clips": VISIBLE,
+    "GET /v1/clips/{clip_id}": VISIBLE,
+    # Of the owner's; the first who may delete it does, and for the others it is gone.
+    "DELETE /v1/clips/{clip_id}": Expected((401, 403, 404), (401, 404, 204), moderator=204, admin=404),
     "POST /v1/streams/{stream_id}/playback-session": VISIBLE,
-    "POST /v1/playback-sessions/{session_id}/heartbeat": OPEN,  # the id is the permission
+    # The id is the permission to be counted; what it opens is asked for anew.
+    "POST /v1/playback-sessions/{session_id}/heartbeat": Expected((200, 200, 200), (200, 404, 200)),
     "POST /v1/chat/tickets": MEMBERS,
     "GET /v1/streams/{stream_id}/chat/messages": VISIBLE,
     "GET /v1/streams/{stream_id}/moderators": Expected((401, 403, 200), (401, 404, 200), moderator=200),
@@ -173,6 +182,7 @@ class World:
             "stream_id": stream["id"],
             "broadcast_id": broadcast_id,
             "username": stranger.user["username"],
+            "clip_id": a_clip(api, broadcast_id, owner),
             "role": "moderator",
             "session_id": owner.api.post(f"/v1/streams/{stream['id']}/playback-session").json["session_id"],
             "sign_in_id": owner.api.get("/v1/auth/sessions").json["items"][0]["id"],
@@ -230,6 +240,13 @@ def test_everybody_sees_what_the_table_says(api: RestApi, privacy: str) -> None:
 )
 def test_everybody_may_do_what_the_table_says(api: RestApi, call: str, privacy: str) -> None:
     assert check(api, World.of(api, privacy), call, MATRIX[call], privacy) == {}
+
+
+def a_clip(api: RestApi, broadcast_id: BroadcastId, maker: Person) -> str:
+    clip_id = ClipId(new_id())
+    with api.services.unit_of_work() as unit:
+        unit.clips.add(clip_id, broadcast_id, UserId(maker.user["id"]), "A clip", 0.0, 30.0, None)
+    return clip_id
 
 
 def linked_identity(api: RestApi, owner: Person) -> str:
