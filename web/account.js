@@ -117,7 +117,7 @@ function Address({ user }) {
   `;
 }
 
-function Password({ onChanged }) {
+function Password({ user, onChanged }) {
   const form = useForm(async (fields) => {
     await changePassword(fields);
     onChanged();
@@ -126,6 +126,7 @@ function Password({ onChanged }) {
     <form class="panel" onSubmit=${form.submit}>
       <h2>Password</h2>
       <${Refusal} error=${form.error} />
+      <input type="text" autocomplete="username" value=${user.username} hidden readonly />
       ${form.done && html`<p class="notice" role="status">Your password is changed, and you are signed out everywhere else.</p>`}
       <${Field} label="Current password" name="current_password" type="password" required autocomplete="current-password"
         error=${form.wrong("current_password")} />
@@ -184,7 +185,7 @@ function Settings({ user }) {
     <h1>Your account</h1>
     <${Picture} user=${user} />
     <${Address} user=${user} />
-    <${Password} onChanged=${() => setTurn(turn + 1)} />
+    <${Password} user=${user} onChanged=${() => setTurn(turn + 1)} />
     <${LinkedIdentities} />
     <${Sessions} turn=${turn} />
     <${OwnData} />

@@ -22,7 +22,7 @@ from headwater.domain.accounts import User
 from headwater.domain.ids import UserId
 from headwater.domain.mail_links import LINK_LIFE, LinkPurpose, new_link_token
 from headwater.errors import MailRefused
-from headwater.observability import count
+from headwater.observability import count, logger
 
 
 class Accounts(Protocol):
@@ -64,7 +64,8 @@ class SendAccountMail:
         # may be two people's (Django's CVE-2019-19844).
         try:
             self._mail.send(user.email, letter.subject, letter.text, letter.html)
-        except MailRefused:
+        except MailRefused as refusal:  # trying again would change nothing
+            logger().warning("account mail refused", extra={"reason": refusal.detail, "user_id": user.user_id})
             count("AccountMailRefused")
         else:
             count("AccountMailSent")
