@@ -214,7 +214,8 @@ class PublishSessionReader:
             self._restart("keyframes too far apart")
             return
         self._collect(run)
-        if run.plan.audio and run.plan.rungs and tag.timestamp - self._last_sound > SOUND_LOST_MS:
+        late_ms = 0 if self._filler.fills_sound else tag.timestamp - self._last_sound
+        if run.plan.audio and run.plan.rungs and late_ms > SOUND_LOST_MS:
             self._probe.forget_audio()
             self._restart("the sound stopped")
 

@@ -15,6 +15,7 @@ from headwater.media.flv import AAC, Tag, TagKind
 
 PICTURE_LOST_MS = 4000  # behind the sound. Who shows slides may need seconds for the next one; players wait about six
 SOUND_LOST_MS = 2000  # behind the pictures. No encoder pauses its sound, nor sends it so much later
+LATEST_MS = 8000  # some encoder may be later than that after all: then it is waited for, up to this
 STILL_MS = 1000
 _PICTURE_PAUSE_MS = 1500  # with a keyframe after it: more would make a segment too long to copy
 _SOUND_PAUSE_MS = 500
@@ -64,6 +65,7 @@ class TrackFiller:
         self._shown_until = timestamp
         self._sound = timestamp
         self._still = self._silent = False
+        self._picture_lost_ms, self._sound_lost_ms = PICTURE_LOST_MS, SOUND_LOST_MS
         if self._silence is not None:
             self._silence.begin(timestamp)
 
@@ -78,6 +80,10 @@ class TrackFiller:
         self._silence = _Silence(_RAW_AAC + frame, _SAMPLES * 1000 / configuration.sample_rate)
         self._silence.begin(self._sound)
 
+    @property
+    def fills_sound(self) -> bool:
+        return self._silence is not None
+
     def lacks_pictures(self, tag: Tag) -> bool:
         """Whether pictures that were announced are not there by the time of `tag`: not one that could stand in for others."""
         return self._keyframe is None and tag.is_audio and tag.timestamp - self._began_at > PICTURE_LOST_MS
@@ -87,24 +93,28 @@ class TrackFiller:
         return self._feed_picture(tag) if tag.is_video else self._feed_sound(tag)
 
     def _feed_picture(self, tag: Tag) -> list[Tag]:
-        filled = list(self._fill_sound(tag.timestamp - SOUND_LOST_MS))
+        filled = list(self._fill_sound(tag.timestamp - self._sound_lost_ms))
         if tag.is_keyframe:
             if self._still or tag.timestamp - self._picture > _PICTURE_PAUSE_MS:
                 filled += self._fill_pictures(tag.timestamp - _NEXT_PICTURE_MS)
             if self._still and tag.timestamp <= self._picture:
-                return filled  # later than anything should be; the next one will do
+                self._picture_lost_ms = _wait_for(self._sound - tag.timestamp, self._picture_lost_ms)
+                return filled  # later than anything should be: the next one will do
             self._keyframe, self._still = tag, False
         elif self._still or self._keyframe is None:
-            return filled + list(self._fill_pictures(tag.timestamp - PICTURE_LOST_MS))  # what it refers to is gone
+            return filled + list(
+                self._fill_pictures(tag.timestamp - self._picture_lost_ms)
+            )  # what it refers to is gone
         self._picture = tag.timestamp
         self._shown_until = max(self._shown_until, tag.presentation_time)
         return [*filled, tag]
 
     def _feed_sound(self, tag: Tag) -> list[Tag]:
-        filled = list(self._fill_pictures(tag.timestamp - PICTURE_LOST_MS))
+        filled = list(self._fill_pictures(tag.timestamp - self._picture_lost_ms))
         if self._silent or tag.timestamp - self._sound > _SOUND_PAUSE_MS:
             filled += self._fill_sound(tag.timestamp - _HALF_AUDIO_FRAME_MS)
             if tag.timestamp <= self._sound:
+                self._sound_lost_ms = _wait_for(self._picture - tag.timestamp, self._sound_lost_ms)
                 return filled
         self._silent = False
         self._sound = tag.timestamp
@@ -143,3 +153,8 @@ class TrackFiller:
 
     def _note_gap(self) -> None:
         self.gaps += 1
+
+
+def _wait_for(late_ms: int, limit_ms: int) -> int:
+    """How long to wait from now on for a track that was `late_ms` behind the other."""
+    return max(limit_ms, min(LATEST_MS, late_ms + 500))

@@ -91,6 +91,18 @@ def test_silence_stands_in_for_sound_that_stops_frame_by_frame_and_makes_room_wh
     assert silence == {bytes.fromhex("af01211004608c1c")}
 
 
+def test_a_track_that_is_always_late_is_waited_for_after_the_first_time() -> None:
+    order = {
+        "sound": lambda tag: tag.timestamp + (3500 if tag.is_audio else 0),
+        "pictures": lambda tag: tag.timestamp + (5500 if tag.is_video and tag.timestamp >= 2000 else 0),
+    }
+    for late, arrives_at in order.items():
+        tags = sorted(source(40_000), key=arrives_at)
+        original = {(tag.kind, tag.timestamp, tag.payload) for tag in tags if tag.timestamp >= 12_000}
+        result = {(tag.kind, tag.timestamp, tag.payload) for tag in filled(tags) if tag.timestamp >= 12_000}
+        assert original <= result, late
+
+
 def test_what_silence_cannot_be_made_of_is_not_stood_in_for() -> None:
     tags = [tag for tag in source(10_000) if tag.is_video or tag.timestamp < 2000]
     for configuration in (None, AacConfiguration(5, 48_000, 2), AacConfiguration(2, 48_000, 6)):
