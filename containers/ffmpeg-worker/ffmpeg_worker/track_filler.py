@@ -23,6 +23,7 @@ _NEXT_PICTURE_MS = 40
 _HALF_AUDIO_FRAME_MS = 10
 _AAC_LC = 2
 _SAMPLES = 1024  # of one AAC frame
+_SAMPLE_RATES = range(7350, 96_001)  # whatever a publisher writes there
 _SILENT_FRAMES = {1: bytes.fromhex("01182007"), 2: bytes.fromhex("211004608c1c")}  # raw_data_block(), by channels
 _RAW_AAC = bytes([AAC << 4 | 0x0F, 1])
 
@@ -74,7 +75,12 @@ class TrackFiller:
         if self._silence is None:  # what was not there until now is not missing
             self._sound = max(self._sound, self._picture)
         frame = _SILENT_FRAMES.get(configuration.channels) if configuration else None
-        if configuration is None or frame is None or configuration.object_type != _AAC_LC:
+        if (
+            configuration is None
+            or frame is None
+            or configuration.object_type != _AAC_LC
+            or configuration.sample_rate not in _SAMPLE_RATES
+        ):
             self._silence = None
             return
         self._silence = _Silence(_RAW_AAC + frame, _SAMPLES * 1000 / configuration.sample_rate)

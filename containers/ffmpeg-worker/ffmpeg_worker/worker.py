@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,12 +32,13 @@ from headwater.errors import (
     StateContended,
     TranscodeFailed,
 )
-from headwater.observability import logger
+from headwater.observability import count, logger
 
 POLL_SECONDS = 1.0
 READER_SECONDS, FLUSH_SECONDS = 5.0, 8.0  # together less than ten: then SIGTERM becomes SIGKILL
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 TELL_SECONDS = 30.0
+CRASHES = 5  # of the reader, on one session: then there is something in it that we have no answer to
 SUPERSEDED_SECONDS = 20.0  # the rest of a session that is over is still at its node, and may take this long to read
 NODE_GONE_SECONDS = 2.0  # unless the node is gone, too
 
@@ -113,6 +115,7 @@ class Worker:
         self._idle_since: float | None = None
         self._last_followed: tuple[str, int] | None = None  # pull URL, serial
         self._refused: set[int] = set()
+        self._crashes: Counter[int] = Counter()  # by session
         self._announced: set[int] = set()
         self._announcing: list[threading.Thread] = []
 
@@ -205,14 +208,23 @@ class Worker:
             logger().info("publish session over", extra={"session": serial, "end": end})
             if end is SessionEnd.SOURCE_GONE and time.monotonic() - began_at > LONGEST_PAUSE_SECONDS:
                 self._retries = 0
-        except (SourceUnplayable, TranscodeFailed) as error:
-            logger().error("source refused", extra={"session": serial, "reason": error.detail})
-            self._refused.add(serial)
-            refused = isinstance(error, SourceUnplayable)
-            reason = EndReason.SOURCE_REFUSED if refused else EndReason.TRANSCODE_FAILED
-            self._tell(SourceRefused(self._job.broadcast_id, serial, reason, error.detail))
+        except SourceUnplayable as error:
+            self._refuse(serial, EndReason.SOURCE_REFUSED, error.detail)
+        except TranscodeFailed as error:
+            self._refuse(serial, EndReason.TRANSCODE_FAILED, error.detail)
+        except Exception:
+            logger().exception("reader crashed", extra={"session": serial})
+            count("ReaderCrashes")
+            self._crashes[serial] += 1
+            if self._crashes[serial] == CRASHES:
+                self._refuse(serial, EndReason.TRANSCODE_FAILED, "The transcoder keeps failing on this stream.")
         finally:
             self._wake.set()
+
+    def _refuse(self, serial: int, reason: EndReason, detail: str) -> None:
+        logger().error("source refused", extra={"session": serial, "reason": detail})
+        self._refused.add(serial)
+        self._tell(SourceRefused(self._job.broadcast_id, serial, reason, detail))
 
     def _back_off(self) -> None:
         """The session is still current, but cannot be pulled: try again, a little later each time."""

@@ -105,7 +105,13 @@ def test_a_track_that_is_always_late_is_waited_for_after_the_first_time() -> Non
 
 def test_what_silence_cannot_be_made_of_is_not_stood_in_for() -> None:
     tags = [tag for tag in source(10_000) if tag.is_video or tag.timestamp < 2000]
-    for configuration in (None, AacConfiguration(5, 48_000, 2), AacConfiguration(2, 48_000, 6)):
+    for configuration in (
+        None,
+        AacConfiguration(5, 48_000, 2),
+        AacConfiguration(2, 48_000, 6),
+        AacConfiguration(2, 0, 2),
+        AacConfiguration(2, 16_000_000, 2),
+    ):
         assert filled(tags, configuration) == tags
 
 
