@@ -3,8 +3,7 @@
 
 import { Provider } from "oidc-provider";
 
-const { port, clients } = JSON.parse(process.env.OPENID_PROVIDER);
-const issuer = `http://127.0.0.1:${port}`;
+const { issuer, port, clients } = JSON.parse(process.env.OPENID_PROVIDER);
 
 const provider = new Provider(issuer, {
   clients,

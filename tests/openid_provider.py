@@ -37,10 +37,11 @@ class Client:
 
 
 @contextmanager
-def openid_provider(clients: Sequence[Client], port: int | None = None) -> Iterator[str]:
-    """Runs one for these clients; yields its issuer."""
+def openid_provider(clients: Sequence[Client], port: int | None = None, host: str = "127.0.0.1") -> Iterator[str]:
+    """Runs one for these clients, on loopback under the name `host`; yields its issuer."""
     port = port or free_port()
-    configuration = {"port": port, "clients": [each.registration() for each in clients]}
+    issuer = f"http://{host}:{port}"
+    configuration = {"issuer": issuer, "port": port, "clients": [each.registration() for each in clients]}
     process = subprocess.Popen(
         ["node", str(SCRIPT)],
         env={**os.environ, "OPENID_PROVIDER": json.dumps(configuration), "NODE_NO_WARNINGS": "1"},
@@ -53,7 +54,7 @@ def openid_provider(clients: Sequence[Client], port: int | None = None) -> Itera
         try:
             assert process.stdout is not None
             assert any(line.strip() == "ready" for line in iter(process.stdout.readline, "")), "it did not start"
-            yield f"http://127.0.0.1:{port}"
+            yield issuer
         finally:
             process.terminate()
             try:

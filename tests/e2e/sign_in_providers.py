@@ -14,11 +14,14 @@ CLIENT_ID = "headwater"
 CLIENT_SECRET = "a secret of the client's"
 HONEST_PORT = 9400
 ATTACKERS_PORT = 9401
+# Another site than ours at 127.0.0.1, as a provider is: a browser keeps more cookies back on the way from there.
+HONEST_HOST = "localhost"
 
 
 def sign_in_providers_file(folder: Path, port_offset: int) -> Path:
     """`acme` is honest; `evil` was, when it was configured."""
-    acme = {"label": "Acme", "issuer": f"http://127.0.0.1:{HONEST_PORT + port_offset}", "client_secret": CLIENT_SECRET}
+    honest = f"http://{HONEST_HOST}:{HONEST_PORT + port_offset}"
+    acme = {"label": "Acme", "issuer": honest, "client_secret": CLIENT_SECRET}
     evil = {"label": "Evil", "issuer": f"http://127.0.0.1:{ATTACKERS_PORT + port_offset}"}
     file = folder / "sign-in-providers.json"
     file.write_text(

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.local_stack import LocalStack
-from tests.e2e.sign_in_providers import ATTACKERS_PORT, CLIENT_ID, CLIENT_SECRET, HONEST_PORT
+from tests.e2e.sign_in_providers import ATTACKERS_PORT, CLIENT_ID, CLIENT_SECRET, HONEST_HOST, HONEST_PORT
 from tests.e2e.test_first_light import sign_in
 from tests.fake_openid import fake_openid
 from tests.openid_provider import Client, openid_provider
@@ -30,7 +30,7 @@ def offset_of(stack: LocalStack) -> int:
 @pytest.fixture(scope="module")
 def provider(stack: LocalStack) -> Iterator[str]:
     client = Client(CLIENT_ID, f"{stack.api}/v1/auth/oauth/acme/callback", CLIENT_SECRET)
-    with openid_provider([client], HONEST_PORT + offset_of(stack)) as issuer:
+    with openid_provider([client], HONEST_PORT + offset_of(stack), HONEST_HOST) as issuer:
         yield issuer
 
 
