@@ -87,8 +87,8 @@ export function Follow({ user, owner }) {
     setFollows(null);
     if (user && !own)
       call("GET", `/me/following/${encodeURIComponent(owner.username)}`).then(
-        () => setFollows(true),
-        (error) => setFollows(error.status === 404 ? false : null),
+        ({ following }) => setFollows(following),
+        () => {},
       );
   }, [user?.id, owner.username]);
   const toggle = async () => {

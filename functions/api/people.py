@@ -75,6 +75,10 @@ class FollowOut(BaseModel):
     followed_at: datetime
 
 
+class FollowingOut(BaseModel):
+    following: bool
+
+
 class PersonalTokenOut(BaseModel):
     id: str
     name: str

@@ -26,8 +26,14 @@ def client(service: str) -> Any:
         return _client(service)
 
 
+def s3_signer() -> Any:
+    """A client of S3 that only signs addresses; left alone, botocore signs those as of 2006, which newer regions refuse."""
+    with _making:
+        return _client("s3", "s3v4")
+
+
 @functools.cache
-def _client(service: str) -> Any:
+def _client(service: str, signature_version: str | None = None) -> Any:
     from botocore.config import Config
 
     return _session().create_client(
@@ -36,6 +42,7 @@ def _client(service: str) -> Any:
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS,
             retries={"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            signature_version=signature_version,
         ),
     )
 

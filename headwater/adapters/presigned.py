@@ -27,7 +27,7 @@ class Presigned:
 
     def upload(self, key: str, content_type: str, max_bytes: int, seconds: int) -> UploadForm:
         """S3 takes exactly this key and type, and at least a byte and at most `max_bytes`."""
-        s3: S3Client = aws.client("s3")
+        s3: S3Client = aws.s3_signer()
         made = s3.generate_presigned_post(
             Bucket=self._bucket,
             Key=key,
@@ -38,7 +38,7 @@ class Presigned:
         return UploadForm(made["url"], dict(made["fields"]))
 
     def download(self, key: str, filename: str, seconds: int) -> str:
-        s3: S3Client = aws.client("s3")
+        s3: S3Client = aws.s3_signer()
         parameters = {
             "Bucket": self._bucket,
             "Key": key,

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, Unit, UsernameParam
 from functions.api.pages import id_before
-from functions.api.people import FollowOut
+from functions.api.people import FollowingOut, FollowOut
 from functions.api.representations import Page, user_out
 from functions.api.use_cases.following import follow, unfollow
 from headwater.adapters.follows import Follow
@@ -50,9 +50,10 @@ def following(user: CurrentUser, unit: Unit, limit: Limit = PAGE_LIMIT, cursor: 
     return _page(list(unit.follows.following(user.user_id, id_before(cursor), limit + 1)), limit)
 
 
-@router.get("/me/following/{username}", status_code=204)
-def is_following(username: UsernameParam, user: CurrentUser, unit: Unit) -> None:
-    """204 when one follows them; 404 when not, or when there is no such user."""
+@router.get("/me/following/{username}")
+def is_following(username: UsernameParam, user: CurrentUser, unit: Unit) -> FollowingOut:
+    """Whether one follows them."""
     found = unit.accounts.by_username(username)
-    if found is None or not unit.follows.is_following(user.user_id, found.user_id):
+    if found is None:
         raise NotFound
+    return FollowingOut(following=unit.follows.is_following(user.user_id, found.user_id))

@@ -41,8 +41,8 @@ def test_to_follow_and_to_unfollow_may_be_said_any_number_of_times(api: RestApi)
     ana, ben = api.newcomer(), api.newcomer()
     assert [follow(ben, ana) for _ in range(2)] == [204, 204]
     assert (followers_of(api, ana), count(api, ana)) == ([ben.user["username"]], 1)
-    assert ben.api.get(f"/v1/me/following/{ana.user['username']}").status == 204
-    assert ana.api.get(f"/v1/me/following/{ben.user['username']}").status == 404
+    assert ben.api.get(f"/v1/me/following/{ana.user['username']}").json == {"following": True}
+    assert ana.api.get(f"/v1/me/following/{ben.user['username']}").json == {"following": False}
     assert [follow(ben, ana, "DELETE") for _ in range(2)] == [204, 204]
     assert (followers_of(api, ana), count(api, ana)) == ([], 0)
 
