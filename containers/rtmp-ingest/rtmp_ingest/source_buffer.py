@@ -116,7 +116,9 @@ class SourceBuffer:
         return file_header(video=True, audio=True) + told + self._mark(number)
 
     def continuation(self, number: int) -> bytes:
-        """What comes before tag `number` for somebody who has seen all that was before it."""
+        """What comes before tag `number` for somebody who has seen all that was before it. Raises FellBehind."""
+        if number < self._first:
+            raise FellBehind
         return file_header(video=True, audio=True) + self._mark(number)
 
     def read(self, number: int, limit: int) -> tuple[bytes, int]:

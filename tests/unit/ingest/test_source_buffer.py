@@ -136,8 +136,9 @@ def test_enhanced_rtmp_passes_through_unchanged() -> None:
 
 def test_a_consumer_that_falls_out_of_it_is_told() -> None:
     buffer = filled(*GROUPS, keep_ms=3000)
-    with pytest.raises(FellBehind):
-        buffer.read(3, 1000)
+    for ask in (lambda: buffer.read(3, 1000), lambda: buffer.continuation(3)):
+        with pytest.raises(FellBehind):
+            ask()
 
 
 def test_somebody_who_comes_back_goes_on_after_the_last_tag() -> None:
