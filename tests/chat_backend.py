@@ -28,7 +28,7 @@ from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.broadcast import StreamSettings
 from headwater.domain.ids import StreamId, UserId, new_id
-from tests.aws import STREAM_TABLE, create_connection_table, fresh_account, queue_record
+from tests.aws import STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
 from tests.connections_endpoint import ConnectionsEndpoint
 from tests.factories import stream_control
 from tests.redis_server import RedisServer
@@ -134,15 +134,6 @@ class ChatBackend:
             answer = delivery_handler(queue_event(hints), None)
             failed += [item["itemIdentifier"] for item in answer["batchItemFailures"]]
         return failed
-
-
-def received(queue_url: str) -> list[str]:
-    sqs, bodies = aws.client("sqs"), []
-    while messages := sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            bodies.append(message["Body"])
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-    return bodies
 
 
 @contextmanager
