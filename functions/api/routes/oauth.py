@@ -149,7 +149,7 @@ def my_identities(user: CurrentUser, unit: Unit) -> Page[IdentityOut]:
 
 
 @router.post("/me/identities/{provider}/start", status_code=201)
-def start_linking(body: LinkStart, provider: Provider, user: CurrentUser, services: ServicesDep) -> LinkStartOut:
+def start_linking(user: CurrentUser, provider: Provider, body: LinkStart, services: ServicesDep) -> LinkStartOut:
     """An address for this user's browser to follow within a minute, once, to link an identity of this provider."""
     ticket = oauth.permit_link(services.oauth_flows, user.user_id, provider.name, body.challenge)
     start = f"{services.settings.api_url}/v1/auth/oauth/{provider.name}/start"
