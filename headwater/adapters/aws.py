@@ -59,7 +59,7 @@ def share_session(connection: Connection) -> None:
     makes a session of its own and reads the service's description anew: 75 ms of CPU, while somebody waits.
     """
     with _making:
-        connection._local.session = _session()  # PynamoDB offers no other way
+        connection._local.session = _session()  # PynamoDB offers no other way; tests/unit/test_aws_session.py
         _ = connection.client
 
 
