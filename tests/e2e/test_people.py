@@ -76,9 +76,7 @@ def test_a_picture_that_is_chosen_in_the_browser_is_shown_to_everybody_re_encode
     page.get_by_role("link", name=name).click()
     out = io.BytesIO()
     Image.new("RGB", (800, 600), "teal").save(out, "PNG", pnginfo=None)
-    page.get_by_label("Picture").set_input_files(
-        {"name": "me.png", "mimeType": "image/png", "buffer": out.getvalue()}
-    )
+    page.get_by_label("Picture").set_input_files({"name": "me.png", "mimeType": "image/png", "buffer": out.getvalue()})
     picture = page.get_by_role("img", name="Your picture")
     expect(picture).to_be_visible(timeout=30_000)
     profile = httpx.get(f"{stack.api}/v1/users/{name}").json()
