@@ -171,8 +171,18 @@ async def _check_health(plan: StackPlan) -> None:
         try:
             await wait_until(healthy, within_seconds=_HEALTHY_WITHIN_SECONDS, every_seconds=0.2)
         except ServiceFailed:
-            problems = "\n".join(f"  {url}: {problem}" for url, problem in seen.items())
-            raise ServiceFailed(f"The stack runs, but does not answer as it should:\n{problems}") from None
+            problems = "".join(f"\n  {url}: {problem}" for url, problem in seen.items())
+            raise ServiceFailed(f"The stack runs, but does not answer as it should:{problems}{_advice(plan)}") from None
+
+
+def _advice(plan: StackPlan) -> str:
+    """Browsers sign nothing: an endpoint may look for what they ask in its own account and region only."""
+    if plan.external_aws is None:
+        return ""
+    return (
+        f"\nIt was deployed to the region {plan.aws.region} and the account of AWS_ACCESS_KEY_ID. If these are not what "
+        f"{plan.aws.endpoint} takes requests without a signature for, set AWS_REGION and AWS_ACCESS_KEY_ID accordingly."
+    )
 
 
 async def _accepts_sockets(plan: StackPlan) -> bool:

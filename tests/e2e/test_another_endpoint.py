@@ -39,6 +39,8 @@ def emulator(folder: Path) -> Iterator[str]:
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "DOCKER_HOST": "unix:///none",
+        "MINISTACK_REGION": CHOSEN["AWS_REGION"],
+        "MINISTACK_ACCOUNT_ID": CHOSEN["AWS_ACCESS_KEY_ID"],
         "TMPDIR": str(folder),
     }
     with (folder / "log").open("wb") as log:
@@ -71,7 +73,7 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_stack_on_somebody_elses_endpoint_goes_live_and_leaves_the_endpoint_running(tmp_path: Path) -> None:
     with emulator(tmp_path / "emulator") as endpoint:
         with running_stack(tmp_path / "data", PORT_OFFSET, settings={**CHOSEN, "AWS_ENDPOINT_URL": endpoint}) as stack:
