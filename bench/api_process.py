@@ -209,4 +209,5 @@ def _session_id(token: str) -> str:
     return str(claims.get("sid", ""))
 
 
-main()
+if __name__ == "__main__":
+    main()

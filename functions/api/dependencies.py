@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, NewType
 
 from fastapi import Depends, Header, Path, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from functions.api.scopes import SCOPE_OF
@@ -39,7 +38,9 @@ async def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-def _unit_of_work(services: ServicesDep) -> Iterator[UnitOfWork]:
+# A process of a function has one request at a time, so nobody waits for an event loop that waits for a store; a hop to a
+# thread and back costs more than most of what is done here. Routes, which do the work, run in a thread all the same.
+async def _unit_of_work(services: ServicesDep) -> AsyncIterator[UnitOfWork]:
     with services.unit_of_work() as unit:
         yield unit
 
@@ -68,10 +69,10 @@ async def _caller(
     token = credentials.credentials
     if is_personal_token(token):
         needed = SCOPE_OF.get(request.scope["route"].name)
-        return Caller(*await run_in_threadpool(lambda: speak_with_token(unit, token, needed)))
+        return Caller(*speak_with_token(unit, token, needed))
     identity = services.tokens.verify(token)
     # A signature says what was true for up to ten minutes; whether the session still runs, the database knows.
-    return Caller(identity, await run_in_threadpool(lambda: check_standing(unit.sessions, identity)))
+    return Caller(identity, check_standing(unit.sessions, identity))
 
 
 MaybeCaller = Annotated[Caller | None, Depends(_caller, scope="function")]

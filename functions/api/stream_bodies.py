@@ -19,7 +19,9 @@ MAX_TAGS = 10
 
 def tag_form(tag: str) -> str:
     """The one spelling of a tag: `#Sea  Songs` and `sea songs` are the same. May be empty."""
-    return " ".join(unicodedata.normalize("NFKC", tag).casefold().lstrip("#").split())
+    return " ".join(
+        unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", tag).casefold()).replace("#", " ").split()
+    )
 
 
 def _tag(text: str) -> str:

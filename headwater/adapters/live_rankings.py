@@ -68,19 +68,26 @@ class LiveRankings:
         self._connection = connection
         self._clock = clock
 
-    def current_slot(self) -> int:
-        """The slot of this moment, whose ranking is kept from now on."""
-        slot = int(self._clock()) // SLOT_SECONDS
-        if not self.is_kept(slot):
-            live = live_now().subquery("live")
-            arrays = [func.coalesce(func.array_agg(part), cast(literal("{}"), ARRAY(part.type))) for part in live.c]
-            ranked = insert(live_rankings).from_select(
-                ["slot", "stream_ids", "viewers", "live_since"], select(literal(slot, BigInteger), *arrays)
-            )
-            self._connection.execute(ranked.on_conflict_do_nothing())
-            outdated = live_rankings.c.slot < slot - KEPT_SECONDS // SLOT_SECONDS
-            self._connection.execute(delete(live_rankings).where(outdated))
+    def kept_slot(self) -> int | None:
+        """The slot of this moment, if somebody has had its ranking kept."""
+        slot = self._slot()
+        return slot if self.is_kept(slot) else None
+
+    def keep(self) -> int:
+        """Keep the ranking of this moment, unless somebody does; its slot."""
+        slot = self._slot()
+        live = live_now().subquery("live")
+        arrays = [func.coalesce(func.array_agg(part), cast(literal("{}"), ARRAY(part.type))) for part in live.c]
+        ranked = insert(live_rankings).from_select(
+            ["slot", "stream_ids", "viewers", "live_since"], select(literal(slot, BigInteger), *arrays)
+        )
+        self._connection.execute(ranked.on_conflict_do_nothing())
+        outdated = live_rankings.c.slot < slot - KEPT_SECONDS // SLOT_SECONDS
+        self._connection.execute(delete(live_rankings).where(outdated))
         return slot
+
+    def _slot(self) -> int:
+        return int(self._clock()) // SLOT_SECONDS
 
     def is_kept(self, slot: int) -> bool:
         kept = select(live_rankings.c.slot).where(live_rankings.c.slot == slot)

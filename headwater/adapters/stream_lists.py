@@ -38,6 +38,7 @@ from headwater.domain.stream_search import StreamSearch
 from headwater.domain.streams import Privacy, Stream
 
 SEARCHED_AT_MOST = 1_000  # a word that is in more streams than this finds the newest of them
+ALIKE_AT_MOST = 200  # likewise of a word that may be misspelt, for whose likeness every name has to be read
 
 
 class StreamOrder(StrEnum):
@@ -123,13 +124,12 @@ class StreamLists:
     def _ranked(
         self, wanted: StreamFilter, order: StreamOrder, viewer: UserId | None, after: StreamPosition | None, limit: int
     ) -> list[StreamPosition]:
-        if after is not None and after.slot is not None:
-            slot = after.slot
-        else:
+        slot = self._rankings.kept_slot() if after is None else after.slot
+        if slot is None:
             everything = self._in_ranking(wanted, order, viewer, live_now(), None, None, limit)
             if len(everything) < limit:
                 return everything  # and no other page, whose order this one would have to agree with
-            slot = self._rankings.current_slot()
+            slot = self._rankings.keep()
         return self._in_ranking(wanted, order, viewer, self._rankings.kept(slot), slot, after, limit)
 
     def _in_ranking(
@@ -183,16 +183,18 @@ def _newest(wanted: StreamFilter, viewer: UserId | None, after: StreamPosition |
 def _by_rank(
     wanted: StreamFilter, order: StreamOrder, viewer: UserId | None, ranking: Ranking, after: StreamPosition | None
 ) -> Select[Any]:
-    ranked = ranking.subquery("ranked_streams")
-    rank = ranked.c.viewers if order is StreamOrder.VIEWERS else ranked.c.live_since
+    rank_name = "viewers" if order is StreamOrder.VIEWERS else "live_since"
+    # In order before anything is looked up for it: so the query ends when its page is full.
+    ranked = ranking.order_by(text(f"{rank_name} DESC, stream_id DESC")).subquery("ranked_streams")
+    rank = ranked.c[rank_name]
     query = select(streams.c.id, rank.label("rank")).join_from(ranked, streams, streams.c.id == ranked.c.stream_id)
     query = query.where(*_conditions(wanted, viewer))
     if wanted.live:  # still: the ranking may be some minutes old
         on_air = (broadcasts.c.stream_id == streams.c.id) & text("broadcasts.state <> 'ended'") & broadcasts.c.public
         query = query.where(exists().where(on_air))
     if after is not None and after.rank is not None:
-        query = query.where(tuple_(rank, streams.c.id) < tuple_(literal(after.rank, BigInteger), after.stream_id))
-    return query.order_by(rank.desc(), streams.c.id.desc())
+        query = query.where(tuple_(rank, ranked.c.stream_id) < tuple_(literal(after.rank, BigInteger), after.stream_id))
+    return query.order_by(rank.desc(), ranked.c.stream_id.desc())
 
 
 def _best(
@@ -239,7 +241,9 @@ def _conditions(wanted: StreamFilter, viewer: UserId | None) -> list[ColumnEleme
         conditions.append(streams.c.tags.contains([wanted.tag]))
     if wanted.search is not None:
         newest = select(stream_words.c.stream_id).where(matches(wanted.search))
-        newest = newest.order_by(stream_words.c.stream_id.desc()).limit(SEARCHED_AT_MOST)
+        newest = newest.order_by(stream_words.c.stream_id.desc()).limit(
+            ALIKE_AT_MOST if wanted.search.tolerant else SEARCHED_AT_MOST
+        )
         hits = newest.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")  # searched once, not for each row
         conditions.append(streams.c.id.in_(select(hits.c.stream_id)))
     return conditions

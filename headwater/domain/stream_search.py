@@ -56,7 +56,6 @@ def understand(text: str) -> StreamSearch:
     exact: list[str] = []
     required: list[str] = []
     tolerant: list[str] = []
-    alternatives = False
     for part in _PARTS.finditer(text):
         quoted = part["phrase"] is not None
         words = searchable(part["phrase"] if quoted else part["word"])
@@ -65,7 +64,6 @@ def understand(text: str) -> StreamSearch:
         if not quoted and not part["minus"] and words == "or":
             if exact and exact[-1] != "or":
                 exact.append("or")
-                alternatives = True
             continue
         # Several words out of one are a phrase: `chess-club` is no search for clubs.
         asked = f'{part["minus"]}"{words}"'
@@ -78,7 +76,7 @@ def understand(text: str) -> StreamSearch:
         exact.pop()
     if not any(asked != "or" and not asked.startswith("-") for asked in exact):
         return StreamSearch("", "", ())  # what is only to be left out leaves everything
-    if alternatives:
+    if "or" in exact:
         return StreamSearch(" ".join(exact), "", ())
     return StreamSearch(" ".join(exact), " ".join(required), tuple(tolerant))
 
