@@ -57,7 +57,10 @@ def test_only_functions_that_are_told_of_a_secret_may_read_it_and_only_one_write
             if any(action.startswith("secretsmanager:") for action in actions):
                 read |= {str(synthesised.referred(role.stack, each)) for each in listed(statement["Resource"])}
                 if "secretsmanager:PutSecretValue" in actions:
-                    assert function.properties["Handler"] == "functions.signing_keys.handler.handler"
+                    assert function.properties["Handler"] in (
+                        "functions.signing_keys.handler.handler",
+                        "functions.playback_keys.handler.handler",
+                    )
         assert read == told, function
 
 
@@ -100,3 +103,19 @@ def test_every_service_that_product_code_asks_for_is_described_in_its_bundle() -
             asked |= set(re.findall(r"\b(?:create_|aws\.|\b)client\(\s*\"([a-z0-9-]+)\"", path.read_text()))
     assert asked, "the pattern finds nothing any more"
     assert asked <= SPOKEN_SERVICES
+
+
+def test_mail_goes_out_from_one_identity_by_one_function(synthesised: Templates) -> None:
+    [identity] = synthesised.resources("AWS::SES::EmailIdentity")
+    function = synthesised.function("account_mail")
+    sender = function.properties["Environment"]["Variables"]["MAIL_SENDER"]
+    assert sender.endswith(f"@{identity.properties['EmailIdentity']}>")
+    senders = [
+        (policy.stack, statement["Resource"])
+        for policy in synthesised.resources("AWS::IAM::Policy")
+        for statement in policy.properties["PolicyDocument"]["Statement"]
+        if "ses:SendEmail" in listed(statement["Action"])
+    ]
+    [(stack, resource)] = senders
+    assert stack == function.stack
+    assert {"Ref": identity.logical_id} in resource["Fn::Join"][1]

@@ -63,3 +63,11 @@ def test_a_stage_has_exactly_one_database() -> None:
         dataclasses.replace(
             local(LocalValues()), database_secret_arn="arn:aws:secretsmanager:eu-west-1:1:secret:x-123456"
         )
+
+
+def test_a_stage_has_somebody_whom_its_mail_comes_from() -> None:
+    import dataclasses
+
+    assert local(LocalValues()).mail_domain == "headwater.localhost"
+    with pytest.raises(ConfigurationError, match="mail_sender"):
+        dataclasses.replace(local(LocalValues()), mail_sender="Headwater")
