@@ -26,6 +26,7 @@ async def cache(plan: StackPlan, processes: Processes) -> AsyncIterator[str]:
         "dir": folder,
         "save": "",
         "appendonly": "no",
+        "databases": 1,  # as a cluster has, or it warns
         "cluster-enabled": "yes",
         "cluster-config-file": "nodes.conf",
         "cluster-port": plan.ports.redis_bus,
