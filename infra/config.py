@@ -136,7 +136,8 @@ class Stage:
 
     @property
     def mail_domain(self) -> str:
-        return parseaddr(self.mail_sender)[1].rpartition("@")[2]
+        _, at, domain = parseaddr(self.mail_sender)[1].rpartition("@")
+        return domain if at else ""
 
     def __post_init__(self) -> None:
         if not self.mail_domain:

@@ -44,7 +44,9 @@ class IdempotencyGuard:
             await self._app(scope, receive, send)
             return
         if _KEY.fullmatch(key) is None:
-            raise InvalidInput(errors=(FieldError(HEADER, "Send 1 to 255 visible ASCII characters, a UUID for example."),))
+            raise InvalidInput(
+                errors=(FieldError(HEADER, "Send 1 to 255 visible ASCII characters, a UUID for example."),)
+            )
         asked = await receive()
         caller = await run_in_threadpool(self._caller, token)
         call = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
