@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from functions.api.representations import TokensOut, own_user_out
-from functions.api.request_bodies import Body
+from functions.api.request_bodies import Body, Username
 from functions.api.use_cases.oauth import Arrival
 from headwater.adapters.identities import LinkedIdentity
 from headwater.domain.refresh_tokens import ACCESS_TOKEN_SECONDS
@@ -25,6 +25,10 @@ class LinkStart(Body):
 class CodeAndVerifier(Body):
     code: Annotated[str, Field(max_length=128)]
     verifier: Annotated[str, Field(pattern=_VERIFIER_PATTERN)]
+
+
+class ChosenUsername(Body):
+    username: Username
 
 
 class SignInProviderOut(BaseModel):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from headwater.adapters.tables import identities, users
 from headwater.domain.ids import UserId
@@ -44,15 +45,36 @@ class Identities:
         self._connection.execute(update(identities).where(_is(proven)).values(label=proven.label, last_used_at=now))
 
     def add_account(self, user_id: UserId, username: str, email: str | None, now: datetime) -> bool:
-        """An account without a password; False when its name or address is taken. An address given here is verified."""
+        """An account without a password, whose name may be chosen anew; False when its name or address is taken.
+
+        An address given here is verified.
+        """
         verified_at = None if email is None else now
         added = self._connection.execute(
             upsert(users)
-            .values(id=user_id, username=username, email=email, email_verified_at=verified_at)
+            .values(
+                id=user_id, username=username, username_provisional=True, email=email, email_verified_at=verified_at
+            )
             .on_conflict_do_nothing()
             .returning(users.c.id)
         )
         return added.one_or_none() is not None
+
+    def name_is_provisional(self, user_id: UserId) -> bool:
+        """Locks the account until the end of the unit of work: a name is chosen once."""
+        found = self._connection.execute(
+            select(users.c.username_provisional).where(users.c.id == user_id).with_for_update(key_share=True)
+        )
+        return bool(found.scalar_one_or_none())
+
+    def rename(self, user_id: UserId, username: str) -> bool:
+        """For good; False when the name is taken. Then nothing more can be done in this unit of work."""
+        chosen = update(users).where(users.c.id == user_id)
+        try:
+            self._connection.execute(chosen.values(username=username, username_provisional=False))
+        except IntegrityError:
+            return False
+        return True
 
     def remove_account(self, user_id: UserId) -> None:
         """Undo `add_account` in the same unit of work."""

@@ -43,6 +43,9 @@ users = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("username", Text, nullable=False),
+    Column(
+        "username_provisional", Boolean, nullable=False, server_default=false()
+    ),  # its bearer may choose another, once
     Column("email", Text),  # none for who came from a provider that vouched for no address
     Column("password_hash", Text),  # Argon2id; null for accounts that only sign in elsewhere
     Column("roles", ARRAY(Text), nullable=False, server_default=text("'{viewer}'")),

@@ -12,6 +12,7 @@ from functions.api.dependencies import ClientAddress, ClientDevice, CurrentUser,
 from functions.api.identities import (
     CHALLENGE_PATTERN,
     ArrivalOut,
+    ChosenUsername,
     CodeAndVerifier,
     IdentityOut,
     LinkStart,
@@ -20,7 +21,9 @@ from functions.api.identities import (
     arrival_out,
     identity_out,
 )
-from functions.api.representations import Page
+from functions.api.inline_routes import InlineRoute
+from functions.api.representations import OwnUserOut, Page
+from functions.api.routes.users import me
 from functions.api.use_cases import oauth
 from functions.api.wiring import Services
 from headwater.adapters.oauth_flows import FLOW_SECONDS
@@ -29,7 +32,7 @@ from headwater.domain.sign_in_providers import SignInProvider
 from headwater.errors import FieldError, HeadwaterError, InvalidInput, NotFound, UnknownProvider
 from headwater.observability import logger
 
-router = APIRouter(tags=["accounts"])
+router = APIRouter(route_class=InlineRoute, tags=["accounts"])
 
 _REDIRECT: dict[int | str, dict[str, Any]] = {303: {"description": "To the provider, or back to the pages."}}
 _MOST_COOKIES = 4  # sign-ins of one browser that are under way; more are a mistake, or somebody filling its jar
@@ -161,6 +164,13 @@ def link_identity(body: CodeAndVerifier, user: CurrentUser, services: ServicesDe
     """Link the identity that a sign-in proved which this user began. 409 `identity_taken` if it opens an account already."""
     proven = oauth.redeem_proof(services.oauth_flows, body.code, body.verifier, link_to=user.user_id)
     return identity_out(oauth.link(unit, services.account_mail, user.user_id, proven))
+
+
+@router.put("/me/username")
+def choose_username(body: ChosenUsername, user: CurrentUser, unit: Unit) -> OwnUserOut:
+    """Choose a username in the place of the one that was made up at the first sign-in. Once."""
+    oauth.choose_username(unit.identities, user.user_id, body.username)
+    return me(user, unit)
 
 
 @router.delete("/me/identities/{identity_id}", status_code=204)

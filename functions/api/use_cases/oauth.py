@@ -28,10 +28,13 @@ from headwater.domain.accounts import User
 from headwater.domain.ids import UserId, new_id
 from headwater.domain.sign_in import Device
 from headwater.domain.sign_in_providers import ProvenIdentity, username_candidates
+from headwater.domain.usernames import is_reserved
 from headwater.errors import (
+    Conflict,
     HeadwaterError,
     IdentityTaken,
     LastSignInMethod,
+    NameTaken,
     NotFound,
     SignInDenied,
     SignInExpired,
@@ -66,6 +69,8 @@ class IdentityStore(Protocol):
     def note_use(self, proven: ProvenIdentity, now: datetime) -> None: ...
     def add_account(self, user_id: UserId, username: str, email: str | None, now: datetime) -> bool: ...
     def remove_account(self, user_id: UserId) -> None: ...
+    def name_is_provisional(self, user_id: UserId) -> bool: ...
+    def rename(self, user_id: UserId, username: str) -> bool: ...
     def is_email_in_use(self, email: str) -> bool: ...
     def link(
         self, identity_id: str, user_id: UserId, proven: ProvenIdentity, now: datetime
@@ -222,6 +227,14 @@ def _join(identities: IdentityStore, proven: ProvenIdentity, email: str | None, 
     if winner is None:
         raise SignInExpired
     return winner
+
+
+def choose_username(identities: IdentityStore, user_id: UserId, username: str) -> None:
+    """In the place of the one that we made up. Raises Conflict when it was chosen already, NameTaken."""
+    if not identities.name_is_provisional(user_id):
+        raise Conflict("The username of this account was chosen already.")
+    if is_reserved(username) or not identities.rename(user_id, username):
+        raise NameTaken
 
 
 def permit_link(tickets: TicketStore, user_id: UserId, provider: str, challenge: str) -> str:

@@ -74,6 +74,7 @@ MATRIX = {
     "GET /v1/auth/oauth/{provider}/start": Expected((404, 404, 404)),  # none is configured here
     "GET /v1/auth/oauth/{provider}/callback": Expected((404, 404, 404)),
     "POST /v1/auth/oauth/exchange": Expected((400, 400, 400), body={"code": "nothing", "verifier": "v" * 43}),
+    "PUT /v1/me/username": Expected((401, 409, 409), body={"username": "chosen_already"}),
     "GET /v1/me/identities": MEMBERS,
     "POST /v1/me/identities": Expected((401, 400, 400), body={"code": "nothing", "verifier": "v" * 43}),
     "POST /v1/me/identities/{provider}/start": Expected((401, 404, 404), body={"challenge": "c" * 43}),

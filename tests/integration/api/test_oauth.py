@@ -169,6 +169,25 @@ def test_a_name_that_nobody_may_bear_is_replaced_and_never_by_an_address(browser
     assert sign_in(browser, login).json["user"]["username"].startswith("user_")
 
 
+def test_a_newcomer_chooses_a_name_once(api: RestApi, browser: Browser) -> None:
+    api.register("taken")
+    person = api.signed_in(sign_in(browser, "ana"))
+
+    def choose(username: str) -> Answer:
+        return person.api.call("PUT", "/v1/me/username", {"username": username})
+
+    assert [choose(name).code for name in ("taken", "TAKEN", "admin", "chosen", "again", "x", "多田")] == [
+        "name_taken", "name_taken", "name_taken", None, "conflict", "invalid_input", "invalid_input",
+    ]  # fmt: skip
+    assert person.api.get("/v1/me").json["username"] == "chosen"
+    assert sign_in(Browser(api.anonymous), "ana").json["user"]["username"] == "chosen"
+
+
+def test_the_name_of_who_registered_was_chosen(api: RestApi) -> None:
+    answer = api.register().api.call("PUT", "/v1/me/username", {"username": "another"})
+    assert (answer.status, answer.code) == (409, "conflict")
+
+
 def test_an_account_from_elsewhere_has_no_password_to_guess(api: RestApi, browser: Browser) -> None:
     sign_in(browser, "ana")
     for password in ("", "null", PASSWORD):
