@@ -38,8 +38,7 @@ async def _services(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-# A process of a function has one request at a time, so nobody waits for an event loop that waits for a store; a hop to a
-# thread and back costs more than most of what is done here. Routes, which do the work, run in a thread all the same.
+# Carried out where it is called, as routes are: see `functions.api.inline_routes`.
 async def _unit_of_work(services: ServicesDep) -> AsyncIterator[UnitOfWork]:
     with services.unit_of_work() as unit:
         yield unit

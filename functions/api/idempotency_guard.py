@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -48,10 +47,10 @@ class IdempotencyGuard:
                 errors=(FieldError(HEADER, "Send 1 to 255 visible ASCII characters, a UUID for example."),)
             )
         asked = await receive()
-        caller = await run_in_threadpool(self._caller, token)
+        caller = self._caller(token)
         call = f"{scope['method']} {scope['path']}?{scope['query_string'].decode('latin-1')}"
         request = KeyedRequest(caller, call, key, asked.get("body", b""))
-        kept = await run_in_threadpool(self._services.answered_requests.begin, request, _milliseconds_left(scope))
+        kept = self._services.answered_requests.begin(request, _milliseconds_left(scope))
         answer = await self._carry_out(request, scope, asked, receive) if kept is None else kept
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
         if kept is not None:
@@ -76,11 +75,11 @@ class IdempotencyGuard:
         try:
             await self._app(scope, again, collect)
         except BaseException:
-            await run_in_threadpool(self._settle, request, None)
+            self._settle(request, None)
             raise
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"]]
         answer = KeptAnswer(start["status"], headers, b"".join(chunks))
-        await run_in_threadpool(self._settle, request, answer if answer.status < 300 else None)
+        self._settle(request, answer if answer.status < 300 else None)
         return answer
 
     def _settle(self, request: KeyedRequest, answer: KeptAnswer | None) -> None:

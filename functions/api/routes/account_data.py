@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 
 from functions.api.dependencies import CurrentUser, ServicesDep, Unit
+from functions.api.inline_routes import InlineRoute
 from functions.api.people import ExportOut, Farewell
 from functions.api.representations import Page
 from functions.api.use_cases.account_data import delete_account, request_export
@@ -15,7 +16,7 @@ from headwater.adapters.account_exports import AccountExport, ExportState
 from headwater.domain.ids import UserId
 from headwater.media.object_keys import account_export
 
-router = APIRouter(prefix="/me", tags=["accounts"])
+router = APIRouter(route_class=InlineRoute, prefix="/me", tags=["accounts"])
 
 DOWNLOAD_SECONDS = 300
 

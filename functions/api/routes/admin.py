@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from functions.api.dependencies import PAGE_LIMIT, Admin, Cursor, Limit, ServicesDep, Unit, UsernameParam
+from functions.api.inline_routes import InlineRoute
 from functions.api.pages import id_before
 from functions.api.people import (
     AdministeredUserOut,
@@ -33,7 +34,7 @@ from headwater.domain.accounts import Role
 from headwater.domain.audit import Action
 from headwater.domain.ids import UserId
 
-router = APIRouter(prefix="/admin", tags=["administration"])
+router = APIRouter(route_class=InlineRoute, prefix="/admin", tags=["administration"])
 
 WhyQuery = Annotated[Reason | None, Query(description="Kept in the audit log.")]
 

@@ -17,6 +17,7 @@ from functions.api.dependencies import (
     SessionIdParam,
     Unit,
 )
+from functions.api.inline_routes import InlineRoute
 from functions.api.pages import session_before
 from functions.api.representations import Page, SessionOut, TokensOut, own_user_out, session_out
 from functions.api.request_bodies import Login, Refresh, Registration
@@ -34,7 +35,7 @@ from headwater.contracts import AccountMailKind
 from headwater.domain.accounts import login_form
 from headwater.domain.refresh_tokens import ACCESS_TOKEN_SECONDS
 
-router = APIRouter(prefix="/auth", tags=["accounts"])
+router = APIRouter(route_class=InlineRoute, prefix="/auth", tags=["accounts"])
 
 RetryKey = Annotated[
     str | None,

@@ -7,6 +7,7 @@ from typing import Literal
 from fastapi import APIRouter
 
 from functions.api.dependencies import CurrentUser, ServicesDep, Unit
+from functions.api.inline_routes import InlineRoute
 from functions.api.people import AvatarOut, AvatarUploadOut
 from functions.api.request_bodies import Body
 from functions.api.use_cases.avatars import permit_upload
@@ -14,7 +15,7 @@ from headwater.contracts import AccountTask, AccountTaskKind
 from headwater.domain.avatars import CONTENT_TYPES, MAX_BYTES, UPLOAD_SECONDS
 from headwater.errors import Unauthenticated
 
-router = APIRouter(prefix="/me/avatar", tags=["users"])
+router = APIRouter(route_class=InlineRoute, prefix="/me/avatar", tags=["users"])
 
 UPLOADS_PER_MINUTE = 10
 

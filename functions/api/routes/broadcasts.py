@@ -16,6 +16,7 @@ from functions.api.dependencies import (
     Unit,
     user_id_of,
 )
+from functions.api.inline_routes import InlineRoute
 from functions.api.pages import broadcast_before
 from functions.api.representations import BroadcastOut, Page
 from functions.api.stream_bodies import BroadcastPatch
@@ -24,7 +25,7 @@ from functions.api.use_cases.streams import visible_stream
 from headwater.domain.streams import Privacy
 from headwater.errors import NotFound
 
-router = APIRouter(tags=["broadcasts"])
+router = APIRouter(route_class=InlineRoute, tags=["broadcasts"])
 
 
 @router.get("/streams/{stream_id}/broadcasts")

@@ -7,10 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from functions.api.dependencies import PAGE_LIMIT, Cursor, Limit, Unit
+from functions.api.inline_routes import InlineRoute
 from functions.api.pages import category_after
 from functions.api.representations import CategoryOut, Page
 
-router = APIRouter(tags=["streams"])
+router = APIRouter(route_class=InlineRoute, tags=["streams"])
 
 
 @router.get("/categories")

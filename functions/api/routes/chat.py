@@ -16,6 +16,7 @@ from functions.api.dependencies import (
     Unit,
     user_id_of,
 )
+from functions.api.inline_routes import InlineRoute
 from functions.api.pages import message_before
 from functions.api.representations import ChatMessageOut, Page, TicketOut
 from functions.api.use_cases.chat import read_chat
@@ -23,7 +24,7 @@ from functions.api.use_cases.streams import visible_stream
 from headwater.adapters.chat_tickets import TICKET_SECONDS
 from headwater.errors import Unauthenticated
 
-router = APIRouter(tags=["chat"])
+router = APIRouter(route_class=InlineRoute, tags=["chat"])
 
 CHAT_PAGE_LIMIT = 50
 

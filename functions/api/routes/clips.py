@@ -18,6 +18,7 @@ from functions.api.dependencies import (
     Unit,
     user_id_of,
 )
+from functions.api.inline_routes import InlineRoute
 from functions.api.pages import clip_before
 from functions.api.representations import ClipOut, Page
 from functions.api.stream_bodies import NewClip
@@ -27,7 +28,7 @@ from headwater.domain.clips import ClipId
 from headwater.domain.ids import BroadcastId, is_id
 from headwater.errors import FieldError, InvalidInput, NotFound, Unauthenticated
 
-router = APIRouter(tags=["clips"])
+router = APIRouter(route_class=InlineRoute, tags=["clips"])
 
 
 async def _clip_id(clip_id: Annotated[str, Path()]) -> ClipId:

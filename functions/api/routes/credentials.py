@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from functions.api.dependencies import ClientAddress, CurrentUser, ServicesDep, Unit
+from functions.api.inline_routes import InlineRoute
 from functions.api.request_bodies import EmailLink, ForgottenPassword, PasswordChange, PasswordReset
 from functions.api.use_cases.addresses import verify_email
 from functions.api.use_cases.passwords import change_password, reset_password
@@ -12,7 +13,7 @@ from headwater.adapters.rate_limits import HOUR
 from headwater.contracts import AccountMailKind, AccountMailRequested
 from headwater.domain.accounts import login_form
 
-router = APIRouter(prefix="/auth", tags=["accounts"])
+router = APIRouter(route_class=InlineRoute, prefix="/auth", tags=["accounts"])
 
 
 @router.post("/password", status_code=204)

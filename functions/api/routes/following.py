@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, Unit, UsernameParam
+from functions.api.inline_routes import InlineRoute
 from functions.api.pages import id_before
 from functions.api.people import FollowingOut, FollowOut
 from functions.api.representations import Page, user_out
@@ -12,7 +13,7 @@ from functions.api.use_cases.following import follow, unfollow
 from headwater.adapters.follows import Follow
 from headwater.errors import NotFound
 
-router = APIRouter(tags=["users"])
+router = APIRouter(route_class=InlineRoute, tags=["users"])
 
 
 def _page(found: list[Follow], limit: int) -> Page[FollowOut]:

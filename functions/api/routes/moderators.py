@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from functions.api.dependencies import CurrentUser, ServicesDep, StreamIdParam, Unit, UsernameParam
+from functions.api.inline_routes import InlineRoute
 from functions.api.people import ModeratorOut
 from functions.api.representations import Page
 from functions.api.use_cases import moderators as use_case
 
-router = APIRouter(prefix="/streams/{stream_id}/moderators", tags=["moderation"])
+router = APIRouter(route_class=InlineRoute, prefix="/streams/{stream_id}/moderators", tags=["moderation"])
 
 
 @router.get("")

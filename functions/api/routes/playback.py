@@ -8,11 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from functions.api.dependencies import ClientAddress, MaybeUser, ServicesDep, StreamIdParam, Unit, user_id_of
+from functions.api.inline_routes import InlineRoute
 from functions.api.representations import HeartbeatOut, PlaybackSessionOut, signed_access_out
 from functions.api.use_cases.watching import keep_watching, open_playback_session
 from headwater.domain.playback_session import HEARTBEAT_SECONDS
 
-router = APIRouter(tags=["playback"])
+router = APIRouter(route_class=InlineRoute, tags=["playback"])
 
 
 @router.post("/streams/{stream_id}/playback-session")

@@ -10,12 +10,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from functions.api.dependencies import ServicesDep
 from functions.api.docs_page import CONTENT_SECURITY_POLICY, docs_page
+from functions.api.inline_routes import InlineRoute
 from functions.api.representations import HealthOut
 from headwater.domain.ids import StreamId
 from headwater.observability import logger
 
-router = APIRouter(tags=["service"])
-root_router = APIRouter(tags=["service"])
+router = APIRouter(route_class=InlineRoute, tags=["service"])
+root_router = APIRouter(route_class=InlineRoute, tags=["service"])
 
 # PyJWT's and others' clients keep a key list for minutes anyway; a new key is published five minutes before it signs.
 _KEYS_CACHE = "public, max-age=60"

@@ -17,6 +17,7 @@ from functions.api.dependencies import (
     Unit,
     user_id_of,
 )
+from functions.api.inline_routes import InlineRoute
 from functions.api.representations import AnyStreamOut, IngestOut, OwnStreamOut, Page, ingest_out
 from functions.api.stream_bodies import NewStream, StreamPatch, profile_fields, tag_form
 from functions.api.stream_cursors import outdated_cursor, position_after, stream_cursor
@@ -29,7 +30,7 @@ from headwater.domain.ids import UserId
 from headwater.domain.stream_search import understand
 from headwater.domain.streams import Stream
 
-router = APIRouter(prefix="/streams", tags=["streams"])
+router = APIRouter(route_class=InlineRoute, prefix="/streams", tags=["streams"])
 
 Words = Annotated[str | None, Query(min_length=1, max_length=140)]
 

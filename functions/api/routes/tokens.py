@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, ServicesDep, Unit
+from functions.api.inline_routes import InlineRoute
 from functions.api.pages import id_before
 from functions.api.people import NewPersonalToken, NewPersonalTokenOut, PersonalTokenOut, personal_token_out
 from functions.api.representations import Page
@@ -14,7 +15,7 @@ from functions.api.use_cases.personal_tokens import create_token, revoke_token
 from headwater.domain.ids import is_id
 from headwater.errors import NotFound
 
-router = APIRouter(prefix="/me/tokens", tags=["accounts"])
+router = APIRouter(route_class=InlineRoute, prefix="/me/tokens", tags=["accounts"])
 
 
 async def _token_id(token_id: Annotated[str, Path()]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from functions.api.dependencies import CurrentUser, Unit, UsernameParam
+from functions.api.inline_routes import InlineRoute
 from functions.api.representations import OwnUserOut, UserOut, own_user_out, user_out
 from functions.api.request_bodies import ProfilePatch
 from headwater.errors import NotFound, Unauthenticated
 
-router = APIRouter(tags=["users"])
+router = APIRouter(route_class=InlineRoute, tags=["users"])
 
 
 @router.get("/me")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from functions.api.dependencies import CurrentUser, ServicesDep, StreamIdParam, Unit, UsernameParam
+from functions.api.inline_routes import InlineRoute
 from functions.api.representations import AllowedViewerOut, Page
 from functions.api.use_cases import viewers as use_case
 
-router = APIRouter(prefix="/streams/{stream_id}/viewers", tags=["privacy"])
+router = APIRouter(route_class=InlineRoute, prefix="/streams/{stream_id}/viewers", tags=["privacy"])
 
 
 @router.get("")
