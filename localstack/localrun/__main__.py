@@ -1,4 +1,4 @@
-"""`python -m localrun up | demo | down | reset | admin <username>`: the whole of Headwater on this machine, in the foreground."""
+"""`python -m localrun up | demo | down | reset | admin <username>`: the whole of Headwater on this machine, in one terminal."""
 
 from __future__ import annotations
 
