@@ -1,7 +1,9 @@
-// Where a provider's visit ends: fetch the tokens and go on, or say what went wrong and how to go on from there.
+// Where a provider's visit ends: fetch the tokens and go on, or say what went wrong and how to go on from there. Whoever
+// comes for the first time may choose their name.
 
 import { finish } from "/oauth.js";
-import { Header, html, render, useEffect, useState } from "/page.js";
+import { Field, Header, html, render, useEffect, useState } from "/page.js";
+import { call } from "/session.js";
 
 const EXPLAINED = {
   sign_in_expired: "This sign-in took too long, was finished already, or was begun in another window.",
@@ -15,15 +17,43 @@ const EXPLAINED = {
 // A reload or a second visit must not finish twice: what is under way is taken out when it is looked at.
 const finishing = finish();
 
+function Welcome({ arrival, next }) {
+  const [error, setError] = useState(null);
+  const choose = async (event) => {
+    event.preventDefault();
+    const { username } = Object.fromEntries(new FormData(event.target));
+    setError(null);
+    try {
+      if (username !== arrival.user.username) await call("PUT", "/me/username", { username });
+      location.replace(next);
+    } catch (refusal) {
+      setError(refusal);
+    }
+  };
+  return html`
+    <form class="panel narrow" onSubmit=${choose}>
+      <h1>Welcome</h1>
+      ${arrival.email_in_use &&
+      html`
+        <p class="notice">
+          This is a new account. Your e-mail address belongs to another account here, so it was not given to this one. If that
+          account is yours, sign in to it with its password and link this provider there instead.
+        </p>
+      `}
+      ${error && html`<p class="notice error" role="alert">${error.message}</p>`}
+      <${Field} label="Your username" name="username" required defaultValue=${arrival.user.username} autocomplete="username"
+        error=${error?.fields?.username} hint="Everybody sees it. It can be chosen once." />
+      <button class="primary">Go on</button>
+    </form>
+  `;
+}
+
 function SignedIn() {
   const [problem, setProblem] = useState(null);
-  const [notice, setNotice] = useState(null);
+  const [newcomer, setNewcomer] = useState(null);
   useEffect(() => {
     finishing.then(
-      ({ next, arrival }) => {
-        if (arrival.email_in_use) setNotice({ next, username: arrival.user.username });
-        else location.replace(next);
-      },
+      (finished) => (finished.arrival.is_new ? setNewcomer(finished) : location.replace(finished.next)),
       (refusal) => setProblem(refusal),
     );
   }, []);
@@ -31,18 +61,8 @@ function SignedIn() {
   return html`
     <${Header} />
     <main>
-      ${!problem && !notice && html`<p class="empty" role="status">Signing in …</p>`}
-      ${notice &&
-      html`
-        <section class="panel narrow">
-          <h1>Welcome, ${notice.username}</h1>
-          <p>
-            This is a new account. Your e-mail address belongs to another account here, so it was not given to this one. If that
-            account is yours, sign in to it with its password and link this provider there instead.
-          </p>
-          <p class="actions"><a class="button" href=${notice.next}>Go on with the new account</a></p>
-        </section>
-      `}
+      ${!problem && !newcomer && html`<p class="empty" role="status">Signing in …</p>`}
+      ${newcomer && html`<${Welcome} ...${newcomer} />`}
       ${problem &&
       html`
         <section class="panel narrow">

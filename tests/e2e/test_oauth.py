@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -68,6 +69,12 @@ class Visitor:
         self.context.clear_cookies(name=re.compile("^__Host-oauth-"))
         return hidden
 
+    def choose_name(self, username: str) -> None:
+        """As only newcomers are asked."""
+        expect(self.page.get_by_role("heading", name="Welcome")).to_be_visible(timeout=20_000)
+        self.page.get_by_label("Your username").fill(username)
+        self.page.get_by_role("button", name="Go on").click()
+
     def last(self, start: str) -> str:
         return next(url for url in reversed(self.asked) if url.startswith(start))
 
@@ -109,11 +116,14 @@ def altered(url: str, **changes: str) -> str:
 def test_somebody_signs_in_with_a_provider_and_finds_their_account_again(
     stack: LocalStack, provider: str, arrive: Callable[[], Visitor]
 ) -> None:
-    for _ in range(2):
+    username = f"ana_{os.getpid()}"
+    for is_new in (True, False):
         visitor = arrive()
         visitor.press()
-        visitor.agree("ana")
-        visitor.is_signed_in_as("ana")
+        visitor.agree(username)
+        if is_new:
+            visitor.choose_name(f"{username}_live")
+        visitor.is_signed_in_as(f"{username}_live")
         assert visitor.page.url == f"{stack.web}/studio"
         refresh_token = visitor.page.evaluate(REFRESH_TOKEN)
         assert refresh_token
@@ -129,12 +139,13 @@ def test_an_account_gets_a_second_door_and_loses_it_again(
     sign_in(visitor.page, stack, owner.username)
     visitor.page.goto(f"{stack.web}/account")
     visitor.page.get_by_role("button", name="Link Acme").click()
-    visitor.agree("dora")
-    expect(visitor.page.get_by_text("dora@example.net")).to_be_visible(timeout=20_000)
+    login = f"dora_{os.getpid()}"
+    visitor.agree(login)
+    expect(visitor.page.get_by_text(f"{login}@example.net")).to_be_visible(timeout=20_000)
     assert visitor.page.url == f"{stack.web}/account"
     other = arrive()
     other.press()
-    other.agree("dora")
+    other.agree(login)
     other.is_signed_in_as(owner.username)
     visitor.page.get_by_role("button", name="Unlink Acme").click()
     expect(visitor.page.get_by_role("button", name="Link Acme")).to_be_visible()
@@ -186,8 +197,10 @@ def test_an_answer_works_once_and_its_code_in_no_other_sign_in(
 ) -> None:
     visitor, thief = arrive(), arrive()
     visitor.press()
-    visitor.agree("ben")
-    visitor.is_signed_in_as("ben")
+    login = f"ben_{os.getpid()}"
+    visitor.agree(login)
+    visitor.choose_name(login)
+    visitor.is_signed_in_as(login)
     used = visitor.last(f"{stack.api}/v1/auth/oauth/acme/callback")
     visitor.page.evaluate("localStorage.clear()")
     visitor.open(used)
