@@ -1,4 +1,5 @@
-// The watch page: one stream live (`/watch/{stream_id}`), or one recording (`/recordings/{broadcast_id}`).
+// The watch page: one stream live (`/watch/{stream_id}`), or one recording
+// (`/recordings/{broadcast_id}`), or a clip of one (`/clips/{clip_id}`).
 
 import "/vendor/media-chrome/dist/index.js";
 import { ChatPanel } from "/chat-panel.js";
@@ -159,12 +160,12 @@ function Recording() {
   const [broadcast, setBroadcast] = useState(null);
   const [problem, setProblem] = useState(null);
   useEffect(() => {
-    call("GET", `/broadcasts/${id}`).then(
+    call("GET", `/${kind === "clips" ? "clips" : "broadcasts"}/${id}`).then(
       (found) => {
         setBroadcast(found);
         document.title = `${found.title} · Headwater`;
       },
-      (error) => setProblem(error.status === 404 ? "This recording does not exist, or you may not see it." : error.message),
+      (error) => setProblem(error.status === 404 ? `This ${kind === "clips" ? "clip" : "recording"} does not exist, or you may not see it.` : error.message),
     );
   }, [user?.id]);
   // Only what is not for everybody needs a session; the others who watch a recording are nobody's viewers.
@@ -181,11 +182,14 @@ function Recording() {
         ${broadcast &&
         html`
           <h1>${broadcast.title}</h1>
-          <p class="about">${dayAndTime(broadcast.started_at)} · ${duration(broadcast.duration)} · <a href=${`/watch/${broadcast.stream_id}`}>Go to the stream</a></p>
+          <p class="about">${dayAndTime(broadcast.started_at ?? broadcast.created_at)} · ${duration(broadcast.duration)} · <a href=${`/watch/${broadcast.stream_id}`}>Go to the stream</a>${
+            kind === "clips" && html` · <a href=${`/recordings/${broadcast.broadcast_id}`}>Watch it all</a>`
+          }</p>
         `}
       </section>
     </main>
   `;
 }
 
-render(kind === "recordings" ? html`<${Recording} />` : html`<${Live} />`, document.getElementById("page"));
+const PAGES = { watch: Live, recordings: Recording, clips: Recording };
+render(html`<${PAGES[kind]} />`, document.getElementById("page"));

@@ -6,7 +6,7 @@ The path says what a request claims, and the hot state what it takes:
 - `/private/{stream_id}/…` needs a signature for `/private/{stream_id}/*`: what the viewers of a private stream may watch
 - `/owner/{stream_id}/…` needs a signature for `/owner/{stream_id}/*`: what its owner alone may watch, and all the rest
 
-A path is claimed by a signature as a whole, so one signed cookie covers everything of a stream (docs/decisions/0011).
+A path is claimed by a signature as a whole, so one signed cookie covers everything of a stream (docs/decisions/0015).
 """
 
 from __future__ import annotations
