@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from functions.schema_migration.migrate_schema import migrate_schema
 from headwater.adapters.tables import metadata
@@ -107,18 +106,15 @@ class PostgresServer:
         """At once, as a crash would be (`pg_ctl stop -m immediate`)."""
         if self.process is not None:
             self.process.send_signal(signal.SIGQUIT)
-            self.process.wait(timeout=60)
+            self.process.wait(timeout=20)
             self.process = None
 
     def empty(self) -> None:
-        """Of a few rows, which DELETE does several times as fast as TRUNCATE."""
-        emptied = [table.name for table in metadata.sorted_tables if table.name != "categories"]  # a migration's rows
+        emptied = (table.name for table in metadata.sorted_tables if table.name != "categories")  # a migration's rows
+        tables = ", ".join(emptied)
         with psycopg.connect(self.plain_url, autocommit=True) as connection:
-            # Neither foreign keys nor the trigger of the audit log, which refuses this.
-            connection.execute("SET session_replication_role = replica")
-            connection.execute(
-                sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in emptied)
-            )
+            connection.execute("SET session_replication_role = replica")  # the audit log's trigger refuses this, too
+            connection.execute(f"TRUNCATE {tables} CASCADE")
 
 
 @contextlib.contextmanager

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from headwater.media import dash, hls, object_keys
-from headwater.media.boxes import Fragment, FragmentReader, InitSegment, merge_fragments
+from ffmpeg_worker.track_samples import AudioSamples, TrackSamples, VideoSamples
+from headwater.media import dash, fmp4, hls, object_keys
+from headwater.media.flv import TagReader, unwrapped
+from headwater.media.fmp4 import InitSegment, Sample
 from headwater.media.renditions import rendition_ids
 from headwater.media.timeline import Epoch, Segment, Timeline, Track, TrackKind, TrackSegment
 from tests.timelines import BROADCAST, STREAM, WALL
 
 FRAME_RATE = 25
-_COMMON = ("-use_editlist", "0", "-avoid_negative_ts", "disabled", "-f", "mp4")
-_VIDEO = ("-movflags", "+frag_keyframe+empty_moov+default_base_moof+frag_discont", *_COMMON)
-_AUDIO = ("-movflags", "+frag_every_frame+empty_moov+default_base_moof+frag_discont", *_COMMON)
+_FRAMES = ("-avoid_negative_ts", "disabled", "-f", "flv")
 
 
 def record(
@@ -33,10 +34,10 @@ def record(
         tracks = _encode(folder, length, start_seconds, with_audio)
         wall = WALL + sum(seconds[: number - 1]) * 1000 + number * 10_000
         epoch = Epoch(
-            number, number, start_seconds * 1000, wall, tuple(_track(name, tracks[name][0]) for name in tracks)
+            number, number, start_seconds * 1000, wall, tuple(_track(name, tracks[name].init) for name in tracks)
         )
-        for name, (init, _) in tracks.items():
-            _write(folder, object_keys.init_segment(STREAM, BROADCAST, name, number), init.data)
+        for name, track in tracks.items():
+            _write(folder, object_keys.init_segment(STREAM, BROADCAST, name, number), track.init.data)
         segments += _segments(folder, epoch, tracks, len(segments))
         epochs.append(epoch)
     timeline = Timeline(STREAM, BROADCAST, tuple(epochs), tuple(segments))
@@ -63,16 +64,27 @@ def write_manifests(folder: Path, timeline: Timeline, *, complete: bool = True, 
         _write(folder, object_keys.live_dash(STREAM), live.encode())
 
 
-Tracks = dict[str, tuple[InitSegment, list[Fragment]]]
+@dataclass(frozen=True)
+class EncodedTrack:
+    init: InitSegment
+    samples: list[Sample]
+    end: int
+    shift: int
+
+    def shown_ms(self, sample: Sample) -> int:
+        return (sample.decode_time + sample.composition_offset) * 1000 // self.init.timescale
+
+
+Tracks = dict[str, EncodedTrack]
 
 
 def _encode(folder: Path, seconds: int, start_seconds: int, with_audio: bool) -> Tracks:
     outputs: dict[str, tuple[str, ...]] = {
-        "360p": ("-map", "0:v", "-s", "640x360", "-g", "50", "-bf", "2", *_VIDEO),
-        "180p": ("-map", "0:v", "-s", "320x180", "-g", "50", "-bf", "0", *_VIDEO),
+        "360p": ("-map", "0:v", "-s", "640x360", "-g", "50", "-bf", "2", *_FRAMES),
+        "180p": ("-map", "0:v", "-s", "320x180", "-g", "50", "-bf", "0", *_FRAMES),
     }
     if with_audio:
-        outputs["audio"] = ("-map", "1:a", "-c:a", "aac", *_AUDIO)
+        outputs["audio"] = ("-map", "1:a", "-c:a", "aac", *_FRAMES)
     command = [
         "ffmpeg",
         "-v",
@@ -87,16 +99,19 @@ def _encode(folder: Path, seconds: int, start_seconds: int, with_audio: bool) ->
     command += ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:beep_factor=4"]
     for name, options in outputs.items():
         command += ["-t", str(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
-        command += ["-video_track_timescale", "90000"] if name != "audio" else []
         command += ["-output_ts_offset", str(start_seconds), *options, str(folder / f"{name}.pipe")]
     subprocess.run(command, check=True, timeout=60)
     tracks: Tracks = {}
     for name in outputs:
         path = folder / f"{name}.pipe"
-        init, *fragments = FragmentReader().feed(path.read_bytes())
+        tags = [unwrapped(tag, start_seconds * 1000) for tag in TagReader().feed(path.read_bytes())]
         path.unlink()
-        assert isinstance(init, InitSegment)
-        tracks[name] = init, [fragment for fragment in fragments if isinstance(fragment, Fragment)]
+        track: TrackSamples = AudioSamples() if name == "audio" else VideoSamples()
+        track.configure(next(tag for tag in tags if tag.is_sequence_header))
+        samples = [track.sample(tag) for tag in tags if tag.is_media and (tag.is_video or tag.timestamp >= 0)]
+        track.end()
+        assert track.init is not None and track.complete_until is not None
+        tracks[name] = EncodedTrack(track.init, samples, track.complete_until, track.shift)
     return tracks
 
 
@@ -116,19 +131,23 @@ def _track(name: str, init: InitSegment) -> Track:
 
 def _segments(folder: Path, epoch: Epoch, tracks: Tracks, first_sequence: int) -> list[Segment]:
     """A segment for every keyframe of the picture; sound is cut at the first frame that begins at or after it."""
-    init, fragments = tracks["360p"]
-    starts = [f.presentation_time * 1000 // init.timescale for f in fragments if f.starts_with_sync]
+    picture = tracks["360p"]
+    starts = [picture.shown_ms(sample) for sample in picture.samples if sample.is_sync]
     made = []
     for index, (start_ms, end_ms) in enumerate(pairwise([*starts, 1 << 40])):
         parts = {}
-        for name, (own, all_fragments) in tracks.items():
-            chosen = [f for f in all_fragments if start_ms <= f.presentation_time * 1000 // own.timescale < end_ms]
-            if own.kind is TrackKind.AUDIO and index == 0:
-                chosen = [f for f in all_fragments if f.presentation_time * 1000 // own.timescale < end_ms]
-            merged = merge_fragments(chosen, index + 1)
+        for name, track in tracks.items():
+            before = [n for n, sample in enumerate(track.samples) if track.shown_ms(sample) < start_ms]
+            inside = [n for n, sample in enumerate(track.samples) if track.shown_ms(sample) < end_ms]
+            # Pictures are reordered between keyframes only: counting those shown before is counting those decoded before.
+            first, last = len(before) if index else 0, len(inside)
+            samples = track.samples[first:last]
+            end = track.samples[last].decode_time if last < len(track.samples) else track.end
+            data = fmp4.fragment(index + 1, samples, end, track.shift)
             key = object_keys.media_segment(STREAM, BROADCAST, name, epoch.number, start_ms)
-            _write(folder, key, merged.data)
-            parts[name] = TrackSegment(merged.decode_time, merged.duration, len(merged.data))
+            _write(folder, key, data)
+            begin = samples[0].decode_time
+            parts[name] = TrackSegment(begin + track.shift, end - begin, len(data))
         made.append(Segment(first_sequence + index, epoch.number, start_ms, parts))
     return made
 

@@ -14,6 +14,7 @@ _KEY_FRAME = 1
 _EX_VIDEO_HEADER = 0x80
 _EX_AUDIO_HEADER = 9
 _SEQUENCE_HEADER, _CODED_FRAMES = 0, 1
+_HALF_WRAP = 1 << 30
 _FILE_HEADER_BYTES, _TAG_HEADER_BYTES, _TAG_TRAILER_BYTES = 13, 11, 4
 
 
@@ -110,6 +111,11 @@ class Tag:
 def at_time(tag: Tag, timestamp: int) -> Tag:
     """The same payload at another time: a decoder's configuration comes just before the first frame it is for."""
     return Tag(tag.kind, timestamp, tag.payload)
+
+
+def unwrapped(tag: Tag, near: int) -> Tag:
+    """`tag` of an FFmpeg, which writes 31 bits of its timestamp, at the one of its possible times that is nearest to `near`."""
+    return at_time(tag, near + (tag.timestamp - near + _HALF_WRAP) % (2 * _HALF_WRAP) - _HALF_WRAP)
 
 
 class MalformedFlv(ValueError):

@@ -1,6 +1,7 @@
-"""Stage 4 · the one FFmpeg command of an epoch, as a pure list of arguments: FLV in on stdin, a pipe per track out.
+"""Stage 4 · the one FFmpeg command of an epoch, as a pure list of arguments: FLV in on stdin, FLV out on a pipe per track.
 
-One decode, one process. Every option that is not obvious was tried with FFmpeg 5.1.9; see docs/decisions/0003.
+One decode, one process, and only what has to be encoded. Every option that is not obvious was tried with FFmpeg 5.1.9; see
+docs/decisions/0003.
 """
 
 from __future__ import annotations
@@ -10,15 +11,13 @@ from dataclasses import dataclass
 
 from ffmpeg_worker.transcode_plan import Keyframes, TranscodePlan
 from headwater.domain.ladder import AudioRung, Rung
-from headwater.media.timeline import PART_SECONDS, SEGMENT_SECONDS
+from headwater.media.timeline import SEGMENT_SECONDS
 
 THUMBNAIL_SECONDS = 10
 THUMBNAIL_WIDTH = 640
 PROGRESS_SECONDS = 0.5
-_TIMESCALE = 90_000
 _SLOWEST_RATE, _FASTEST_RATE = 10, 60
-_NO_KEYFRAMES_OF_ITS_OWN = 9999  # frames; keyframes are forced, or the encoder's would split fragments
-_FRAGMENTS = "+frag_keyframe+empty_moov+default_base_moof+frag_discont"
+_NO_KEYFRAMES_OF_ITS_OWN = 9999  # frames; keyframes are forced, where segments begin
 _X264 = "rc-lookahead=0:sync-lookahead=0:sliced-threads=1:mbtree=0:scenecut=0"
 
 
@@ -26,7 +25,7 @@ _X264 = "rc-lookahead=0:sync-lookahead=0:sliced-threads=1:mbtree=0:scenecut=0"
 class OutputPipes:
     """The writing ends that the process inherits: file descriptor numbers."""
 
-    tracks: Mapping[str, int]  # by track id
+    tracks: Mapping[str, int]  # by track id, of those that are encoded
     progress: int
     thumbnails: int | None  # None without video
 
@@ -38,10 +37,10 @@ def ffmpeg_command(plan: TranscodePlan, pipes: OutputPipes, *, executable: str =
     if plan.rungs and (graph := _filter_graph(plan, thumbnails=pipes.thumbnails is not None)):
         command += ["-filter_complex", graph]
     for rung in plan.rungs:
-        command += _copied() if rung.copy else _encoded(rung, plan)
-        command += _fragmented(pipes.tracks[rung.track_id])
-    if plan.audio is not None:
-        command += _audio(plan.audio, pipes.tracks[plan.audio.track_id])
+        if not rung.copy:
+            command += [*_encoded(rung, plan), *_frames(pipes.tracks[rung.track_id])]
+    if plan.audio is not None and not plan.audio.copy:
+        command += [*_audio(plan.audio), *_frames(pipes.tracks[plan.audio.track_id])]
     if pipes.thumbnails is not None:
         # One thread: with more, each picture would leave when the next one comes, ten seconds later.
         command += ["-map", "[thumbnails]", "-fps_mode", "passthrough", "-c:v", "mjpeg", "-q:v", "4", "-threads", "1"]
@@ -103,10 +102,6 @@ def _scale(rung: Rung, plan: TranscodePlan) -> str:
     return f"{limit}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1,format=yuv420p"
 
 
-def _copied() -> Iterator[str]:
-    yield from ("-map", "0:v:0", "-c:v", "copy", "-video_track_timescale", str(_TIMESCALE))
-
-
 def _encoded(rung: Rung, plan: TranscodePlan) -> Iterator[str]:
     yield from (
         "-map",
@@ -125,28 +120,18 @@ def _encoded(rung: Rung, plan: TranscodePlan) -> Iterator[str]:
     yield from ("-bufsize:v", str(rung.buffer_bits))
     forced = "source" if plan.keyframes is Keyframes.SOURCE else f"expr:gte(t,n_forced*{SEGMENT_SECONDS:g}-0.001)"
     yield from ("-force_key_frames", forced)
-    # Without these two the encoded rungs gain a frame, and their keyframes lie 33 ms after the copied rung's.
-    yield from ("-fps_mode", "passthrough", "-enc_time_base", "-1", "-video_track_timescale", str(_TIMESCALE))
+    # Without these the encoded rungs gain a frame, and their keyframes lie 33 ms after the copied rung's.
+    yield from ("-fps_mode", "passthrough", "-enc_time_base", "-1")
 
 
-def _fragmented(pipe: int) -> Iterator[str]:
-    yield from ("-frag_duration", str(round(PART_SECONDS * 1_000_000)), *_mp4(_FRAGMENTS, pipe))
+def _audio(audio: AudioRung) -> Iterator[str]:
+    # Encoders' clocks drift and pauses happen: sound stays where its timestamps say.
+    yield from ("-map", "0:a:0", "-af", "aresample=async=1")
+    yield from ("-c:a", "aac", "-b:a", str(audio.bits_per_second))
+    yield from ("-ar", str(audio.sample_rate), "-ac", str(audio.channels))
 
 
-def _audio(audio: AudioRung, pipe: int) -> Iterator[str]:
-    yield from ("-map", "0:a:0")
-    if audio.copy:
-        yield from ("-c:a", "copy")
-    else:
-        # Encoders' clocks drift and pauses happen: sound stays where its timestamps say.
-        yield from ("-af", "aresample=async=1")
-        yield from ("-c:a", "aac", "-b:a", str(audio.bits_per_second))
-        yield from ("-ar", str(audio.sample_rate), "-ac", str(audio.channels))
-    # A fragment per frame, so that sound is cut at the first frame of each segment; the packager joins them again.
-    yield from _mp4(_FRAGMENTS + "+frag_every_frame", pipe)
-
-
-def _mp4(flags: str, pipe: int) -> Iterator[str]:
-    # Without use_editlist=0 a first decode time is written as the time of its showing, which B-frames set apart.
-    yield from ("-movflags", flags, "-use_editlist", "0", "-avoid_negative_ts", "disabled")
-    yield from ("-flush_packets", "1", "-f", "mp4", f"pipe:{pipe}")
+def _frames(pipe: int) -> Iterator[str]:
+    """Frame by frame, as soon as each is encoded; a fragment of MP4 would leave when the next one begins."""
+    yield from ("-avoid_negative_ts", "disabled", "-flush_packets", "1")
+    yield from ("-flvflags", "no_duration_filesize+no_metadata+no_sequence_end", "-f", "flv", f"pipe:{pipe}")

@@ -28,10 +28,10 @@ class FfmpegProcess:
 
     def __init__(self, plan: TranscodePlan, *, executable: str = "ffmpeg") -> None:
         """Raises FfmpegUnavailable."""
-        names = [*plan.track_ids, PROGRESS, *([THUMBNAILS] if plan.rungs else [])]
+        names = [*plan.encoded_track_ids, PROGRESS, *([THUMBNAILS] if plan.rungs else [])]
         pipes = {name: os.pipe() for name in names}
         pipes_out = OutputPipes(
-            tracks={track_id: pipes[track_id][1] for track_id in plan.track_ids},
+            tracks={track_id: pipes[track_id][1] for track_id in plan.encoded_track_ids},
             progress=pipes[PROGRESS][1],
             thumbnails=pipes[THUMBNAILS][1] if plan.rungs else None,
         )

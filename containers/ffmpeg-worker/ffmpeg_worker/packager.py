@@ -1,7 +1,7 @@
-"""Stage 4 · from FFmpeg's fragments to parts and segments, aligned over all tracks of one epoch.
+"""Stage 4 · from frames to parts and segments, aligned over all tracks of one epoch.
 
-Pure: bytes and boundaries in, whole segments out. A fragment of video is a part; frames of audio are gathered into parts.
-A segment is handed on only when it is whole in every track and starts with a keyframe.
+Pure: frames and boundaries in, whole segments out. Frames are gathered into parts of about half a second. A segment is
+handed on only when it is whole in every track and starts with a keyframe.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ffmpeg_worker.segment_cutter import MAX_SEGMENT_MS, Boundary
-from ffmpeg_worker.transcode_plan import TranscodePlan
+from ffmpeg_worker.track_samples import AudioSamples, TrackSamples, VideoSamples
+from ffmpeg_worker.transcode_plan import Keyframes, TranscodePlan
 from headwater.errors import MediaFormatError, MisalignedTracks
-from headwater.media.boxes import Fragment, FragmentReader, InitSegment, merge_fragments
-from headwater.media.timeline import PART_SECONDS, Track, TrackKind
+from headwater.media import fmp4
+from headwater.media.flv import Tag
+from headwater.media.fmp4 import Sample
+from headwater.media.timeline import PART_SECONDS, Track
 
 _ROUNDING_MS = 1  # FLV counts whole milliseconds
-_UNSIGNED_WRAP = 1 << 63  # an encoder's priming may lie before the time 0, which `tfdt` cannot say
 _SHORTEST_TAIL_MS = 100
 
 
@@ -25,11 +27,11 @@ _SHORTEST_TAIL_MS = 100
 class Part:
     """About half a second of one track, what low-latency playlists will list."""
 
-    fragments: tuple[Fragment, ...]
+    samples: tuple[Sample, ...]
 
     @property
     def independent(self) -> bool:
-        return self.fragments[0].starts_with_sync
+        return self.samples[0].is_sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,50 +50,88 @@ class PackagedSegment:
     tracks: Mapping[str, PackagedTrack]
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A segment begins at `boundary`.
+
+    The last picture before it is shown at `last_shown_ms`, where that is known: an encoder that has handed it out has handed
+    out the whole segment, a picture's time before the next keyframe comes and proves it.
+    """
+
+    boundary: Boundary
+    last_shown_ms: int | None = None
+
+
 @dataclass(slots=True)
 class _TrackAssembly:
     """What arrived of one track and is not part of a segment yet."""
 
+    frames: TrackSamples
     copied: bool
     frame_rate: float
-    reader: FragmentReader = field(default_factory=FragmentReader)
-    init: InitSegment | None = None
     parts: deque[Part] = field(default_factory=deque)
-    gathering: list[Fragment] = field(default_factory=list)
-    end_ms: float = float("-inf")
+    gathering: list[Sample] = field(default_factory=list)
 
     @property
     def is_audio(self) -> bool:
-        return self.init is not None and self.init.kind is TrackKind.AUDIO
+        return isinstance(self.frames, AudioSamples)
+
+    @property
+    def complete_until_ms(self) -> float:
+        until = self.frames.complete_until
+        return float("-inf") if until is None else self.ms(until)
 
     def ms(self, time: int) -> float:
-        assert self.init is not None  # noqa: S101 - a fragment never comes before its init
-        return time * 1000 / self.init.timescale
+        assert self.frames.init is not None  # noqa: S101 - a frame never comes before its configuration
+        return time * 1000 / self.frames.init.timescale
 
     def cut_at(self, boundary: Boundary) -> float:
         """Where the first sample of the segment that begins at `boundary` is decoded in this track, at the earliest."""
-        return (boundary.decoded_at if self.copied else boundary.shown_at) - _ROUNDING_MS
+        decoded_as_in_source = self.copied and not self.is_audio
+        return (boundary.decoded_at if decoded_as_in_source else boundary.shown_at) - _ROUNDING_MS
 
-    def add(self, fragment: Fragment) -> None:
-        self.end_ms = self.ms(fragment.decode_time + fragment.duration)
-        if not self.is_audio:
-            self.parts.append(Part((fragment,)))
-            return
-        self.gathering.append(fragment)
-        if self.end_ms - self.ms(self.gathering[0].decode_time) >= PART_SECONDS * 1000:
+    def add(self, sample: Sample) -> None:
+        if self.gathering and self.ms(sample.decode_time - self.gathering[0].decode_time) >= PART_SECONDS * 1000:
             self._close_part()
+        self.gathering.append(sample)
 
     def take_before(self, cut_at: float) -> list[Part]:
-        """Remove and return the parts of the segment that ends at `cut_at`. An audio part across it is split."""
+        """Remove and return the parts of the segment that ends at `cut_at`. A part across it is split."""
         self._close_part()
         taken: list[Part] = []
-        while self.parts and self.ms(self.parts[0].fragments[0].decode_time) < cut_at:
+        while self.parts and self.ms(self.parts[0].samples[0].decode_time) < cut_at:
             part = self.parts.popleft()
-            before = tuple(f for f in part.fragments if self.ms(f.decode_time) < cut_at)
+            before = tuple(sample for sample in part.samples if self.ms(sample.decode_time) < cut_at)
             taken.append(Part(before))
-            if len(before) < len(part.fragments):
-                self.parts.appendleft(Part(part.fragments[len(before) :]))
+            if len(before) < len(part.samples):
+                self.parts.appendleft(Part(part.samples[len(before) :]))
         return taken
+
+    def is_whole(self, cut: Cut) -> bool:
+        reached = self.complete_until_ms
+        if reached >= self.cut_at(cut.boundary):
+            return True
+        return cut.last_shown_ms is not None and not (self.copied or self.is_audio) and reached >= cut.last_shown_ms
+
+    def package(self, number: int, boundary: Boundary) -> PackagedTrack:
+        """The track's share of segment `number`. Raises MisalignedTracks."""
+        parts = self.take_before(self.cut_at(boundary))
+        if not parts:
+            return PackagedTrack(b"", 0, 0)
+        if not parts[0].independent:
+            raise MisalignedTracks
+        samples = [sample for part in parts for sample in part.samples]
+        begin, shift = samples[0].decode_time, self.frames.shift
+        end = self._end_after(samples[-1], boundary)
+        return PackagedTrack(fmp4.fragment(number, samples, end, shift), begin + shift, end - begin)
+
+    def _end_after(self, last: Sample, boundary: Boundary) -> int:
+        if self.parts:
+            return self.parts[0].samples[0].decode_time
+        assert self.frames.init is not None and self.frames.complete_until is not None  # noqa: S101 - there are samples
+        if self.frames.complete_until > last.decode_time:
+            return self.frames.complete_until
+        return boundary.shown_at * self.frames.init.timescale // 1000  # the next one is to be shown then
 
     def _close_part(self) -> None:
         if self.gathering:
@@ -103,19 +143,22 @@ class Packager:
     """One epoch's packaging. Every method returns the segments that became whole; all raise MediaFormatError."""
 
     def __init__(self, plan: TranscodePlan, start: Boundary) -> None:
-        self._tracks = {rung.track_id: _TrackAssembly(rung.copy, plan.frame_rate_of(rung)) for rung in plan.rungs}
+        self._tracks = {
+            rung.track_id: _TrackAssembly(VideoSamples(), rung.copy, plan.frame_rate_of(rung)) for rung in plan.rungs
+        }
         if plan.audio is not None:
-            self._tracks[plan.audio.track_id] = _TrackAssembly(copied=False, frame_rate=0.0)
+            self._tracks[plan.audio.track_id] = _TrackAssembly(AudioSamples(), plan.audio.copy, frame_rate=0.0)
         self._reference = next(iter(self._tracks.values()))
+        self._notes_keyframes = plan.keyframes is Keyframes.FORCED and bool(plan.rungs)
         self._start = start
-        self._boundaries: deque[Boundary] = deque()
+        self._cuts: deque[Cut] = deque()
         self._keyframes: list[Boundary] = []
         self._sound_open_since: float = start.shown_at
         self._number = 0
 
     @property
     def inits(self) -> Mapping[str, bytes]:
-        return {track_id: track.init.data for track_id, track in self._tracks.items() if track.init}
+        return {track_id: track.frames.init.data for track_id, track in self._tracks.items() if track.frames.init}
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -123,17 +166,17 @@ class Packager:
         return tuple(
             Track(
                 track_id=track_id,
-                kind=track.init.kind,
-                codec=track.init.codec,
-                timescale=track.init.timescale,
-                width=track.init.width,
-                height=track.init.height,
+                kind=init.kind,
+                codec=init.codec,
+                timescale=init.timescale,
+                width=init.width,
+                height=init.height,
                 frame_rate=track.frame_rate,
-                channels=track.init.channels,
-                sample_rate=track.init.sample_rate,
+                channels=init.channels,
+                sample_rate=init.sample_rate,
             )
             for track_id, track in self._tracks.items()
-            if track.init
+            if (init := track.frames.init)
         )
 
     @property
@@ -144,28 +187,31 @@ class Packager:
     @property
     def open_ms(self) -> float:
         """How much of the track that is farthest is waiting for the others, or for the end of its segment."""
-        return max(track.end_ms for track in self._tracks.values()) - self._start.decoded_at
+        return max(track.complete_until_ms for track in self._tracks.values()) - self._start.decoded_at
 
     @property
     def reached_ms(self) -> float:
         """How far the slowest track is; minus infinity before its first fragment."""
-        return min(track.end_ms for track in self._tracks.values())
+        return min(track.complete_until_ms for track in self._tracks.values())
 
     @property
     def sound_open_since_ms(self) -> float:
         """Up to here sound is part of whole segments."""
         return self._sound_open_since
 
-    def feed(self, track_id: str, chunk: bytes) -> list[PackagedSegment]:
+    def feed(self, track_id: str, tag: Tag) -> list[PackagedSegment]:
+        """A track's configuration, and then its frames, in order of decoding."""
         track = self._tracks[track_id]
-        for box in track.reader.feed(chunk):
-            if isinstance(box, InitSegment):
-                track.init = box
-            elif box.decode_time < _UNSIGNED_WRAP:
-                track.add(box)
-                if track is self._reference and box.starts_with_sync:
-                    at = round(track.ms(box.decode_time))
-                    self._keyframes.append(Boundary(at, at))
+        if tag.is_sequence_header:
+            track.frames.configure(tag)
+        elif tag.is_media:
+            if track.frames.init is None:
+                raise MediaFormatError("a frame without a configuration before it")
+            sample = track.frames.sample(tag)
+            if sample.decode_time >= 0:  # an encoder's priming may lie before the time 0, which `tfdt` cannot say
+                track.add(sample)
+                if self._notes_keyframes and track is self._reference and sample.is_sync:
+                    self._keyframes.append(Boundary(tag.timestamp, tag.timestamp))
         return self._whole_segments()
 
     def begin_at(self, start: Boundary) -> None:
@@ -177,15 +223,22 @@ class Packager:
         keyframes, self._keyframes = self._keyframes, []
         return keyframes
 
-    def cut(self, boundary: Boundary) -> list[PackagedSegment]:
-        """A segment begins at `boundary`; boundaries come in order."""
-        self._boundaries.append(boundary)
+    @property
+    def is_cutting(self) -> bool:
+        """Whether one segment's end is known, but not yet here. More are waited for only while catching up."""
+        return len(self._cuts) == 1
+
+    def cut(self, cut: Cut) -> list[PackagedSegment]:
+        """Boundaries come in order."""
+        self._cuts.append(cut)
         return self._whole_segments()
 
     def finish(self) -> list[PackagedSegment]:
         """FFmpeg has ended: what is left is the last, shorter segment."""
         segments = self._whole_segments(ended=True)
-        end_ms = max(self._reference.end_ms, self._start.decoded_at)
+        for track in self._tracks.values():
+            track.frames.end()
+        end_ms = max(self._reference.complete_until_ms, self._start.decoded_at)
         if end_ms - self._start.decoded_at >= _SHORTEST_TAIL_MS:
             limit = min(round(end_ms), self._start.decoded_at + MAX_SEGMENT_MS) + _ROUNDING_MS
             end = Boundary(limit + self._start.shown_at - self._start.decoded_at, limit)
@@ -194,21 +247,15 @@ class Packager:
 
     def _whole_segments(self, *, ended: bool = False) -> list[PackagedSegment]:
         segments: list[PackagedSegment] = []
-        while self._boundaries and (ended or self._is_whole(self._boundaries[0])):
-            segments.append(self._take(self._boundaries.popleft()))
+        while self._cuts and (ended or all(track.is_whole(self._cuts[0]) for track in self._tracks.values())):
+            segments.append(self._take(self._cuts.popleft().boundary))
         return segments
-
-    def _is_whole(self, end: Boundary) -> bool:
-        return all(track.end_ms >= track.cut_at(end) for track in self._tracks.values())
 
     def _take(self, end: Boundary) -> PackagedSegment:
         self._number += 1
         tracks: dict[str, PackagedTrack] = {}
         for track_id, track in self._tracks.items():
-            parts = track.take_before(track.cut_at(end))
-            if parts and not track.is_audio and not parts[0].independent:
-                raise MisalignedTracks
-            share = tracks[track_id] = self._merge(parts)
+            share = tracks[track_id] = track.package(self._number, end)
             if track.is_audio and share.data:
                 self._sound_open_since = track.ms(share.decode_time + share.duration)
         if not any(share.data for share in tracks.values()):
@@ -216,10 +263,3 @@ class Packager:
         segment = PackagedSegment(self._start.shown_at, end.shown_at - self._start.shown_at, tracks)
         self._start = end
         return segment
-
-    def _merge(self, parts: list[Part]) -> PackagedTrack:
-        fragments = [fragment for part in parts for fragment in part.fragments]
-        if not fragments:
-            return PackagedTrack(b"", 0, 0)
-        merged = merge_fragments(fragments, self._number)
-        return PackagedTrack(merged.data, merged.decode_time, merged.duration)

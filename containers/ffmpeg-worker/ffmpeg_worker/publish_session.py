@@ -130,7 +130,8 @@ class PublishSessionReader:
             if self._stop:
                 end = SessionEnd.STOPPED
             self._watch_run()
-            time.sleep(_GATHERING_SECONDS)
+            if self._run is None or not self._run.packager.is_cutting:
+                time.sleep(_GATHERING_SECONDS)
         self._connection.close()
         if self._flush:
             self._finish_run()
@@ -213,6 +214,9 @@ class PublishSessionReader:
             self._keyframes = Keyframes.FORCED
             self._restart("keyframes too far apart")
             return
+        except MediaFormatError as error:
+            self._recover(error)
+            return
         self._collect(run)
         late_ms = 0 if self._filler.fills_sound else tag.timestamp - self._last_sound
         if run.plan.audio and run.plan.rungs and late_ms > SOUND_LOST_MS:
@@ -249,7 +253,7 @@ class PublishSessionReader:
             plan = replace(plan, shown_from_ms=start.shown_at)
         try:
             run = EpochRun(plan, start, sound_from_ms, self._headers.values(), self._selector)
-        except FfmpegUnavailable as error:
+        except (FfmpegUnavailable, MediaFormatError) as error:
             raise TranscodeFailed(error.detail) from error
         self._run, self._epoch = run, None
         self._pace.begin()
@@ -296,14 +300,17 @@ class PublishSessionReader:
             return  # replaced by an event of the same round
         try:
             run.ready(descriptor)
-        except (MisalignedTracks, KeyframesTooFarApart):
-            self._keyframes = Keyframes.FORCED
-            self._restart_after_failure("renditions not aligned")
-            return
-        except MediaFormatError as error:
-            self._restart_after_failure(error.detail)
+        except (MediaFormatError, KeyframesTooFarApart) as error:
+            self._recover(error)
             return
         self._collect(run)
+
+    def _recover(self, error: MediaFormatError | KeyframesTooFarApart) -> None:
+        if isinstance(error, MediaFormatError) and not isinstance(error, MisalignedTracks):
+            self._restart_after_failure(error.detail)
+            return
+        self._keyframes = Keyframes.FORCED
+        self._restart_after_failure("renditions not aligned")
 
     def _watch_run(self) -> None:
         run = self._run

@@ -8,49 +8,21 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from ffmpeg_worker.avc import AvcConfiguration, MalformedConfiguration, parse_configuration
+from ffmpeg_worker.avc import AvcConfiguration, parse_configuration
 from headwater.domain.ladder import Source
 from headwater.media import amf0
+from headwater.media.codecs import AAC_LC, AacConfiguration
 from headwater.media.flv import Tag, TagKind
 
 OTHER_TRACK_LIMIT_MS = 1500  # how long to wait for sound beside pictures, or for pictures beside sound
 _MEASURED_FRAMES = 20
 _MEASURED_MS = 2000
 _DEFAULT_FRAME_RATE = 30.0
-_AAC_LC = 2
-_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _NAMES = {
     "hvc1": "HEVC (H.265)", "hev1": "HEVC (H.265)", "codec-12": "HEVC (H.265)", "av01": "AV1", "vp09": "VP9",
     "vp08": "VP8", "vvc1": "VVC (H.266)", "codec-2": "Sorenson H.263", "codec-4": "VP6", "Opus": "Opus", "fLaC": "FLAC",
     "ac-3": "AC-3", "ec-3": "E-AC-3", "codec-11": "Speex", "codec-5": "Nellymoser", "codec-6": "Nellymoser",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class AacConfiguration:
-    """AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1)."""
-
-    object_type: int
-    sample_rate: int
-    channels: int
-
-    @classmethod
-    def parse(cls, config: bytes) -> AacConfiguration:
-        """Raises MalformedConfiguration."""
-        if len(config) < 2:
-            raise MalformedConfiguration("a truncated AudioSpecificConfig")
-        bits = int.from_bytes(config[:8].ljust(8, b"\0"), "big")
-        object_type, rate_index = bits >> 59, bits >> 55 & 0xF
-        used = 9
-        if rate_index == 0xF:
-            rate = bits >> 31 & 0xFFFFFF
-            used = 33
-        elif rate_index < len(_AAC_RATES):
-            rate = _AAC_RATES[rate_index]
-        else:
-            raise MalformedConfiguration("a reserved sampling frequency")
-        channels = bits >> (64 - used - 4) & 0xF
-        return cls(object_type, rate, 8 if channels == 7 else channels)
 
 
 @dataclass(slots=True)
@@ -104,7 +76,7 @@ class SourceProbe:
                 self._feed_video(tag)
             else:
                 self._feed_audio(tag)
-        except MalformedConfiguration as error:
+        except ValueError as error:
             self.refusal = f"The encoder's stream cannot be decoded: it sends {error}."
         if self._first_timestamp is None:
             self._first_timestamp = tag.timestamp
@@ -148,7 +120,7 @@ class SourceProbe:
         square = avc is not None and avc.sample_aspect[0] == avc.sample_aspect[1]
         codec: str | None = None
         if self.has_audio:
-            codec = "aac_lc" if aac and aac.object_type == _AAC_LC else self._audio_codec
+            codec = "aac_lc" if aac and aac.object_type == AAC_LC else self._audio_codec
         return Source(
             width=width,
             height=avc.height if avc else 0,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ffmpeg_worker.source import AacConfiguration
+from headwater.media.codecs import AAC_LC, AacConfiguration
 from headwater.media.flv import AAC, Tag, TagKind
 
 PICTURE_LOST_MS = 4000  # behind the sound. Who shows slides may need seconds for the next one; players wait about six
@@ -21,7 +21,6 @@ _PICTURE_PAUSE_MS = 1500  # with a keyframe after it: more would make a segment 
 _SOUND_PAUSE_MS = 500
 _NEXT_PICTURE_MS = 40
 _HALF_AUDIO_FRAME_MS = 10
-_AAC_LC = 2
 _SAMPLES = 1024  # of one AAC frame
 _SAMPLE_RATES = range(7350, 96_001)  # whatever a publisher writes there
 _SILENT_FRAMES = {1: bytes.fromhex("01182007"), 2: bytes.fromhex("211004608c1c")}  # raw_data_block(), by channels
@@ -78,7 +77,7 @@ class TrackFiller:
         if (
             configuration is None
             or frame is None
-            or configuration.object_type != _AAC_LC
+            or configuration.object_type != AAC_LC
             or configuration.sample_rate not in _SAMPLE_RATES
         ):
             self._silence = None

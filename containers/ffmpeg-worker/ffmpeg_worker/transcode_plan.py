@@ -28,8 +28,31 @@ class TranscodePlan:
         return tuple(rung.track_id for rung in self.rungs) + ((self.audio.track_id,) if self.audio else ())
 
     @property
+    def encoded_track_ids(self) -> tuple[str, ...]:
+        """The tracks that FFmpeg makes. The others are the source's own frames, and never pass through it."""
+        encoded = tuple(rung.track_id for rung in self.rungs if not rung.copy)
+        return encoded + ((self.audio.track_id,) if self.audio and not self.audio.copy else ())
+
+    @property
+    def copied_video(self) -> str | None:
+        return next((rung.track_id for rung in self.rungs if rung.copy), None)
+
+    @property
+    def copied_audio(self) -> str | None:
+        return self.audio.track_id if self.audio and self.audio.copy else None
+
+    @property
     def encodes_video(self) -> bool:
         return any(not rung.copy for rung in self.rungs)
+
+    @property
+    def encodes_audio(self) -> bool:
+        return self.audio is not None and not self.audio.copy
+
+    @property
+    def needs_ffmpeg(self) -> bool:
+        """For thumbnails, if for nothing else."""
+        return bool(self.rungs) or self.encodes_audio
 
     def frame_rate_of(self, rung: Rung) -> float:
         return min(self.frame_rate, rung.max_frame_rate or self.frame_rate)

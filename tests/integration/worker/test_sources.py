@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headwater.media.boxes import Fragment, FragmentReader
 from headwater.media.timeline import TrackKind
+from tests.ffprobe import probe
 from tests.source_node import read_session, recorded
 from tests.worker_stage import decoded_frames
 
@@ -63,8 +63,8 @@ def test_a_source_becomes_aligned_segments_that_decode(name: str, tmp_path: Path
             assert share.data
             assert share.duration / track.timescale < 2.5, "TARGETDURATION is 2"
             if track.kind is TrackKind.VIDEO:
-                (first,) = (box for box in FragmentReader().feed(share.data) if isinstance(box, Fragment))
-                assert first.starts_with_sync
-                assert abs(first.presentation_time * 1000 / track.timescale - segment.start_ms) <= 1
+                _, (first, *_) = probe(media.inits[track.track_id] + share.data)
+                assert first["flags"].startswith("K")
+                assert abs(first["dts"] * 1000 / track.timescale - segment.start_ms) <= 1
         assert decoded_frames(sink.media(0, track.track_id))
     assert bool(sink.thumbnails) == (tracks != ["audio"])

@@ -17,8 +17,9 @@ _INPUT = (
     " -correct_ts_overflow 0 -analyzeduration 1 -probesize 5000000 -fpsprobesize 0"
 )
 _X264 = "-x264-params rc-lookahead=0:sync-lookahead=0:sliced-threads=1:mbtree=0:scenecut=0"
-_FLAGS = "+frag_keyframe+empty_moov+default_base_moof+frag_discont"
-_TAIL = "-use_editlist 0 -avoid_negative_ts disabled -flush_packets 1 -f mp4"
+_FRAMES = (
+    "-avoid_negative_ts disabled -flush_packets 1 -flvflags no_duration_filesize+no_metadata+no_sequence_end -f flv"
+)
 _THUMBNAILS = (
     "-map [thumbnails] -fps_mode passthrough -c:v mjpeg -q:v 4 -threads 1 -flush_packets 1 -f image2pipe pipe:4"
 )
@@ -30,23 +31,19 @@ _THUMBNAIL_FILTERS = (
 
 def _command(source: Source, keyframes: Keyframes) -> str:
     plan = plan_transcode(source, keyframes)
-    tracks = {track_id: 5 + index for index, track_id in enumerate(plan.track_ids)}
+    tracks = {track_id: 5 + index for index, track_id in enumerate(plan.encoded_track_ids)}
     return " ".join(ffmpeg_command(plan, OutputPipes(tracks, 3, 4 if plan.rungs else None)))
 
 
-def test_a_source_with_good_keyframes_is_copied_and_its_lower_rungs_follow_it() -> None:
+def test_what_is_copied_does_not_pass_through_ffmpeg_and_lower_rungs_follow_its_keyframes() -> None:
     source = replace(_SOURCE, frame_rate=30.0)
     assert _command(source, Keyframes.SOURCE) == (
         f"{_INPUT} -thread_type:v slice -f flv -i pipe:0"
         " -filter_complex [0:v:0]split=2[in0][in1];[in0]scale=640:360:flags=bicubic,setsar=1,format=yuv420p[360p];"
         f"[in1]{_THUMBNAIL_FILTERS}"
-        " -map 0:v:0 -c:v copy -video_track_timescale 90000"
-        f" -frag_duration 500000 -movflags {_FLAGS} {_TAIL} pipe:5"
         " -map [360p] -c:v libx264 -preset veryfast -profile:v high -bf 0 -g 9999"
         f" {_X264} -b:v 800000 -maxrate:v 880000 -bufsize:v 800000 -force_key_frames source"
-        " -fps_mode passthrough -enc_time_base -1 -video_track_timescale 90000"
-        f" -frag_duration 500000 -movflags {_FLAGS} {_TAIL} pipe:6"
-        f" -map 0:a:0 -c:a copy -movflags {_FLAGS}+frag_every_frame {_TAIL} pipe:7"
+        f" -fps_mode passthrough -enc_time_base -1 {_FRAMES} pipe:5"
         f" {_THUMBNAILS}"
     )
 
@@ -57,7 +54,7 @@ def test_half_the_pictures_of_60_fps_are_kept_and_every_keyframe() -> None:
 
 def test_keyframes_of_our_own_come_every_two_seconds_of_steady_pictures() -> None:
     command = _command(_SOURCE, Keyframes.FORCED)
-    assert "-c:v copy" not in command
+    assert command.count("-c:v libx264") == 2, "nothing is copied"
     assert command.count("-force_key_frames expr:gte(t,n_forced*2-0.001)") == 2
     assert "[0:v:0]fps=60,split=3" in command
     assert command.count(r"select=not(mod(n\,2)),scale=") == 2
@@ -65,13 +62,18 @@ def test_keyframes_of_our_own_come_every_two_seconds_of_steady_pictures() -> Non
 
 def test_sound_that_not_everyone_plays_is_encoded() -> None:
     command = _command(replace(_SOURCE, audio_codec="mp3"), Keyframes.SOURCE)
-    assert "-map 0:a:0 -af aresample=async=1 -c:a aac -b:a 128000 -ar 48000 -ac 2" in command
+    assert f"-map 0:a:0 -af aresample=async=1 -c:a aac -b:a 128000 -ar 48000 -ac 2 {_FRAMES}" in command
 
 
-def test_sound_alone_has_neither_pictures_nor_thumbnails() -> None:
-    command = _command(replace(_SOURCE, video_codec=None, width=0, height=0), Keyframes.SOURCE)
+def test_sound_alone_that_is_encoded_has_neither_pictures_nor_thumbnails() -> None:
+    command = _command(replace(_SOURCE, video_codec=None, width=0, height=0, audio_codec="mp3"), Keyframes.SOURCE)
     assert "-filter_complex" not in command
     assert ":v" not in command
+
+
+def test_nothing_is_asked_of_ffmpeg_for_sound_alone_that_is_copied() -> None:
+    plan = plan_transcode(replace(_SOURCE, video_codec=None, width=0, height=0), Keyframes.SOURCE)
+    assert not plan.needs_ffmpeg
 
 
 def test_a_copied_picture_is_decoded_for_thumbnails_only_at_its_keyframes() -> None:

@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffmpeg_worker.source import AacConfiguration
 from ffmpeg_worker.track_filler import PICTURE_LOST_MS, SOUND_LOST_MS, TrackFiller
+from headwater.media.codecs import AacConfiguration
 from headwater.media.flv import Tag, TagKind
 
 STEREO = AacConfiguration(object_type=2, sample_rate=48_000, channels=2)
