@@ -56,14 +56,14 @@ check: $(DONE)/python ## format, lint, types, layers, security: the fast, static
 	@echo "check: everything is fine"
 
 # More processes than cores: most tests wait for media to pass in real time, and for servers to come and go.
-PYTEST := .venv/bin/pytest -q -n 4 --dist loadgroup --no-loadscope-reorder
+PYTEST := .venv/bin/pytest -q --dist loadgroup --no-loadscope-reorder
 
 test: setup-tests ## every test: the quick tiers, then end to end on one stack
 	@failed=; \
 	echo "test: unit, contract, infra, integration"; \
-	$(PYTEST) tests/unit tests/contract tests/infra tests/integration || failed=yes; \
+	$(PYTEST) -n 4 tests/unit tests/contract tests/infra tests/integration || failed=yes; \
 	echo "test: end to end, on a stack of its own"; \
-	$(PYTHON) -m tests.e2e $(PYTEST) tests/e2e || failed=yes; \
+	$(PYTHON) -m tests.e2e $(PYTEST) -n 3 tests/e2e || failed=yes; \
 	test -z "$$failed"
 
 soak: $(DONE)/python ## a hundred thousand generated histories of broadcasts, instead of ten thousand

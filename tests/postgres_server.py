@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from functions.schema_migration.migrate_schema import migrate_schema
 from headwater.adapters.tables import metadata
@@ -106,15 +107,18 @@ class PostgresServer:
         """At once, as a crash would be (`pg_ctl stop -m immediate`)."""
         if self.process is not None:
             self.process.send_signal(signal.SIGQUIT)
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=60)
             self.process = None
 
     def empty(self) -> None:
-        emptied = (table.name for table in metadata.sorted_tables if table.name != "categories")  # a migration's rows
-        tables = ", ".join(emptied)
+        """Of a few rows, which DELETE does several times as fast as TRUNCATE."""
+        emptied = [table.name for table in metadata.sorted_tables if table.name != "categories"]  # a migration's rows
         with psycopg.connect(self.plain_url, autocommit=True) as connection:
-            connection.execute("SET session_replication_role = replica")  # the audit log's trigger refuses this, too
-            connection.execute(f"TRUNCATE {tables} CASCADE")
+            # Neither foreign keys nor the trigger of the audit log, which refuses this.
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(
+                sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in emptied)
+            )
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,28 +143,42 @@ def ready_stack(data: Path, log: Path) -> Iterator[LocalStack]:
         yield LocalStack(**{name: urls[name] for name in names}, data=data, log=log, http=http)
 
 
-@contextmanager
-def running_stack(data: Path, port_offset: int) -> Iterator[LocalStack]:
-    """`python -m localrun up` until its endpoints are ready; on leaving, TERM, and it must go cleanly."""
-    log = data.parent / f"{data.name}.log"
-    environment = {
+def stack_environment(data: Path, port_offset: int) -> dict[str, str]:
+    return {
         **os.environ,
         "HEADWATER_DATA": str(data),
         "HEADWATER_PORT_OFFSET": str(port_offset),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'localstack'}",
     }
-    endpoints_file(data).unlink(missing_ok=True)  # a killed stack could not remove it, and we wait for the new one
+
+
+def start_stack(environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """`python -m localrun up`, which is told to stop should the tests be killed."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "localrun", "up"],
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig=TERM", "--", sys.executable, "-m", "localrun", "up"],
             cwd=ROOT,
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
         )
+
+
+@contextmanager
+def running_stack(
+    data: Path,
+    port_offset: int,
+    *,
+    stopped_by: signal.Signals = signal.SIGTERM,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[LocalStack]:
+    """A stack from when its endpoints are ready; on leaving it is told to stop, and must go cleanly."""
+    log = data.parent / f"{data.name}.log"
+    endpoints_file(data).unlink(missing_ok=True)  # a killed stack could not remove it, and we wait for the new one
+    process = start_stack(stack_environment(data, port_offset) | dict(settings or {}), log)
     try:
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 400
         while not endpoints_file(data).exists():
             assert process.poll() is None, f"the stack ended early:\n{log.read_text()[-4000:]}"
             assert time.monotonic() < deadline, f"the stack is not ready:\n{log.read_text()[-4000:]}"
@@ -172,7 +186,7 @@ def running_stack(data: Path, port_offset: int) -> Iterator[LocalStack]:
         with ready_stack(data, log) as stack:
             yield stack
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(stopped_by)
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:

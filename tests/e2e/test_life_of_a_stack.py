@@ -7,16 +7,19 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.e2e.local_stack import ROOT, LocalStack, endpoints_file, eventually, running_stack
+from localrun.plan import plan_from
+from tests.e2e.encoders import Picture, encoder, ffmpeg_command
+from tests.e2e.local_stack import LocalStack, eventually, running_stack, stack_environment, start_stack
 
 PORT_OFFSET = 5000
 PUBLIC_PORTS = (8000, 8001, 8080, 1935)
-INTERNAL_PORTS = (14566, 14570, 15432, 16379, 16380, 14935, 14936, 14937)
+INTERNAL_PORTS = (14566, 14570, 14571, 15432, 16379, 16380, 14935, 14936, 14937)
 
 
 def processes_of(data: Path) -> dict[int, str]:
@@ -50,22 +53,36 @@ def listening_addresses(port: int) -> set[str]:
     return {parts[1].split(":")[0] for parts in sockets if parts[3] == "0A" and parts[1].endswith(f":{port:04X}")}
 
 
-@pytest.mark.timeout(400)
+def left_by(environment: Mapping[str, str]) -> dict[str, object]:
+    """Whatever there still is of a stack that should be gone, but for its data."""
+    plan = plan_from(environment)
+    found: dict[str, object] = {
+        "processes": processes_of(plan.data),
+        "ports": open_ports(),
+        "run folder": [path.name for path in plan.run.iterdir() if path.name != "lock"],
+        "scratch folder": list(plan.scratch.glob("**/*")) or plan.scratch.exists(),
+        "temporary files": list(Path(environment["TMPDIR"]).iterdir()),
+    }
+    return {what: which for what, which in found.items() if which}
+
+
+@pytest.mark.timeout(900)
 def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalStack, tmp_path: Path) -> None:
-    data = tmp_path / "second"
-    with running_stack(data, PORT_OFFSET) as second:
+    data, temporary = tmp_path / "second", tmp_path / "temporary"
+    temporary.mkdir()
+    temporary.chmod(0o777)  # as root, PostgreSQL is another user
+    settings = {"TMPDIR": str(temporary)}
+    environment = stack_environment(data, PORT_OFFSET) | settings
+    scratch = plan_from(environment).scratch
+
+    with running_stack(data, PORT_OFFSET, stopped_by=signal.SIGINT, settings=settings) as second:
         assert httpx.get(f"{stack.api}/v1/health").status_code == 200
         for port in (*PUBLIC_PORTS, *INTERNAL_PORTS):
             assert listening_addresses(port + PORT_OFFSET) <= {"0100007F"}, f"port {port} is open to others"
         kept = second.create_stream(title="Kept")
         refused = subprocess.run(
             [sys.executable, "-m", "localrun", "up"],
-            env={
-                **os.environ,
-                "HEADWATER_DATA": str(tmp_path / "third"),
-                "HEADWATER_PORT_OFFSET": str(PORT_OFFSET),
-                "PYTHONPATH": f"{ROOT}:{ROOT / 'localstack'}",
-            },
+            env=environment | {"HEADWATER_DATA": str(tmp_path / "third")},
             capture_output=True,
             text=True,
             timeout=60,
@@ -75,21 +92,30 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         said = refused.stdout + refused.stderr
         assert str(8000 + PORT_OFFSET) in said, said
         assert "nginx" in said, said
-    assert not endpoints_file(data).exists()
-    assert processes_of(data) == {}
-    assert open_ports() == []
+        with encoder(ffmpeg_command(kept.publish_url, Picture(size="320x180"))):
+            kept.wait_for_playlist(120)
+    assert left_by(environment) == {}, "after Ctrl-C, in the middle of a broadcast"
 
-    with pytest.raises(ProcessLookupError), running_stack(data, PORT_OFFSET) as second:
+    with pytest.raises(ProcessLookupError), running_stack(data, PORT_OFFSET, settings=settings) as second:
         assert second.http.get(f"/v1/streams/{kept.stream_id}").json()["title"] == "Kept"
         [supervisor] = [pid for pid, text in processes_of(data).items() if "-m localrun up" in text]
+        (scratch / "of the killed run").touch()
         os.kill(supervisor, signal.SIGKILL)
         eventually(lambda: not Path(f"/proc/{supervisor}/cmdline").exists() or not _alive(supervisor), "it is dead", 10)
         raise ProcessLookupError
 
-    with running_stack(data, PORT_OFFSET) as second:
+    with running_stack(data, PORT_OFFSET, settings=settings) as second:
         assert second.http.get(f"/v1/streams/{kept.stream_id}").json()["title"] == "Kept"
-    assert processes_of(data) == {}
-    assert open_ports() == []
+        assert not (scratch / "of the killed run").exists()
+    assert left_by(environment) == {}, "after TERM"
+
+    starting = start_stack(environment, tmp_path / "starting.log")
+    try:
+        eventually(lambda: list((data / "run" / "sessions").glob("*.json")), "its first part runs")
+    finally:
+        starting.terminate()
+        starting.wait(timeout=30)
+    assert left_by(environment) == {}, "after TERM while it was starting"
 
 
 def _alive(pid: int) -> bool:

@@ -63,6 +63,7 @@ def test_a_suspension_drops_the_encoder_closes_the_chat_and_keeps_the_person_out
     assert [(each["actor"], each["reason"]) for each in log] == [(admin.user_id, "Sells sunglasses")]
 
 
+@pytest.mark.timeout(300)
 def test_a_picture_that_is_chosen_in_the_browser_is_shown_to_everybody_re_encoded(
     stack: LocalStack, page: Page
 ) -> None:
@@ -78,7 +79,7 @@ def test_a_picture_that_is_chosen_in_the_browser_is_shown_to_everybody_re_encode
     Image.new("RGB", (800, 600), "teal").save(out, "PNG", pnginfo=None)
     page.get_by_label("Picture").set_input_files({"name": "me.png", "mimeType": "image/png", "buffer": out.getvalue()})
     picture = page.get_by_role("img", name="Your picture")
-    expect(picture).to_be_visible(timeout=30_000)
+    expect(picture).to_be_visible(timeout=90_000)
     profile = httpx.get(f"{stack.api}/v1/users/{name}").json()
     shown = httpx.get(profile["avatar_url"])
     assert (shown.status_code, shown.headers["content-type"]) == (200, "image/webp")
@@ -87,5 +88,5 @@ def test_a_picture_that_is_chosen_in_the_browser_is_shown_to_everybody_re_encode
     page.get_by_label("Picture").set_input_files(
         {"name": "no.png", "mimeType": "image/png", "buffer": b"this is no picture"}
     )
-    expect(page.get_by_role("alert")).to_contain_text("JPEG", timeout=30_000)
+    expect(page.get_by_role("alert")).to_contain_text("JPEG", timeout=90_000)
     expect(picture).to_be_visible()

@@ -44,6 +44,7 @@ def test_no_log_line_contains_a_stream_key_wherever_it_came_from(capsys: pytest.
         "hwp_" + "a" * 38,
         "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl",
     ],
+    ids=["refresh token", "link token", "personal token", "access token"],
 )
 def test_no_log_line_contains_a_token(token: str, capsys: pytest.CaptureFixture[str]) -> None:
     logger().info(f"Authorization: Bearer {token}", extra={"body": {"token": token}})

@@ -40,6 +40,8 @@ class EcsServer:
                 pass
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError, ValueError):
             pass  # the client left, or does not speak HTTP
+        except asyncio.CancelledError:
+            pass  # the endpoint stops; asyncio's streams would report a cancelled connection as a failure
         finally:
             writer.close()
             with suppress(ConnectionError):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 
 from headwater.adapters.category_list import CategoryList
 from headwater.adapters.postgres import Database
@@ -18,6 +16,7 @@ from headwater.adapters.stream_lists import StreamFilter, StreamLists, StreamOrd
 from headwater.domain.ids import StreamId
 from headwater.domain.stream_search import understand
 from tests.postgres_server import PostgresServer
+from tests.query_plans import assert_indexed, explained
 from tests.rest_api import RestApi
 from tests.stream_rows import Rows, write_many
 
@@ -205,32 +204,6 @@ LISTS = {
 }
 
 
-@contextmanager
-def explained(connection: Connection) -> Iterator[list[str]]:
-    """The plans of what is read meanwhile."""
-    plans: list[str] = []
-
-    def explain(conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
-        if statement.startswith("SELECT") and "set_config" not in statement:
-            raw = conn.connection.cursor()
-            raw.execute("EXPLAIN " + statement, parameters)
-            plans.append("\n".join(line for (line,) in raw.fetchall()))
-
-    event.listen(connection, "before_cursor_execute", explain)
-    try:
-        yield plans
-    finally:
-        event.remove(connection, "before_cursor_execute", explain)
-        connection.rollback()
-
-
-def assert_indexed(plans: list[str]) -> None:
-    assert plans
-    for plan in plans:
-        scanned = set(re.findall(r"Seq Scan on (\w+)", plan))
-        assert scanned <= {"categories", "live_rankings"}, plan  # a page each: reading all of it is quickest
-
-
 @pytest.mark.parametrize("which", LISTS)
 def test_every_list_finds_its_streams_by_an_index(crowd: Connection, which: str) -> None:
     wanted, order = LISTS[which]
@@ -240,11 +213,11 @@ def test_every_list_finds_its_streams_by_an_index(crowd: Connection, which: str)
         if first.next is not None:
             second = StreamLists(crowd).page(wanted, order, None, first.next, 25)
             assert not {each.stream_id for each in first.streams} & {each.stream_id for each in second.streams}
-    assert_indexed(plans)
+    assert_indexed(plans, {"categories", "live_rankings"})
 
 
 def test_the_list_of_categories_reads_only_what_is_live(crowd: Connection) -> None:
     with explained(crowd) as plans:
         page = CategoryList(crowd).page(None, None, 100)
     assert sum(category.live_streams for category in page) > 0
-    assert_indexed(plans)
+    assert_indexed(plans, {"categories", "live_rankings"})

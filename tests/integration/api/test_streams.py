@@ -219,7 +219,9 @@ def test_pages_follow_one_another_without_holes_or_repeats(api: RestApi, sort: s
     assert pages == (newest if sort == "newest" else most_watched)
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "", "0.0.0", f"{'0' * 22}.x", f"x.{'0' * 22}", f"1.-.{'0' * 22}", "' OR 1=1"])
+@pytest.mark.parametrize(
+    "cursor", ["nonsense", "", "0.0.0", f"{'0' * 22}.x", f"x.{'0' * 22}", f"1.-.{'0' * 22}", "' OR 1=1"]
+)
 @pytest.mark.parametrize("sort", ["newest", "viewers", "started", "scheduled", "relevance"])
 def test_a_cursor_that_is_not_ours_is_refused(api: RestApi, cursor: str, sort: str) -> None:
     answer = api.anonymous.get("/v1/streams", cursor=cursor, sort=sort)
