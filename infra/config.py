@@ -75,6 +75,8 @@ class ServiceLimits:
     longest_broadcast_seconds: int = 48 * 3600
     clips_per_minute: int = 10
     playback_sessions_per_minute: int = 120
+    chat_connections_per_minute: int = 120
+    chat_joins_per_minute: int = 60
     chat_message_burst: int = 20
     chat_messages_per_minute: int = 40
 
@@ -242,6 +244,8 @@ def local(values: LocalValues) -> Stage:
             broadcasts_per_user=100,
             clips_per_minute=600,
             playback_sessions_per_minute=6000,
+            chat_connections_per_minute=60_000,
+            chat_joins_per_minute=6000,
             chat_message_burst=300,
             chat_messages_per_minute=6000,
         ),

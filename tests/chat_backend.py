@@ -159,6 +159,8 @@ def chat_backend(
             "CHAT_ARCHIVE_QUEUE_URL": backend.archive_queue,
             "CHAT_CALLBACK_URL": endpoint.url,
             "CORS_ORIGINS": f"https://headwater.example, {ORIGIN}",
+            "CHAT_CONNECTIONS_PER_MINUTE": "100000",
+            "CHAT_JOINS_PER_MINUTE": "10000",
             "CHAT_MESSAGE_BURST": "1000",
             "CHAT_MESSAGES_PER_MINUTE": "60000",
         }.items():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Annotated, NewType
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -16,6 +15,7 @@ from functions.api.use_cases.sessions import check_standing
 from functions.api.wiring import Services, UnitOfWork
 from headwater.adapters.access_tokens import Identity
 from headwater.domain.accounts import Role, is_username
+from headwater.domain.client_address import Address, client_address_of
 from headwater.domain.ids import BroadcastId, StreamId, UserId, is_id
 from headwater.domain.personal_tokens import is_personal_token
 from headwater.domain.sign_in import MAX_USER_AGENT_LENGTH, Device, Standing
@@ -24,7 +24,6 @@ from headwater.errors import Forbidden, NotFound, Unauthenticated
 PAGE_LIMIT = 25
 MAX_PAGE_LIMIT = 100
 
-Address = NewType("Address", str)
 _bearer = HTTPBearer(
     auto_error=False, description="The access token of `register`, `login` or `refresh`; or a personal access token."
 )
@@ -138,19 +137,6 @@ UsernameParam = Annotated[str, Depends(_username)]
 SessionIdParam = Annotated[str, Depends(_session_id)]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_LIMIT)]
 Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")]
-
-
-def client_address_of(host: str) -> Address:
-    """Whom a limit per address counts: an IPv4 address, or the /64 that one IPv6 customer has all to himself."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return Address(host)
-    if address.version == 4:
-        return Address(str(address))
-    if address.ipv4_mapped is not None:
-        return Address(str(address.ipv4_mapped))
-    return Address(str(ipaddress.ip_network((address, 64), strict=False)))
 
 
 async def _client_address(request: Request) -> Address:

@@ -16,7 +16,7 @@ def handler(event: dict[str, Any], context: Any) -> Answer:
     chat = wiring()
     if socket.route == "$connect":
         try:
-            chat.open_connection(socket.connection_id, socket.origin, socket.ticket)
+            chat.open_connection(socket.connection_id, socket.origin, socket.ticket, socket.address)
         except HeadwaterError as error:
             count("ConnectionsRefused")
             return refused(error)

@@ -25,20 +25,30 @@ class Connections(Protocol):
     def join(self, stream_id: StreamId, member: Membership) -> None: ...
 
 
+class Limits(Protocol):
+    def spend(self, action: str, subject: str, allowed: int) -> None: ...
+
+
 class JoinRoom:
-    def __init__(self, streams: Streams, rooms: Rooms, connections: Connections) -> None:
+    def __init__(
+        self, streams: Streams, rooms: Rooms, connections: Connections, limits: Limits, joins_per_minute: int
+    ) -> None:
         self._streams = streams
         self._rooms = rooms
         self._connections = connections
+        self._limits = limits
+        self._joins_per_minute = joins_per_minute
 
     def __call__(self, connection_id: ConnectionId, frame: Join) -> list[str]:
-        """The frames of the answer, in order. Raises NotFound, also for somebody else's private stream.
+        """The frames of the answer, in order. Raises NotFound, also for somebody else's private stream, and RateLimited.
 
         The connection is written down before the log is read: an event is either in the log by then, or accepted later
         and so delivered to everyone who is written down. One that comes in between may arrive twice; `seq` tells.
         """
         room = self._streams.room(frame.stream_id)
         chatter = self._connections.chatter(connection_id)
+        # A user, wherever from; of those who only read, each connection, which an address can open only so many of.
+        self._limits.spend("chat-join", chatter.user_id if chatter else connection_id, self._joins_per_minute)
         if room is None or not room.admits(chatter):
             raise NotFound("There is no such room.")
         role = role_in_room(chatter, room.owner_id, room.moderators)

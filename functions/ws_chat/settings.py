@@ -16,6 +16,8 @@ class WsChatSettings(EnvironmentSettings, frozen=True, kw_only=True):
     cors_origins: str  # comma-separated, exact
     chat_message_burst: int = MESSAGE_BURST
     chat_messages_per_minute: int = MESSAGES_PER_MINUTE
+    chat_connections_per_minute: int = 120  # of one address; many viewers may be behind it
+    chat_joins_per_minute: int = 60  # of one user
 
     @property
     def allowed_origins(self) -> frozenset[str]:

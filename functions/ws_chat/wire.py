@@ -11,13 +11,19 @@ from typing import Any
 
 import msgspec
 
+from headwater.domain.client_address import Address, client_address_of
 from headwater.domain.ids import ConnectionId
 from headwater.errors import DependencyUnavailable, Forbidden, HeadwaterError, RateLimited, Unauthenticated
+
+
+class _Identity(msgspec.Struct, frozen=True, rename="camel"):
+    source_ip: str = ""
 
 
 class _Context(msgspec.Struct, rename="camel"):
     route_key: str
     connection_id: ConnectionId
+    identity: _Identity = _Identity()
 
 
 class SocketEvent(msgspec.Struct, rename="camel"):
@@ -36,6 +42,10 @@ class SocketEvent(msgspec.Struct, rename="camel"):
     @property
     def connection_id(self) -> ConnectionId:
         return self.request_context.connection_id
+
+    @property
+    def address(self) -> Address:
+        return client_address_of(self.request_context.identity.source_ip)
 
     @property
     def origin(self) -> str | None:

@@ -11,6 +11,7 @@ from functions.ws_chat.open_connection import OpenConnection
 from functions.ws_chat.reply import Reply
 from functions.ws_chat.send_message import SendMessage
 from functions.ws_chat.settings import WsChatSettings
+from headwater.adapters.cache import cache_client
 from headwater.adapters.chat_connections import ChatConnections
 from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
 from headwater.adapters.chat_rooms import ChatRooms, MessageRate
@@ -19,6 +20,7 @@ from headwater.adapters.chat_strikes import ChatStrikes
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.connection_posts import signed_posts
 from headwater.adapters.queues import MessageQueue
+from headwater.adapters.rate_limits import RateLimits
 from headwater.adapters.stream_controls import StreamControls
 from headwater.settings import load_settings
 
@@ -26,13 +28,24 @@ from headwater.settings import load_settings
 class Wiring:
     def __init__(self, settings: WsChatSettings) -> None:
         self.connections = ChatConnections(settings.connection_table)
+        limits = RateLimits(lambda: cache_client(settings.cache_url))
         self.open_connection = OpenConnection(
-            ChatTickets(settings.cache_url), self.connections, settings.allowed_origins
+            ChatTickets(settings.cache_url),
+            self.connections,
+            settings.allowed_origins,
+            limits,
+            settings.chat_connections_per_minute,
         )
         rate = MessageRate(settings.chat_message_burst, settings.chat_messages_per_minute)
         rooms = ChatRooms(settings.cache_url, rate)
         self.answer_frame = AnswerFrame(
-            JoinRoom(ChatStreams(StreamControls(settings.stream_table)), rooms, self.connections),
+            JoinRoom(
+                ChatStreams(StreamControls(settings.stream_table)),
+                rooms,
+                self.connections,
+                limits,
+                settings.chat_joins_per_minute,
+            ),
             SendMessage(
                 rooms,
                 self.connections,

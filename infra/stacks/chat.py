@@ -57,6 +57,8 @@ class ChatStack(Stack):
                 "CHAT_CALLBACK_URL": self.callback_url,
                 "CACHE_URL": stage.cache_url,
                 "CORS_ORIGINS": ",".join(stage.cors_origins),
+                "CHAT_CONNECTIONS_PER_MINUTE": str(stage.limits.chat_connections_per_minute),
+                "CHAT_JOINS_PER_MINUTE": str(stage.limits.chat_joins_per_minute),
                 "CHAT_MESSAGE_BURST": str(stage.limits.chat_message_burst),
                 "CHAT_MESSAGES_PER_MINUTE": str(stage.limits.chat_messages_per_minute),
             },
