@@ -1,6 +1,6 @@
 // A person as others see them: their picture, who follows them; and what they may do with their own data.
 
-import { call, forget } from "/session.js";
+import { call } from "/session.js";
 import { Field, dayAndTime, html, usePolling, useEffect, useState } from "/page.js";
 
 const PICTURE_TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
@@ -134,8 +134,7 @@ export function OwnData() {
     const { password } = Object.fromEntries(new FormData(event.target));
     try {
       await call("POST", "/me/deletion", password ? { password } : {});
-      forget();
-      location.replace("/");
+      location.replace("/"); // there, this browser learns that its session is over
     } catch (error) {
       setProblem(error.fields?.password ?? error.message);
     }
