@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pwd
 import secrets
@@ -45,7 +44,7 @@ async def postgres(plan: StackPlan, processes: Processes) -> AsyncIterator[str]:
     binaries = _binaries()
     password = _password(plan.data / "postgres-password")
     if not (folder / "PG_VERSION").exists():
-        await _create_cluster(folder, binaries, password, account)
+        await _create_cluster(processes, folder, binaries, password, account)
     settings = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value}")]
     argv = [str(binaries / "postgres"), "-D", str(folder), "-p", str(plan.ports.postgres), *settings]
     program = Program(
@@ -88,7 +87,9 @@ def _password(path: Path) -> str:
     return path.read_text()
 
 
-async def _create_cluster(folder: Path, binaries: Path, password: str, account: Account | None) -> None:
+async def _create_cluster(
+    processes: Processes, folder: Path, binaries: Path, password: str, account: Account | None
+) -> None:
     """initdb in a fresh folder beside the final place, renamed when complete: a kill in between leaves nothing half-made."""
     draft = folder.with_name("postgres.new")
     shutil.rmtree(draft, ignore_errors=True)
@@ -103,7 +104,7 @@ async def _create_cluster(folder: Path, binaries: Path, password: str, account: 
         for path in (draft, handed_over):
             os.chown(path, entry.pw_uid, entry.pw_gid)
         prefix = ["setpriv", *account.prefix(), "--"]
-    process = await asyncio.create_subprocess_exec(
+    argv = [
         *prefix,
         str(binaries / "initdb"),
         f"--pgdata={draft}",
@@ -113,16 +114,13 @@ async def _create_cluster(folder: Path, binaries: Path, password: str, account: 
         "--encoding=UTF8",
         "--locale=C.UTF-8",
         "--no-instructions",
-        cwd=draft,
-        env=base_environment(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    output, _ = await process.communicate()
-    handed_over.unlink()
-    if process.returncode != 0:
-        raise ServiceFailed(f"initdb failed:\n{output.decode(errors='replace')}")
+    ]
+    try:
+        code = await processes.run("initdb", argv, env=base_environment(), cwd=draft)
+    finally:
+        handed_over.unlink()
+    if code != 0:
+        raise ServiceFailed(processes.account_of("initdb", f"ended with exit code {code}"))
     shutil.rmtree(folder, ignore_errors=True)  # without PG_VERSION, so never a cluster
     draft.rename(folder)
 

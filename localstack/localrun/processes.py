@@ -97,7 +97,13 @@ class Processes:
             await self._end(program)
 
     async def run(
-        self, name: str, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, on_line: Callable[[str], None]
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        on_line: Callable[[str], None] = lambda _: None,
     ) -> int:
         """A command that ends: its exit code, with each line of its output given to `on_line` and kept in its log."""
         program = Program(name=name, argv=argv, env=env, cwd=cwd, stop_seconds=2.0)
