@@ -11,8 +11,12 @@ from headwater.domain.ids import StreamId, is_id
 from headwater.errors import FieldError, InvalidInput
 
 _LONGEST_NUMBER = 18  # digits; below 2**63
-_LARGEST_RANK = {StreamOrder.VIEWERS: 2**31 - 1, StreamOrder.RELEVANCE: 2**31 - 1}
 _LARGEST_TIME = 253_402_300_799_000  # Unix ms: the end of the year 9999
+_LARGEST_RANK = {
+    StreamOrder.VIEWERS: 2**31 - 1,
+    StreamOrder.RELEVANCE: 2**31 - 1,
+    StreamOrder.SCHEDULED: _LARGEST_TIME * 1000,  # Unix µs
+}
 _UNRANKED = "-"
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import ColumnElement, Connection, func, literal, or_, select
 
 from headwater.adapters.live_rankings import live_now
 from headwater.adapters.stream_words import forgive_typos
 from headwater.adapters.tables import categories, streams
-from headwater.domain.stream_search import searchable
+from headwater.domain.stream_search import searchable, with_letters_swapped
 from headwater.domain.streams import Category, Privacy
 
 
@@ -35,8 +35,13 @@ class CategoryList:
             words = searchable(q).split()
             if not words:
                 return ()
-            query = query.where(*(categories.c.words.bool_op("%>")(literal(word)) for word in words))
+            query = query.where(*map(_resembles, words))
         if after is not None:
             query = query.where(categories.c.id > after)
         rows = self._connection.execute(query.order_by(categories.c.id).limit(limit))
         return [Category(row.id, row.name, row.live_streams) for row in rows]
+
+
+def _resembles(word: str) -> ColumnElement[bool]:
+    swapped = (categories.c.words.contains(each) for each in with_letters_swapped(word))  # letters and nothing else
+    return or_(categories.c.words.bool_op("%>")(literal(word)), *swapped)

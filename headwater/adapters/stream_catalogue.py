@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,9 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Text,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -85,9 +88,8 @@ class StreamCatalogue:
 
     def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None:
         """The stream, unless it is private and somebody else's."""
-        row = self._connection.execute(
-            select_streams().where(streams.c.id == stream_id, _may_see(viewer))
-        ).one_or_none()
+        wanted = {"stream_id": stream_id} if viewer is None else {"stream_id": stream_id, "viewer": viewer}
+        row = self._connection.execute(_visible_to(anybody=viewer is None), wanted).one_or_none()
         return stream_of(row) if row else None
 
     def hold(self, stream_id: StreamId, owner_id: UserId) -> None:
@@ -134,6 +136,12 @@ def select_streams() -> Select[Any]:
         .join(users, users.c.id == streams.c.owner_id)
         .outerjoin(newest_broadcast, newest_broadcast.c.id.is_not(None))
     )
+
+
+@functools.cache  # the statement of nearly every request: made once, also for SQLAlchemy, which then need not look it up
+def _visible_to(*, anybody: bool) -> Select[Any]:
+    viewer: Any = None if anybody else bindparam("viewer", type_=Text)
+    return select_streams().where(streams.c.id == bindparam("stream_id", type_=Text), _may_see(viewer))
 
 
 def _may_see(viewer: UserId | None) -> ColumnElement[bool]:

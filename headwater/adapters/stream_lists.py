@@ -7,9 +7,11 @@ and looks up the rest for those alone.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +21,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    bindparam,
     cast,
     exists,
     func,
@@ -162,9 +165,14 @@ class StreamLists:
         ids = [position.stream_id for position in positions]
         if not ids:
             return ()
-        rows = self._connection.execute(select_streams().where(streams.c.id.in_(ids)))
+        rows = self._connection.execute(_streams_by_id(), {"ids": ids})
         found = {row.id: stream_of(row) for row in rows}
         return [found[stream_id] for stream_id in ids if stream_id in found]
+
+
+@functools.cache  # made once, also for SQLAlchemy
+def _streams_by_id() -> Select[Any]:
+    return select_streams().where(streams.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def _newest(wanted: StreamFilter, viewer: UserId | None, after: StreamPosition | None) -> Select[Any]:
@@ -215,12 +223,12 @@ def _best(
 
 
 def _scheduled(wanted: StreamFilter, viewer: UserId | None, after: StreamPosition | None) -> Select[Any]:
-    rank = cast(func.extract("epoch", streams.c.scheduled_start) * 1000, BigInteger)
+    rank = cast(func.extract("epoch", streams.c.scheduled_start) * 1_000_000, BigInteger)  # exact, as a cursor must be
     query = select(streams.c.id, rank.label("rank")).where(
         *_conditions(wanted, viewer), streams.c.scheduled_start > func.now()
     )
     if after is not None and after.rank is not None:
-        at = func.to_timestamp(literal(after.rank, BigInteger) / 1000.0)
+        at = literal(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=after.rank))
         query = query.where(tuple_(streams.c.scheduled_start, streams.c.id) > tuple_(at, after.stream_id))
     return query.order_by(streams.c.scheduled_start, streams.c.id)
 
