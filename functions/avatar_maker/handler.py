@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from functions.avatar_maker.wire import uploaded_keys
 from functions.avatar_maker.wiring import make_avatar
 from headwater.adapters.redelivery import deliver_again
-from headwater.errors import HeadwaterError
-from headwater.observability import emits_metrics, logger
+from headwater.observability import count, emits_metrics, logger
 
 
 @emits_metrics
@@ -20,7 +17,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         try:
             for key in uploaded_keys(record):
                 make_avatar()(key)
-        except (HeadwaterError, msgspec.MsgspecError):
+        except Exception:
             logger().exception("avatar not made", extra={"message_id": record["messageId"]})
+            count("AvatarsNotMade")
             failed.append(record["messageId"])
     return deliver_again(event, failed)

@@ -7,8 +7,11 @@ import pytest
 
 from functions.ws_chat.wiring import wiring
 from headwater.adapters.cache import cache_client
+from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.ids import StreamId, UserId, new_id
+from tests.aws import STREAM_TABLE
 from tests.chat_backend import ORIGIN, ChatBackend
+from tests.factories import stream_control
 
 
 def test_a_message_is_acknowledged_and_reaches_everyone_in_the_room_once(chat: ChatBackend) -> None:
@@ -195,6 +198,13 @@ def test_site_moderators_are_moderators_in_every_room(chat: ChatBackend) -> None
     other = StreamId(new_id())
     chat.create_stream(other, UserId(new_id()))
     assert chat.join(mona, stream_id=other)["you"]["role"] == "moderator"
+
+
+def test_whom_the_owner_named_moderates_this_room_alone(chat: ChatBackend) -> None:
+    mona, named = chat.signed_in("mona"), StreamId(new_id())
+    StreamControls(STREAM_TABLE).create(stream_control(stream_id=named, moderators=(UserId("user-mona"),)))
+    assert chat.join(mona, stream_id=named)["you"]["role"] == "moderator"
+    assert chat.join(mona)["you"]["role"] == "viewer"
 
 
 def test_who_sends_too_quickly_is_told_when_to_go_on(chat: ChatBackend, monkeypatch: pytest.MonkeyPatch) -> None:
