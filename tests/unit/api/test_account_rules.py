@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from functions.api.dependencies import client_address_of
 from headwater.adapters.passwords import NOBODYS_HASH, Passwords
 from headwater.domain import usernames
 from headwater.domain.accounts import is_email, is_username
+from headwater.domain.client_address import client_address_of
 from headwater.domain.ids import UserId
 from headwater.domain.refresh_tokens import (
     ShownToken,
