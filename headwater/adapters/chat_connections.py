@@ -21,6 +21,7 @@ from headwater.domain.chat import CONNECTION_SECONDS, Chatter, Membership, RoomR
 from headwater.domain.ids import ConnectionId, StreamId, UserId
 
 EXPIRY_SLACK_SECONDS = 600
+_OF_USER = "@of:"
 
 
 class ByConnection(GlobalSecondaryIndex["ConnectionItem"]):  # type: ignore[no-untyped-call] # PynamoDB's own gap
@@ -109,10 +110,18 @@ class ChatConnections:
 
     def close(self, connection_id: ConnectionId) -> None:
         """Out of every room. The index lags a moment; what it does not show yet, the first 410 or the expiry removes."""
+        self._remove(connection_id, of_user_too=True)
+
+    def cut_off(self, connection_id: ConnectionId) -> None:
+        """Out of every room, and a stranger from now on. `of_user` goes on finding it, until it is closed."""
+        self._remove(connection_id, of_user_too=False)
+
+    def _remove(self, connection_id: ConnectionId, *, of_user_too: bool) -> None:
         with unavailable_when_failing():
             self._items(_own(connection_id), connection_id).delete()
             for stream_id in [item.stream_id for item in self._items.by_connection.query(connection_id)]:
-                self._items(stream_id, connection_id).delete()
+                if of_user_too or not stream_id.startswith(_OF_USER):
+                    self._items(stream_id, connection_id).delete()
 
     def _get(self, stream_id: str, connection_id: ConnectionId) -> ConnectionItem | None:
         with unavailable_when_failing():
@@ -136,7 +145,7 @@ def _own(connection_id: ConnectionId) -> str:
 
 
 def _of_user(user_id: UserId) -> str:
-    return f"@of:{user_id}"
+    return _OF_USER + user_id
 
 
 def _chatter(item: ConnectionItem) -> Chatter | None:

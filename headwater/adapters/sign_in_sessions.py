@@ -12,6 +12,8 @@ from headwater.domain.ids import UserId, new_id
 from headwater.domain.refresh_tokens import REFRESH_TOKEN_LIFE, SESSION_LIFE, ShownToken, refresh_token_hash
 from headwater.domain.sign_in import Device, SignInSession, Standing
 
+# So long, who ends a session again means its sockets: the first time they may not all have been closed.
+ENDED_LATELY = timedelta(minutes=10)
 KEPT_AFTER_END = timedelta(days=30)  # an ended session, so that its tokens are known for what they are
 
 
@@ -119,14 +121,12 @@ class SignInSessions:
         self._connection.execute(update(sessions).where(running).values(ended_at=now, end_reason=reason))
 
     def end_own(self, user_id: UserId, session_id: str, reason: str, now: datetime) -> bool:
-        """End one of this user's running sessions; False when it is none of these."""
-        own = and_(sessions.c.id == session_id, sessions.c.user_id == user_id, _running(now))
-        return self._end_where(own, reason, now) != []
+        """End one of this user's sessions; False when it is none of these, or has been over for a while."""
+        return self._end((sessions.c.user_id == user_id) & (sessions.c.id == session_id), reason, now) != []
 
     def end_all(self, user_id: UserId, reason: str, now: datetime, *, but: str | None = None) -> Sequence[str]:
-        """End every running session of this user, but for one; answers with the ids of those that ended."""
-        others = and_(sessions.c.user_id == user_id, _running(now), sessions.c.id != (but or ""))
-        return self._end_where(others, reason, now)
+        """End every running session of this user, but for one; answers with the ids of all that ended now or lately."""
+        return self._end((sessions.c.user_id == user_id) & (sessions.c.id != (but or "")), reason, now)
 
     def running(self, user_id: UserId, before: str | None, limit: int, now: datetime) -> Sequence[SignInSession]:
         """This user's sessions, newest sign-in first; those older than the session `before`."""
@@ -145,8 +145,10 @@ class SignInSessions:
             for row in rows
         ]
 
-    def _end_where(self, condition: ColumnElement[bool], reason: str, now: datetime) -> list[str]:
-        ended = update(sessions).where(condition).values(ended_at=now, end_reason=reason).returning(sessions.c.id)
+    def _end(self, meant: ColumnElement[bool], reason: str, now: datetime) -> list[str]:
+        """End those of the sessions that run, and answer with them and those that ended lately."""
+        self._connection.execute(update(sessions).where(meant, _running(now)).values(ended_at=now, end_reason=reason))
+        ended = select(sessions.c.id).where(meant, sessions.c.ended_at > now - ENDED_LATELY)
         return [row.id for row in self._connection.execute(ended)]
 
     def _add_token(self, session_id: str, token: str, now: datetime) -> None:

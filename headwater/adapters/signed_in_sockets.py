@@ -7,12 +7,14 @@ A socket may be opened at the very moment that its session ends. So first the se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from headwater.adapters.chat_connections import ChatConnections
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.connection_posts import ConnectionPosts
 from headwater.domain.ids import ConnectionId, UserId
+from headwater.errors import DependencyUnavailable
 
 
 class SignedInSockets:
@@ -26,7 +28,8 @@ class SignedInSockets:
     def close(self, user_id: UserId, session_ids: Collection[str]) -> None:
         """Close what these sessions of the user opened, and let none of their tickets open another.
 
-        Call it when the end of the sessions is committed. Raises DependencyUnavailable: then it may have done a part.
+        Call it when the end of the sessions is committed. From then on the sockets are sent nothing and heard as strangers'.
+        Raises DependencyUnavailable when it could not do all; it may be called again.
         """
         if session_ids:
             for session_id in session_ids:
@@ -41,18 +44,22 @@ class SignedInSockets:
     def _close(self, user_id: UserId, wanted: Callable[[str | None], bool]) -> None:
         found = [connection_id for connection_id, by in self._connections.of_user(user_id) if wanted(by)]
         for connection_id in found:
-            self._connections.close(connection_id)  # from now on it is sent nothing, and heard as a stranger
-        if found:
-            # A loop of our own: the one of this thread, if there is any, is the gateway's.
-            loop = asyncio.new_event_loop()
-            try:
-                loop.run_until_complete(self._hang_up(found))
-            finally:
-                loop.close()
+            self._connections.cut_off(connection_id)
+        if not found:
+            return
+        # In a thread, with a loop of its own: in this one the gateway's may be running, which waits for us.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            closed = thread.submit(asyncio.run, self._hang_up(found)).result()
+        for connection_id in closed:
+            self._connections.close(connection_id)
+        if len(closed) < len(found):
+            raise DependencyUnavailable("Not every socket could be closed.")
 
-    async def _hang_up(self, connection_ids: Collection[ConnectionId]) -> None:
+    async def _hang_up(self, connection_ids: Sequence[ConnectionId]) -> list[ConnectionId]:
+        """Those that are closed."""
         posts = self._posts()
         try:
-            await asyncio.gather(*(posts.close(connection_id) for connection_id in connection_ids))
+            answers = await asyncio.gather(*map(posts.close, connection_ids), return_exceptions=True)
         finally:
             await posts.aclose()
+        return [connection_id for connection_id, answer in zip(connection_ids, answers, strict=True) if answer is True]

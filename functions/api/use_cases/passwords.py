@@ -6,12 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from functions.api.use_cases.accounts import PasswordRules, check_new_password
-from functions.api.use_cases.sessions import (
-    SessionStore,
-    Sockets,
-    revoke_all_sessions,
-    revoke_other_sessions,
-)
+from functions.api.use_cases.sessions import SessionStore, Sockets, end_sessions
 from headwater.adapters.access_tokens import Identity
 from headwater.contracts import AccountMailKind, AccountMailRequested
 from headwater.domain.accounts import User
@@ -64,7 +59,7 @@ def change_password(
     if not passwords.matches(current, stored):
         raise InvalidInput(errors=(FieldError("current_password", "This is not your password."),))
     _set(work, passwords, user, "new_password", new)
-    revoke_other_sessions(work, sockets, who, "password_changed")
+    end_sessions(work, sockets, who.user_id, "password_changed", but=who.session_id)
     tell_owner(mail, AccountMailKind.PASSWORD_CHANGED, user.user_id)
 
 
@@ -79,7 +74,7 @@ def reset_password(
         raise LinkInvalid
     _set(work, passwords, user, "password", password)
     work.accounts.set_email_verified(user.user_id, now)  # whoever has the link reads the mail
-    revoke_all_sessions(work, sockets, user.user_id, "password_reset")
+    end_sessions(work, sockets, user.user_id, "password_reset")
     tell_owner(mail, AccountMailKind.PASSWORD_CHANGED, user.user_id)
 
 

@@ -128,10 +128,10 @@ def refresh_session(
 
 
 def log_out(work: SessionWork, sockets: Sockets, who: Identity) -> None:
-    """End the session that `who` came with: its tokens are worthless, its sockets close. Raises DependencyUnavailable."""
+    """End the session that `who` came with: its tokens are worthless, its sockets close."""
     work.sessions.end(who.session_id, "logged_out", datetime.now(UTC))
     work.commit()
-    sockets.close(who.user_id, [who.session_id])
+    _close_if_possible(sockets, who.user_id, [who.session_id])
 
 
 def running_sessions(
@@ -141,33 +141,39 @@ def running_sessions(
 
 
 def revoke_session(work: SessionWork, sockets: Sockets, user_id: UserId, session_id: str) -> None:
-    """Sign out elsewhere. Raises NotFound for what is none of this user's running sessions; DependencyUnavailable."""
+    """Sign out elsewhere. Raises NotFound for what is none of this user's sessions; DependencyUnavailable when the session
+    has ended, but not all of its sockets are closed: then it may be called again."""
     if not work.sessions.end_own(user_id, session_id, "revoked", datetime.now(UTC)):
         raise NotFound
     work.commit()
     sockets.close(user_id, [session_id])
 
 
-def revoke_other_sessions(work: SessionWork, sockets: Sockets, who: Identity, reason: str = "revoked") -> None:
-    """Sign out everywhere but here. Raises DependencyUnavailable."""
-    ended = work.sessions.end_all(who.user_id, reason, datetime.now(UTC), but=who.session_id)
+def revoke_other_sessions(work: SessionWork, sockets: Sockets, who: Identity) -> None:
+    """Sign out everywhere but here. Raises DependencyUnavailable as `revoke_session` does."""
+    ended = work.sessions.end_all(who.user_id, "revoked", datetime.now(UTC), but=who.session_id)
     work.commit()
     sockets.close(who.user_id, ended)
 
 
-def revoke_all_sessions(work: SessionWork, sockets: Sockets, user_id: UserId, reason: str) -> None:
-    """Sign out everywhere. Raises DependencyUnavailable."""
-    ended = work.sessions.end_all(user_id, reason, datetime.now(UTC))
+def end_sessions(work: SessionWork, sockets: Sockets, user_id: UserId, reason: str, *, but: str | None = None) -> None:
+    """End all of a user's sessions, or all but one, as a part of something else that is done with this."""
+    ended = work.sessions.end_all(user_id, reason, datetime.now(UTC), but=but)
     work.commit()
-    sockets.close(user_id, ended)
+    _close_if_possible(sockets, user_id, ended)
 
 
 def _end_stolen(work: Work, sockets: Sockets, shown: ShownToken, now: datetime) -> None:
     work.sessions.end(shown.session_id, "token_reused", now)
     work.commit()  # the refusal must not undo it
     count("RefreshTokenReused")
+    _close_if_possible(sockets, shown.user_id, [shown.session_id])
+
+
+def _close_if_possible(sockets: Sockets, user_id: UserId, session_ids: Sequence[str]) -> None:
+    """For calls that cannot be made again: the session is over either way, and operators hear of its sockets."""
     try:
-        sockets.close(shown.user_id, [shown.session_id])
+        sockets.close(user_id, session_ids)
     except DependencyUnavailable:
-        logger().exception("sockets of a stolen session were not closed", session_id=shown.session_id)
+        logger().exception("sockets of an ended session were not closed", extra={"session_ids": list(session_ids)})
         count("SocketsNotClosed")

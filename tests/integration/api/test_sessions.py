@@ -119,7 +119,7 @@ def test_who_signs_out_elsewhere_ends_that_session_at_once_and_no_other(api: Res
     assert refresh(api, there.refresh_token).code == "unauthenticated"
     assert here.api.get("/v1/me").status == 200
     assert len(ids(here)) == 1
-    assert here.api.delete(f"/v1/auth/sessions/{elsewhere}").code == "not_found"
+    assert here.api.delete(f"/v1/auth/sessions/{elsewhere}").status == 204, "to end it again is no mistake"
 
 
 def test_nobody_ends_the_sessions_of_others(api: RestApi) -> None:
@@ -182,14 +182,40 @@ def test_a_ticket_is_worth_nothing_once_its_session_has_ended(api: RestApi, endp
     assert open_socket(here, mine)[0] == 200
 
 
-def test_a_session_ends_also_while_its_sockets_cannot_be_closed(api: RestApi, endpoint: ConnectionsEndpoint) -> None:
-    """Who asked is told to try again; until then the socket is sent nothing, and heard as a stranger."""
+@pytest.mark.parametrize("which", ["one", "all others"])
+def test_a_session_ends_also_while_its_sockets_cannot_be_closed(
+    api: RestApi, endpoint: ConnectionsEndpoint, which: str
+) -> None:
+    """Until they are, they are sent nothing and heard as strangers'; and who asked is told to ask again."""
     here = api.register("ana")
     there = log_in(api, "ana")
     connection_id, session_id = socket_of(there), ids(there)[0]
+    path = "/v1/auth/sessions" + (f"/{session_id}" if which == "one" else "")
     endpoint.refusing = 403
-    answer = here.api.delete(f"/v1/auth/sessions/{session_id}")
+    answer = here.api.delete(path)
     assert (answer.status, answer.code) == (503, "dependency_unavailable")
+    assert there.api.get("/v1/me").status == 401
+    assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
+    endpoint.refusing = None
+    assert here.api.delete(path).status == 204
+    assert endpoint.closed == [connection_id]
+    assert here.api.delete(path).status == 204
+    assert endpoint.closed == [connection_id], "it is forgotten once it is closed"
+
+
+@pytest.mark.parametrize("how", ["logout", "password"])
+def test_what_cannot_be_asked_for_again_is_done_without_the_sockets(
+    api: RestApi, endpoint: ConnectionsEndpoint, how: str
+) -> None:
+    here = api.register("ana")
+    there = log_in(api, "ana")
+    connection_id = socket_of(there)
+    endpoint.refusing = 403
+    if how == "logout":
+        assert there.api.post("/v1/auth/logout").status == 204
+    else:
+        body = {"current_password": PASSWORD, "new_password": "another-umbrella-58"}
+        assert here.api.post("/v1/auth/password", body).status == 204
     assert there.api.get("/v1/me").status == 401
     assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
 
