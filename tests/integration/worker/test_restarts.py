@@ -238,10 +238,9 @@ def test_a_keyframe_that_stays_away_later_on_turns_copying_into_encoding(tmp_pat
 
 def test_stopping_ends_the_open_segment_at_once(twelve_seconds: list[Tag]) -> None:
     hold = threading.Event()
-    sink = CollectingSink()
+    sink = CollectingSink(lambda count: reader.stop() if count == 5 else None)
     with playing_node(twelve_seconds, hold=hold) as address:
         reader = PublishSessionReader(address, 1, sink)
-        threading.Timer(1.5, reader.stop).start()
         assert reader.run() is SessionEnd.STOPPED
     assert all(share.data for _, segments in sink.epochs for s in segments for share in s.tracks.values())
     assert sum(s.duration_ms for _, segments in sink.epochs for s in segments) >= 11_500
