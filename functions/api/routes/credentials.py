@@ -48,6 +48,7 @@ def request_verification(user: CurrentUser, services: ServicesDep) -> None:
 
 
 @router.post("/email/verify", status_code=204)
-def confirm_email(body: EmailLink, unit: Unit) -> None:
+def confirm_email(body: EmailLink, address: ClientAddress, services: ServicesDep, unit: Unit) -> None:
     """Show that an address is one's own, with the secret of the link that was sent to it."""
+    services.limits.spend("confirm", address, services.settings.logins_per_minute)
     verify_email(unit, body.token)

@@ -28,6 +28,10 @@ BODIES = {
     "PATCH /v1/streams/{stream}": st.fixed_dictionaries({}, optional=STREAM),
     "PATCH /v1/me": st.fixed_dictionaries({"bio": TEXT | ANYTHING}),
     "POST /v1/auth/login": st.fixed_dictionaries({"login": TEXT | ANYTHING, "password": TEXT | ANYTHING}),
+    "POST /v1/auth/password/forgot": st.fixed_dictionaries({"email": TEXT | st.emails() | ANYTHING}),
+    "POST /v1/auth/password/reset": st.fixed_dictionaries({"token": TEXT | ANYTHING, "password": TEXT | ANYTHING}),
+    "POST /v1/auth/password": st.fixed_dictionaries({"current_password": TEXT | ANYTHING, "new_password": TEXT}),
+    "POST /v1/auth/email/verify": st.fixed_dictionaries({"token": TEXT | ANYTHING}),
     "POST /v1/auth/refresh": st.fixed_dictionaries({"refresh_token": TEXT | ANYTHING}) | ANYTHING,
     "POST /v1/auth/register": st.fixed_dictionaries(
         {"username": st.from_regex(r"[a-z]{3,9}", fullmatch=True), "email": TEXT | st.emails(), "password": TEXT}

@@ -276,6 +276,27 @@ def test_a_wrong_password_and_an_unknown_account_take_the_same_work(
     assert set(runs) == {"$argon2id$v=19$m=19456,t=2,p=1"}
 
 
+def test_a_name_or_address_that_is_taken_takes_the_work_of_one_that_is_free(
+    api: RestApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the answer has to differ, at least nothing more can be learned, nor any sooner."""
+    registered(api)
+    runs: list[str] = []
+    hash_ = PasswordHasher.hash
+
+    def hashing(self: PasswordHasher, password: str | bytes) -> str:
+        runs.append("hash")
+        return hash_(self, password)
+
+    monkeypatch.setattr(PasswordHasher, "hash", hashing)
+    details = set()
+    for username, email in (("ana", "free@example.org"), ("free", "ana@example.org"), ("free", "free@example.org")):
+        answer = api.anonymous.post("/v1/auth/register", {"username": username, "email": email, "password": PASSWORD})
+        details.add(answer.json.get("detail", "made"))
+    assert runs == ["hash"] * 3
+    assert len(details) == 2, "which of the two is taken is not told"
+
+
 def test_how_long_a_refusal_takes_does_not_tell_whether_there_is_such_an_account(api: RestApi) -> None:
     """Interleaved, in CPU time of this process, and compared by rank: noise meets both alike."""
     registered(api)
