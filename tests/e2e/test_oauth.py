@@ -19,6 +19,8 @@ from tests.openid_provider import Client, openid_provider
 
 pytestmark = pytest.mark.xdist_group("sign-in providers")  # which have fixed ports
 
+pytestmark = pytest.mark.timeout(300)
+PATIENCE_MS = 60_000  # of each step: functions that start on a busy machine take their time
 REFRESH_TOKEN = "localStorage.getItem('headwater.refresh_token')"
 
 
@@ -41,6 +43,7 @@ class Visitor:
     def __init__(self, stack: LocalStack, context: BrowserContext) -> None:
         self.stack = stack
         self.context = context
+        context.set_default_timeout(PATIENCE_MS)
         self.page: Page = context.new_page()
         self.asked: list[str] = []
         context.on("request", lambda request: self.asked.append(request.url))
@@ -63,7 +66,7 @@ class Visitor:
 
     def hide_sign_in(self) -> list[Any]:
         """Take what the API left in this browser, once the provider's page is there: its answer will find nothing."""
-        expect(self.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=20_000)
+        expect(self.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=PATIENCE_MS)
         hidden = [each for each in self.context.cookies(self.stack.api) if each["name"].startswith("__Host-oauth-")]
         assert hidden
         self.context.clear_cookies(name=re.compile("^__Host-oauth-"))
@@ -71,7 +74,7 @@ class Visitor:
 
     def choose_name(self, username: str) -> None:
         """As only newcomers are asked."""
-        expect(self.page.get_by_role("heading", name="Welcome")).to_be_visible(timeout=20_000)
+        expect(self.page.get_by_role("heading", name="Welcome")).to_be_visible(timeout=PATIENCE_MS)
         self.page.get_by_label("Your username").fill(username)
         self.page.get_by_role("button", name="Go on").click()
 
@@ -79,11 +82,11 @@ class Visitor:
         return next(url for url in reversed(self.asked) if url.startswith(start))
 
     def is_signed_in_as(self, username: str) -> None:
-        expect(self.page.get_by_role("heading", name="Your streams")).to_be_visible(timeout=20_000)
+        expect(self.page.get_by_role("heading", name="Your streams")).to_be_visible(timeout=PATIENCE_MS)
         expect(self.page.locator("header .account")).to_have_text(username)
 
     def is_refused(self, why: str) -> None:
-        expect(self.page.get_by_role("heading", name="Not signed in")).to_be_visible(timeout=20_000)
+        expect(self.page.get_by_role("heading", name="Not signed in")).to_be_visible(timeout=PATIENCE_MS)
         expect(self.page.get_by_role("alert")).to_contain_text(why)
         assert self.page.url == f"{self.stack.web}/signed-in"
         assert self.page.evaluate(REFRESH_TOKEN) is None
@@ -141,14 +144,14 @@ def test_an_account_gets_a_second_door_and_loses_it_again(
     visitor.page.get_by_role("button", name="Link Acme").click()
     login = f"dora_{os.getpid()}"
     visitor.agree(login)
-    expect(visitor.page.get_by_text(f"{login}@example.net")).to_be_visible(timeout=20_000)
+    expect(visitor.page.get_by_text(f"{login}@example.net")).to_be_visible(timeout=PATIENCE_MS)
     assert visitor.page.url == f"{stack.web}/account"
     other = arrive()
     other.press()
     other.agree(login)
     other.is_signed_in_as(owner.username)
     visitor.page.get_by_role("button", name="Unlink Acme").click()
-    expect(visitor.page.get_by_role("button", name="Link Acme")).to_be_visible()
+    expect(visitor.page.get_by_role("button", name="Link Acme")).to_be_visible(timeout=PATIENCE_MS)
     assert owner.call("GET", "/me/identities")["items"] == []
 
 
@@ -157,7 +160,7 @@ def test_who_changes_their_mind_at_the_provider_is_told_that_nothing_happened(pr
     visitor.page.get_by_role("link", name="Cancel").click()
     visitor.is_refused("nothing has happened")
     visitor.page.get_by_role("link", name="Back").click()
-    expect(visitor.page.get_by_role("button", name="Continue with Acme")).to_be_visible()
+    expect(visitor.page.get_by_role("button", name="Continue with Acme")).to_be_visible(timeout=PATIENCE_MS)
 
 
 def test_an_attackers_finished_sign_in_signs_nobody_else_in(
@@ -178,7 +181,7 @@ def test_an_attackers_finished_sign_in_signs_nobody_else_in(
     victim.open(attacker.page.url)
     victim.is_refused("another window")
     victim.press()  # with a sign-in of their own under way
-    expect(victim.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=20_000)
+    expect(victim.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=PATIENCE_MS)
     victim.open(attacker.page.url)
     victim.is_refused("another window")
 
@@ -186,7 +189,7 @@ def test_an_attackers_finished_sign_in_signs_nobody_else_in(
 @pytest.mark.parametrize("parameter", ["nonce", "code_challenge"])
 def test_a_request_that_was_altered_on_the_way_signs_nobody_in(provider: str, visitor: Visitor, parameter: str) -> None:
     visitor.press()
-    expect(visitor.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=20_000)
+    expect(visitor.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=PATIENCE_MS)
     visitor.open(altered(visitor.last(f"{provider}/auth?"), **{parameter: "x" * 43}))
     visitor.agree("ana")
     visitor.is_refused("did not confirm")
@@ -206,7 +209,7 @@ def test_an_answer_works_once_and_its_code_in_no_other_sign_in(
     visitor.open(used)
     visitor.is_refused("finished already")
     thief.press()
-    expect(thief.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=20_000)
+    expect(thief.page.get_by_role("button", name="Sign-in")).to_be_visible(timeout=PATIENCE_MS)
     [state] = parse_qs(urlsplit(thief.last(f"{provider}/auth?")).query)["state"]
     thief.open(altered(used, state=state))
     thief.is_refused("did not confirm")
