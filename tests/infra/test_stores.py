@@ -70,9 +70,15 @@ def test_items_that_carry_an_expiry_expire_and_no_others(synthesised: Templates,
         assert expiry is None
 
 
+def test_answers_that_are_kept_expire_and_are_found_where_powertools_looks(synthesised: Templates) -> None:
+    table = table_called(synthesised, "IDEMPOTENCY_TABLE").properties
+    assert keys(table["KeySchema"]) == {"HASH": "id"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
 def test_tables_are_paid_per_request_and_recoverable(synthesised: Templates) -> None:
     tables = synthesised.resources("AWS::DynamoDB::Table")
-    assert len(tables) == len(TABLES)
+    assert len(tables) == len(TABLES) + 1  # and the answered requests, which have no model
     for table in tables:
         assert table.properties["BillingMode"] == "PAY_PER_REQUEST", table
         assert table.properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, table
