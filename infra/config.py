@@ -111,6 +111,7 @@ class Stage:
     local emulator always does, and does not know the resource that says so. `function_environment` is given to every
     function on top of its own settings. `mail_sender` is whom e-mails to account owners come from, `Name <address>`; SES is
     told that its domain is ours, and the deployer tells the domain's DNS (docs/accounts.md).
+    `recording_retention_days`: how long recordings are kept, and their clips; None for as long as their owners keep them.
     `keep_data` outlives the stacks; `require_tls` makes stores refuse plain HTTP, which one machine's loopback speaks.
     """
 
@@ -131,6 +132,7 @@ class Stage:
     keep_data: bool = True
     require_tls: bool = True
     log_retention_days: Literal[1, 7, 30, 90] = 30
+    recording_retention_days: int | None = None
 
     @property
     def cluster_name(self) -> str:

@@ -111,6 +111,17 @@ class BroadcastArchive:
         row = self._connection.execute(query).one_or_none()
         return _past_broadcast(row) if row else None
 
+    def ended_before(self, moment: datetime, limit: int) -> Sequence[tuple[StreamId, BroadcastId]]:
+        """Recordings that are older, the oldest first."""
+        query = (
+            select(broadcasts.c.stream_id, broadcasts.c.id)
+            .where(broadcasts.c.recording == RecordingState.READY.value, broadcasts.c.deleted_at.is_(None))
+            .where(broadcasts.c.ended_at < moment)
+            .order_by(broadcasts.c.id)
+            .limit(limit)
+        )
+        return [(StreamId(row.stream_id), BroadcastId(row.id)) for row in self._connection.execute(query)]
+
     def rename(self, broadcast_id: BroadcastId, title: str) -> None:
         self._connection.execute(update(broadcasts).where(broadcasts.c.id == broadcast_id).values(title=title))
 

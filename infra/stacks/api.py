@@ -156,6 +156,8 @@ class ApiStack(Stack):
             ),
         )
 
+        self._expire_recordings(deployment, data)
+
         # The database may be away for a night. A thousand attempts, the most that SQS allows, are 16 hours; what is left
         # then waits among the dead letters until the 14th day after it was sent, and can be sent back.
         self.history_queue = WorkQueue(self, "HistoryQueue", stage=stage, visibility_seconds=60, attempts=1000)
@@ -203,6 +205,31 @@ class ApiStack(Stack):
         CfnOutput(self, "HttpApiId", value=self.http_api.api_id)
         CfnOutput(self, "GrantAdminFunction", value=self.grant_admin.function.function_name)
         CfnOutput(self, "SigningKeysFunction", value=self.signing_keys.function.function_name)
+
+    def _expire_recordings(self, deployment: Deployment, data: DataStack) -> None:
+        """Every hour, where the stage says how long recordings are kept."""
+        stage, control_plane = deployment.stage, data.control_plane
+        self.expiry = ServiceFunction(
+            self,
+            "RecordingExpiry",
+            deployment=deployment,
+            name="recording_expiry",
+            environment={
+                **control_plane.environment,
+                "DATABASE_SECRET": data.database_secret.secret_arn,
+                "RECORDING_RETENTION_DAYS": str(stage.recording_retention_days or 0),
+            },
+            timeout_seconds=60,
+        )
+        control_plane.let_commit(self.expiry)
+        self.expiry.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        if stage.recording_retention_days is not None:
+            scheduler.Schedule(
+                self,
+                "EveryHour",
+                schedule=scheduler.ScheduleExpression.rate(Duration.hours(1)),
+                target=schedule_targets.LambdaInvoke(self.expiry.function, retry_attempts=0),
+            )
 
 
 def _sign_in_providers(stage: Stage, data: DataStack) -> dict[str, str]:

@@ -1,0 +1,48 @@
+"""Stage 7 · recordings that were kept for as long as the deployment keeps them: deleted as their owners would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from headwater.domain.broadcast_events import DeleteRecording, Event
+from headwater.domain.broadcast_rules import Decision, Outcome
+from headwater.domain.ids import BroadcastId, StreamId
+from headwater.errors import Conflict, NotFound
+from headwater.observability import count
+
+MOST_AT_ONCE = 200
+
+
+class Archive(Protocol):
+    def ended_before(self, moment: datetime, limit: int) -> Sequence[tuple[StreamId, BroadcastId]]: ...
+    def mark_deleted(self, broadcast_id: BroadcastId, at: datetime) -> None: ...
+
+
+class HotState(Protocol):
+    def apply(self, stream_id: StreamId, event: Event) -> Decision: ...
+
+
+def expire_recordings(
+    unit_of_work: Callable[[], AbstractContextManager[Archive]], hot_state: HotState, days: int, now: datetime
+) -> int:
+    """How many; 0 `days` keep them for ever. One that is cut off goes on the next time: each is a transaction of its own."""
+    if days <= 0:
+        return 0
+    with unit_of_work() as archive:
+        due = archive.ended_before(now - timedelta(days=days), MOST_AT_ONCE)
+    expired = 0
+    for stream_id, broadcast_id in due:
+        with unit_of_work() as archive:
+            archive.mark_deleted(broadcast_id, now)
+            try:
+                refused = hot_state.apply(stream_id, DeleteRecording(broadcast_id)).outcome is Outcome.REFUSED
+            except NotFound:
+                refused = False  # the stream is gone, and its objects with it
+            if refused:
+                raise Conflict  # what history calls ready, the hot state does not: undone, and looked at by whoever is paged
+            expired += 1
+    count("RecordingsExpired", expired)
+    return expired

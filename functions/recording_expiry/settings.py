@@ -1,0 +1,13 @@
+"""Stage 7 · what recording_expiry reads from its environment."""
+
+from __future__ import annotations
+
+from headwater.settings import EnvironmentSettings
+
+
+class RecordingExpirySettings(EnvironmentSettings, frozen=True, kw_only=True):
+    database_secret: str
+    stream_table: str
+    event_bus: str
+    pulse_queue_url: str
+    recording_retention_days: int = 0  # 0: for ever
