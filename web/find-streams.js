@@ -30,10 +30,12 @@ export function SearchForm({ wanted, onAsk }) {
   useEffect(() => {
     call("GET", "/categories?limit=100").then((page) => setCategories(page.items), () => {});
   }, []);
+  const shownSort = wanted.sort ?? (wanted.q ? "" : "viewers");
   const ask = (event) => {
     event.preventDefault();
     const fields = Object.fromEntries(new FormData(event.target.closest("form")));
-    onAsk({ ...fields, tag: wanted.tag });
+    // An order that nobody chose is no part of what is asked: words are then answered best first.
+    onAsk({ ...fields, tag: wanted.tag, sort: fields.sort === shownSort ? wanted.sort : fields.sort });
   };
   return html`
     <form role="search" class="search" onSubmit=${ask} key=${address(wanted)}>
@@ -51,7 +53,7 @@ export function SearchForm({ wanted, onAsk }) {
       <select id="sort" name="sort" onChange=${ask}>
         ${wanted.q && html`<option value="" selected=${!wanted.sort}>Best match</option>`}
         ${Object.entries(SORTS).map(
-          ([sort, words]) => html`<option key=${sort} value=${sort} selected=${(wanted.sort ?? (wanted.q ? "" : "viewers")) === sort}>${words}</option>`,
+          ([sort, words]) => html`<option key=${sort} value=${sort} selected=${shownSort === sort}>${words}</option>`,
         )}
       </select>
       <button class="primary">Search</button>
