@@ -26,6 +26,10 @@ STREAM = {
 BODIES = {
     "POST /v1/streams": st.fixed_dictionaries(STREAM) | st.fixed_dictionaries({"title": TEXT}),
     "PATCH /v1/streams/{stream}": st.fixed_dictionaries({}, optional=STREAM),
+    "POST /v1/streams/{stream}/clips": st.fixed_dictionaries(
+        {"title": TEXT | ANYTHING, "start": st.floats() | TEXT | ANYTHING},
+        optional={"duration": st.floats() | ANYTHING, "broadcast_id": TEXT | ANYTHING},
+    ),
     "PATCH /v1/me": st.fixed_dictionaries({"bio": TEXT | ANYTHING}),
     "POST /v1/auth/login": st.fixed_dictionaries({"login": TEXT | ANYTHING, "password": TEXT | ANYTHING}),
     "POST /v1/auth/password/forgot": st.fixed_dictionaries({"email": TEXT | st.emails() | ANYTHING}),
@@ -40,7 +44,14 @@ BODIES = {
 FILTERS = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("q", "category", "tag", "owner", "cursor", "limit", "live", "sort"), URL_TEXT)
 )
-PATHS = ("/v1/streams/", "/v1/broadcasts/", "/v1/users/", "/v1/playback-sessions/")
+PATHS = (
+    "/v1/streams/",
+    "/v1/broadcasts/",
+    "/v1/clips/",
+    "/v1/streams/0000000000000000000000/viewers/",
+    "/v1/users/",
+    "/v1/playback-sessions/",
+)
 
 
 @pytest.fixture(scope="module")
