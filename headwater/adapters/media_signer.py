@@ -53,7 +53,7 @@ def _signature(private_pem: str, policy: bytes) -> bytes:
     from cryptography.hazmat.primitives.asymmetric import padding
 
     # SHA-1 is CloudFront's choice; nobody but us decides what is signed, so its collisions are no help to anybody.
-    return _private_key(private_pem).sign(policy, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303
+    return _private_key(private_pem).sign(policy, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303  # nosec B303
 
 
 @functools.lru_cache(maxsize=4)

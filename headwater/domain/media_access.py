@@ -56,10 +56,9 @@ def audience_of(control: StreamControl | None, broadcast_id: BroadcastId | None)
     """Who may fetch what lies under a broadcast, or, without one, the stream's `live.m3u8` and `live.mpd`."""
     if control is None or control.deleted or broadcast_id in control.removed:
         return Audience.NOBODY
-    of = broadcast_id
-    if of is None and control.broadcast is not None:
-        of = control.broadcast.broadcast_id
-    if of in control.withheld:
+    broadcast = control.broadcast if broadcast_id is None else control.find(broadcast_id)
+    of = broadcast.broadcast_id if broadcast is not None else broadcast_id
+    if of in control.withheld or (broadcast is not None and not broadcast.public):
         return Audience.OWNER
     return Audience.VIEWERS if control.settings.private else Audience.EVERYONE
 
