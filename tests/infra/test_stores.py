@@ -121,10 +121,12 @@ def test_no_secret_is_written_in_a_template(synthesised: Templates) -> None:
         if "GenerateSecretString" in secret.properties:
             assert secret.properties["GenerateSecretString"]["PasswordLength"] >= 32, secret
         else:
-            # Where the local database is, without a password, and a place for keys that are made after deployment.
+            # Where the local database is, without a password; a place for keys that are made after deployment; and what the
+            # deployer of a local stack has been given by the providers that people sign in with.
             assert secret.properties["SecretString"] in (
                 '{"url":"postgresql+psycopg://headwater@127.0.0.1:15432/headwater"}',
                 '{"keys": []}',
+                '{"google": "of-google, hidden"}',
             )
 
 
