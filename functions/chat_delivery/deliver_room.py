@@ -73,7 +73,7 @@ class DeliverRoom:
                     break
             await run.remove_stuck()
         finally:
-            await run.cancel()
+            await run.settle_all()
 
 
 class _Run:
@@ -129,9 +129,8 @@ class _Run:
             count("ChatConnectionsStuck")
             await asyncio.to_thread(self._connections.close, connection_id)
 
-    async def cancel(self) -> None:
-        for task in self._sending.values():
-            task.cancel()
+    async def settle_all(self) -> None:
+        """Also when the run fails: the cursor may have moved past what these have yet to answer, and posts have an end."""
         await asyncio.gather(*self._sending.values(), return_exceptions=True)
 
     def _settle(self) -> None:
