@@ -1,14 +1,15 @@
 """Publish → first playable, and glass to glass, against nginx-rtmp's own HLS with 2 s fragments in the same run.
 
 First playable: the same encoder publishes to the one, then to the other. Glass to glass: one encoder publishes to both at
-once, and one page plays both side by side with two players of bare hls.js at its defaults, opened at the same moment; the
-stamps are read back from the pictures on screen.
+once; the watch page, and a page of bare hls.js at its defaults on nginx-rtmp's playlist, are opened at the same moment, and
+the stamps are read back from the pictures on screen. The same once more with bare hls.js on both, side by side in one page.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import re
 import statistics
 import subprocess
 import tempfile
@@ -49,7 +50,7 @@ STARTS, JOINS = 5, 8
 GIVE_UP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 ESTABLISHED_SECONDS = 14.0  # an audience joins a broadcast that runs: more of it exists than hls.js stays behind
-SETTLE_SECONDS, WATCH_SECONDS = 4.0, 2.0
+SETTLE_SECONDS, WATCH_SECONDS = 6.0, 2.0
 
 # (in whose log, the line, what had to be done until then)
 _MILESTONES = (
@@ -69,7 +70,7 @@ def run() -> Section:
         folder.chmod(0o755)  # nginx's worker is another user
         with running_stack(folder / "data", PORT_OFFSET) as stack, nginx_hls(folder / "peer") as (rtmp, web):
             first = [_start(stack, rtmp, web, number) for number in range(STARTS + 1)]
-            glass = _watch(stack, rtmp, web)
+            watched, bare = _watch(stack, rtmp, web)
     cold, warm = first[0], first[1:]
     table = Table(
         title="Where the time from publish to first playable goes (medians):",
@@ -95,13 +96,19 @@ def run() -> Section:
                 peer=[theirs for _, theirs, _ in warm],
                 most_of_peer=1.0,
             ),
-            Figure(
-                name="glass to glass",
-                unit="s",
-                ours=[ours for ours, _ in glass],
-                peer_name=PEER,
-                peer=[theirs for _, theirs in glass],
-                most_of_peer=1.0,
+            *(
+                Figure(
+                    name=name,
+                    unit="s",
+                    ours=[ours for ours, _ in ages],
+                    peer_name=PEER,
+                    peer=[theirs for _, theirs in ages],
+                    most_of_peer=1.0,
+                )
+                for name, ages in (
+                    ("glass to glass, on the watch page", watched),
+                    ("glass to glass, bare hls.js on both", bare),
+                )
             ),
             Figure(name="publish → first playable, cold", unit="s", ours=[cold[0]], peer_name=PEER, peer=[cold[1]]),
         ],
@@ -183,8 +190,11 @@ def _milestone_rows(broadcasts: Sequence[Mapping[str, float]]) -> Iterator[Seque
         reached = at
 
 
-def _watch(stack: LocalStack, rtmp: str, web: str) -> list[tuple[float, float]]:
-    """One broadcast to both, joined again and again: the ages of the pictures, ours and the peer's."""
+Ages = list[tuple[float, float]]  # of the pictures on screen, in seconds: ours and the peer's
+
+
+def _watch(stack: LocalStack, rtmp: str, web: str) -> tuple[Ages, Ages]:
+    """One broadcast to both, joined again and again: as people watch, and with the same player for both."""
     stream = stack.create_stream()
     playlists = (f"{stack.cdn}/{stream.stream_id}/live.m3u8", f"{web}/hls/watch.m3u8")
     with (
@@ -196,29 +206,39 @@ def _watch(stack: LocalStack, rtmp: str, web: str) -> list[tuple[float, float]]:
             first_playable(http, playlist, began)
         time.sleep(ESTABLISHED_SECONDS)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
-        ages = []
+        watch_page = f"{stack.web}/watch/{stream.stream_id}"
+        peers_page = f"{stack.web}/bench?src={playlists[1]}"
+        both = f"{stack.web}/bench?src={playlists[0]}&src={playlists[1]}"
+        watched, bare = [], []
         for _ in range(JOINS):
             time.sleep(random.uniform(0, 2))  # players join at any moment of a segment
-            ages.append(_glass_to_glass(browser, stack.web, playlists))
+            ((ours,), (theirs,)) = _glass_to_glass(browser, watch_page, peers_page)
+            watched.append((ours, theirs))
+            time.sleep(random.uniform(0, 2))
+            ((ours, theirs),) = _glass_to_glass(browser, both)
+            bare.append((ours, theirs))
         browser.close()
     stream.stop()
-    return ages
+    return watched, bare
 
 
-def _glass_to_glass(browser: Browser, origin: str, playlists: tuple[str, str]) -> tuple[float, float]:
-    """The median age in seconds of the pictures on screen, once playback has settled: (the first's, the second's)."""
-    page = browser.new_page()
-    page.route(f"{origin}/bench**", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
-    page.goto(f"{origin}/bench?src={playlists[0]}&src={playlists[1]}")
+def _glass_to_glass(browser: Browser, *addresses: str) -> list[list[float]]:
+    """The median age in seconds of the pictures on each page opened, once playback has settled, by page and player."""
+    pages = [browser.new_page() for _ in addresses]
+    for page, address in zip(pages, addresses, strict=True):
+        page.route(re.compile(r"/bench\?"), lambda route: route.fulfill(body=PAGE, content_type="text/html"))
+        page.goto(address, wait_until="commit")
     time.sleep(SETTLE_SECONDS)
-    ages: tuple[list[float], list[float]] = ([], [])
+    ages: list[list[list[float]]] = [[[] for _ in page.evaluate(READ_AGES)] for page in pages]
     until = time.monotonic() + WATCH_SECONDS
     while time.monotonic() < until:
-        for seen, age in zip(ages, page.evaluate(READ_AGES), strict=True):
-            if age is not None:
-                seen.append(age / 1000)
+        for seen_on_page, page in zip(ages, pages, strict=True):
+            for seen, age in zip(seen_on_page, page.evaluate(READ_AGES), strict=True):
+                if age is not None:
+                    seen.append(age / 1000)
         time.sleep(0.05)
-    page.close()
-    if not (ages[0] and ages[1]):
+    for page in pages:
+        page.close()
+    if not all(seen for seen_on_page in ages for seen in seen_on_page):
         raise RuntimeError("no picture with a readable stamp")
-    return statistics.median(ages[0]), statistics.median(ages[1])
+    return [[statistics.median(seen) for seen in seen_on_page] for seen_on_page in ages]

@@ -33,6 +33,8 @@ async function playHls(video, url, { onQualities, onPlaying, onTrouble }) {
   const hls = new Hls({
     lowLatencyMode: true,
     backBufferLength: 60,
+    // Two segments behind the edge, where hls.js would stay three; a viewer whose line stalls moves back by a second.
+    liveSyncDurationCount: 2,
     maxLiveSyncPlaybackRate: 1.05,
     xhrSetup: (request, address) => {
       if (signed(address) !== address) request.open("GET", signed(address), true);
