@@ -6,6 +6,7 @@ to whoever turns its pages. All lists that begin within one slot share one ranki
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Integer,
     Select,
     Text,
+    bindparam,
     case,
     cast,
     column,
@@ -40,6 +42,7 @@ ON_AIR_STATES = (BroadcastState.LIVE.value, BroadcastState.INTERRUPTED.value)
 Ranking = Select[tuple[str, int, int]]
 
 
+@functools.cache
 def live_now() -> Ranking:
     """Every stream that can be watched: `stream_id`, `viewers`, `live_since` (Unix ms)."""
     # Nobody tells that the last viewer has gone: a count that no heartbeat renewed is of people who left.
@@ -61,6 +64,11 @@ def live_now() -> Ranking:
     return select(newest.c.stream_id, newest.c.viewers, since.label("live_since")).where(
         newest.c.state.in_(ON_AIR_STATES), newest.c.public, newest.c.live_at.is_not(None)
     )
+
+
+@functools.cache
+def _kept_slot() -> Select[tuple[int]]:
+    return select(live_rankings.c.slot).where(live_rankings.c.slot == bindparam("slot", type_=BigInteger))
 
 
 class LiveRankings:
@@ -90,17 +98,18 @@ class LiveRankings:
         return int(self._clock()) // SLOT_SECONDS
 
     def is_kept(self, slot: int) -> bool:
-        kept = select(live_rankings.c.slot).where(live_rankings.c.slot == slot)
-        return self._connection.execute(kept).first() is not None
+        return self._connection.execute(_kept_slot(), {"slot": slot}).first() is not None
 
-    def kept(self, slot: int) -> Ranking:
-        """What `live_now` was in `slot`; empty when it is not kept any more."""
-        row = func.unnest(live_rankings.c.stream_ids, live_rankings.c.viewers, live_rankings.c.live_since).table_valued(
-            column("stream_id", Text), column("viewers", Integer), column("live_since", BigInteger)
-        )
-        row = row.render_derived("ranked")
-        return (
-            select(row.c.stream_id, row.c.viewers, row.c.live_since)
-            .select_from(live_rankings.join(row, true()))
-            .where(live_rankings.c.slot == slot)
-        )
+
+@functools.cache
+def kept_ranking() -> Ranking:
+    """What `live_now` was in the slot that is given as `slot`; empty when that is not kept any more."""
+    row = func.unnest(live_rankings.c.stream_ids, live_rankings.c.viewers, live_rankings.c.live_since).table_valued(
+        column("stream_id", Text), column("viewers", Integer), column("live_since", BigInteger)
+    )
+    row = row.render_derived("ranked")
+    return (
+        select(row.c.stream_id, row.c.viewers, row.c.live_since)
+        .select_from(live_rankings.join(row, true()))
+        .where(live_rankings.c.slot == bindparam("slot", type_=BigInteger))
+    )

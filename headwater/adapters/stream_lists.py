@@ -21,6 +21,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    Text,
     bindparam,
     cast,
     exists,
@@ -32,7 +33,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from headwater.adapters.live_rankings import LiveRankings, Ranking, live_now
+from headwater.adapters.live_rankings import LiveRankings, Ranking, kept_ranking, live_now
 from headwater.adapters.stream_catalogue import is_live, newest_broadcast, select_streams, stream_of
 from headwater.adapters.stream_words import forgive_typos, matches, relevance
 from headwater.adapters.tables import broadcasts, categories, stream_words, streams, users
@@ -133,7 +134,7 @@ class StreamLists:
             if len(everything) < limit:
                 return everything  # and no other page, whose order this one would have to agree with
             slot = self._rankings.keep()
-        return self._in_ranking(wanted, order, viewer, self._rankings.kept(slot), slot, after, limit)
+        return self._in_ranking(wanted, order, viewer, kept_ranking(), slot, after, limit)
 
     def _in_ranking(
         self,
@@ -148,16 +149,23 @@ class StreamLists:
         """First what is ranked, then, unless only what is live is wanted, all else, newest first."""
         positions: list[StreamPosition] = []
         if after is None or after.rank is not None:
-            positions = self._found(_by_rank(wanted, order, viewer, ranking, after), limit, slot)
+            values: dict[str, Any] = {"most": limit, "slot": slot}
+            if after is not None:
+                values |= {"after_rank": after.rank, "after_id": after.stream_id}
+            query = _by_rank(wanted, order, viewer, ranking, going_on=after is not None)
+            positions = self._positions(query, values, slot)
             after = None
         if wanted.live is None and len(positions) < limit:
             ranked = ranking.subquery("ranked_before")
             others = _newest(wanted, viewer, after).where(streams.c.id.not_in(select(ranked.c.stream_id)))
-            positions += self._found(others, limit - len(positions), slot)
+            positions += self._positions(others.limit(limit - len(positions)), {"slot": slot}, slot)
         return positions
 
-    def _found(self, query: Select[Any], limit: int, slot: int | None = None) -> list[StreamPosition]:
-        rows = self._connection.execute(query.limit(limit))
+    def _found(self, query: Select[Any], limit: int) -> list[StreamPosition]:
+        return self._positions(query.limit(limit), {}, None)
+
+    def _positions(self, query: Select[Any], values: dict[str, Any], slot: int | None) -> list[StreamPosition]:
+        rows = self._connection.execute(query, values)
         return [StreamPosition(StreamId(row.id), row.rank, slot) for row in rows]
 
     def _look_up(self, positions: Sequence[StreamPosition]) -> Sequence[Stream]:
@@ -188,8 +196,9 @@ def _newest(wanted: StreamFilter, viewer: UserId | None, after: StreamPosition |
     return query.order_by(streams.c.id.desc())
 
 
+@functools.lru_cache(maxsize=256)  # the home page's list is asked for more often than all others
 def _by_rank(
-    wanted: StreamFilter, order: StreamOrder, viewer: UserId | None, ranking: Ranking, after: StreamPosition | None
+    wanted: StreamFilter, order: StreamOrder, viewer: UserId | None, ranking: Ranking, *, going_on: bool
 ) -> Select[Any]:
     rank_name = "viewers" if order is StreamOrder.VIEWERS else "live_since"
     # In order before anything is looked up for it: so the query ends when its page is full.
@@ -200,9 +209,10 @@ def _by_rank(
     if wanted.live:  # still: the ranking may be some minutes old
         on_air = (broadcasts.c.stream_id == streams.c.id) & text("broadcasts.state <> 'ended'") & broadcasts.c.public
         query = query.where(exists().where(on_air))
-    if after is not None and after.rank is not None:
-        query = query.where(tuple_(rank, ranked.c.stream_id) < tuple_(literal(after.rank, BigInteger), after.stream_id))
-    return query.order_by(rank.desc(), ranked.c.stream_id.desc())
+    if going_on:
+        last = tuple_(bindparam("after_rank", type_=BigInteger), bindparam("after_id", type_=Text))
+        query = query.where(tuple_(rank, ranked.c.stream_id) < last)
+    return query.order_by(rank.desc(), ranked.c.stream_id.desc()).limit(bindparam("most", type_=Integer))
 
 
 def _best(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from starlette.responses import Response
 
 from functions.api.dependencies import (
     PAGE_LIMIT,
@@ -54,7 +55,7 @@ def create(body: NewStream, user: CurrentUser, services: ServicesDep, unit: Unit
     return services.representations.stream(stream, user.user_id, 0)
 
 
-@router.get("")
+@router.get("", response_model=Page[AnyStreamOut])
 def list_streams(
     user: MaybeUser,
     services: ServicesDep,
@@ -67,7 +68,7 @@ def list_streams(
     sort: Annotated[StreamOrder | None, Query(description="`relevance` with `q`, else `newest`.")] = None,
     limit: Limit = PAGE_LIMIT,
     cursor: Cursor = None,
-) -> Page[AnyStreamOut]:
+) -> Response:
     """Public streams. With `owner`, a username, also the caller's own of every privacy.
 
     `q` searches titles, owners, categories, tags and descriptions: `"a phrase"`, `-without`, `this or that`; a word may be
@@ -83,10 +84,12 @@ def list_streams(
     wanted = StreamFilter(live=live, category=category, tag=tag and tag_form(tag), search=search, owner=owner)
     page = unit.stream_lists.page(wanted, order, viewer, after, limit)
     counts = services.presence.viewers([stream.stream_id for stream in page.streams if stream.on_air], unix_ms())
-    return Page(
+    shown = Page[AnyStreamOut](
         items=[services.representations.stream(item, viewer, counts.get(item.stream_id, 0)) for item in page.streams],
         next_cursor=None if page.next is None else stream_cursor(page.next),
     )
+    # What was just made of these very models need not be held against them again.
+    return Response(shown.model_dump_json(), media_type="application/json")
 
 
 @router.get("/{stream_id}")
