@@ -9,7 +9,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-SHORTEST_TOLERANT = 3  # characters; a shorter word resembles too much to be searched for with a typo
+SHORTEST_TOLERANT = (
+    3  # characters; a shorter word resembles too much to be searched for with a typo, and so does a number
+)
 _PLAIN = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"}
 )  # what no normal form takes apart
@@ -68,7 +70,7 @@ def understand(text: str) -> StreamSearch:
         # Several words out of one are a phrase: `chess-club` is no search for clubs.
         asked = f'{part["minus"]}"{words}"'
         exact.append(asked)
-        if quoted or part["minus"] or len(words) < SHORTEST_TOLERANT:
+        if quoted or part["minus"] or len(words) < SHORTEST_TOLERANT or any(map(str.isdigit, words)):
             required.append(asked)
         else:
             tolerant.append(words)

@@ -199,7 +199,7 @@ LISTS = {
     "owner": (StreamFilter(owner="STREAMER_77"), StreamOrder.NEWEST),
     "scheduled": (StreamFilter(), StreamOrder.SCHEDULED),
     "search": (StreamFilter(search=understand("evening 4711")), StreamOrder.RELEVANCE),
-    "search with a typo": (StreamFilter(search=understand("streamr_1234")), StreamOrder.RELEVANCE),
+    "search with a typo": (StreamFilter(search=understand("evenign streamr")), StreamOrder.RELEVANCE),
     "search of what is live": (StreamFilter(live=True, search=understand("chess")), StreamOrder.VIEWERS),
 }
 

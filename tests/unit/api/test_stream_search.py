@@ -56,6 +56,7 @@ def test_whatever_is_typed_can_be_searched_for(text: str) -> None:
         ("late guitar", StreamSearch('"late" "guitar"', "", ("late", "guitar"))),
         ('"late guitar" jam', StreamSearch('"late guitar" "jam"', '"late guitar"', ("jam",))),
         ("guitar -bass go", StreamSearch('"guitar" -"bass" "go"', '-"bass" "go"', ("guitar",))),
+        ("guitar 4711", StreamSearch('"guitar" "4711"', '"4711"', ("guitar",))),
         ("cat OR dog", StreamSearch('"cat" or "dog"', "", ())),
         ("or cat or or", StreamSearch('"cat"', "", ("cat",))),
         ('say "or', StreamSearch('"say" "or"', '"or"', ("say",))),
