@@ -128,9 +128,9 @@ class EpochRun:
         self._hand_on(tag)
         if tag.is_video and self.plan.keyframes is Keyframes.SOURCE:
             at = Boundary(tag.presentation_time, tag.timestamp)
+            self._reorders = self._reorders or at.shown_at != at.decoded_at
             self._cut(self._cutter.keyframe(at) if tag.is_keyframe else self._cutter.reach(tag.timestamp), at)
             self._last_shown_ms = max(self._last_shown_ms, at.shown_at)
-            self._reorders = self._reorders or at.shown_at != at.decoded_at
         elif not self.plan.rungs and tag.timestamp - self._start.shown_at >= SEGMENT_MS:
             self._start = Boundary(tag.timestamp, tag.timestamp)
             self._cut([self._start])
