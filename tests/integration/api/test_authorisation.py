@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,11 +10,8 @@ from fastapi.routing import iter_route_contexts
 
 from functions.api import handler as api_handler
 from functions.api.dependencies import _caller
-from headwater.domain.accounts import Role
-from headwater.domain.clips import ClipId
-from headwater.domain.ids import BroadcastId, UserId, new_id
-from headwater.domain.sign_in_providers import ProvenIdentity
-from tests.rest_api import PASSWORD, Person, RestApi
+from tests.api_world import World
+from tests.rest_api import PASSWORD, RestApi
 
 # The owner comes last: what they may do changes what the others would see.
 PEOPLE = ("anonymous", "suspended", "other", "moderator", "admin", "owner")
@@ -155,51 +151,6 @@ def looks_at_tokens(dependant: Any) -> bool:
     return any(each.call is _caller or looks_at_tokens(each) for each in dependant.dependencies)
 
 
-@dataclass(frozen=True)
-class World:
-    """A stream that is on the air, and everybody who could ask for something about it."""
-
-    people: dict[str, Person]
-    names: dict[str, str]  # of whatever stands in a path
-
-    @classmethod
-    def of(cls, api: RestApi, privacy: str) -> World:
-        people = {
-            "suspended": api.newcomer(),
-            "other": api.newcomer(),
-            "moderator": api.newcomer(),
-            "admin": api.newcomer(Role.ADMIN),
-            "owner": api.newcomer(),
-        }
-        owner, stranger = people["owner"], api.newcomer()
-        stream = owner.stream(privacy=privacy)
-        broadcast_id = api.go_live(stream)
-        api.tell_history()
-        named = f"/v1/streams/{stream['id']}/moderators/{people['moderator'].user['username']}"
-        assert owner.api.put(named).status == 204
-        suspend = f"/v1/admin/users/{people['suspended'].user['username']}/suspend"
-        assert people["admin"].api.post(suspend, {"reason": "Spam"}).status == 200
-        names = {
-            "stream_id": stream["id"],
-            "broadcast_id": broadcast_id,
-            "username": stranger.user["username"],
-            "clip_id": a_clip(api, broadcast_id, owner),
-            "role": "moderator",
-            "session_id": owner.api.post(f"/v1/streams/{stream['id']}/playback-session").json["session_id"],
-            "sign_in_id": owner.api.get("/v1/auth/sessions").json["items"][0]["id"],
-            "provider": "acme",
-            "identity_id": linked_identity(api, owner),
-            "token_id": owner.api.post("/v1/me/tokens", {"name": "A bot", "scopes": ["read:account"]}).json["id"],
-        }
-        return cls(people, names)
-
-    def path(self, template: str) -> str:
-        names = self.names
-        if template.startswith("/v1/auth/sessions"):
-            names = {**names, "session_id": names["sign_in_id"]}
-        return template.format(**names)
-
-
 def check(api: RestApi, world: World, call: str, expected: Expected, privacy: str) -> dict[str, str]:
     """Who was answered something else than the table says; each with what."""
     method, _, template = call.partition(" ")
@@ -243,21 +194,6 @@ def test_everybody_sees_what_the_table_says(api: RestApi, privacy: str) -> None:
 )
 def test_everybody_may_do_what_the_table_says(api: RestApi, call: str, privacy: str) -> None:
     assert check(api, World.of(api, privacy), call, MATRIX[call], privacy) == {}
-
-
-def a_clip(api: RestApi, broadcast_id: BroadcastId, maker: Person) -> str:
-    clip_id = ClipId(new_id())
-    with api.services.unit_of_work() as unit:
-        unit.clips.add(clip_id, broadcast_id, UserId(maker.user["id"]), "A clip", 0.0, 30.0, None)
-    return clip_id
-
-
-def linked_identity(api: RestApi, owner: Person) -> str:
-    identity_id = new_id()
-    proven = ProvenIdentity("acme", "https://acme.example", owner.user["id"])
-    with api.services.unit_of_work() as unit:
-        unit.identities.link(identity_id, owner.user["id"], proven, datetime.now(UTC))
-    return identity_id
 
 
 def test_an_unlisted_stream_is_seen_by_whoever_has_its_address_but_listed_nowhere(api: RestApi) -> None:
