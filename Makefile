@@ -20,7 +20,7 @@ LOCALRUN := exec setpriv --pdeathsig TERM -- $(PYTHON) -m localrun
 
 DONE := .build/setup
 SETUP := localstack/setup
-CHECKED := headwater functions containers infra localstack migrations bench tests
+CHECKED := headwater headwater_client functions containers infra localstack migrations bench tests
 
 # --- What a person runs ---
 

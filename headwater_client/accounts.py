@@ -21,11 +21,13 @@ class Auth:
 
     def register(self, username: str, email: str, password: str) -> answers.Tokens:
         """Makes an account; the client is signed in with it from here on."""
-        return self._enter("register", username=username, email=email, password=password)
+        body = {"username": username, "email": email, "password": password}
+        return self._connection.sign_in(reader(answers.Tokens), path("auth", "register"), body)
 
     def login(self, login: str, password: str) -> answers.Tokens:
         """`login`: a username or an e-mail address. The client is signed in from here on."""
-        return self._enter("login", login=login, password=password)
+        body = {"login": login, "password": password}
+        return self._connection.sign_in(reader(answers.Tokens), path("auth", "login"), body)
 
     def refresh(self, refresh_token: str) -> answers.Tokens:
         """Goes on with a session from an earlier run; while the client runs, it refreshes by itself."""
@@ -86,22 +88,14 @@ class Auth:
         answer = self._connection.call("GET", address, query=query)
         if answer.status_code == HTTPStatus.SEE_OTHER:
             return _redirection(answer)
-        return self._arrived(self._connection.read(answer, reader(answers.Arrival)))
+        arrival = self._connection.read(answer, reader(answers.Arrival))
+        self._connection.signed_in(arrival)
+        return arrival
 
     def exchange_code(self, code: str, verifier: str) -> answers.Arrival:
         """The client is signed in from here on."""
         body = {"code": code, "verifier": verifier}
-        address = path("auth", "oauth", "exchange")
-        return self._arrived(self._connection.fetch(reader(answers.Arrival), "POST", address, body))
-
-    def _arrived(self, arrival: answers.Arrival) -> answers.Arrival:
-        self._connection.signed_in(arrival)
-        return arrival
-
-    def _enter(self, door: str, **body: str) -> answers.Tokens:
-        tokens = self._connection.fetch(reader(answers.Tokens), "POST", path("auth", door), body)
-        self._connection.signed_in(tokens)
-        return tokens
+        return self._connection.sign_in(reader(answers.Arrival), path("auth", "oauth", "exchange"), body)
 
 
 class ProfileChanges(TypedDict, total=False):

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 IMPORT_ROOTS = (ROOT, ROOT / "containers/ffmpeg-worker", ROOT / "containers/rtmp-ingest")
 PACKAGES = (
     (ROOT, "headwater"),
+    (ROOT, "headwater_client"),
     (ROOT, "functions"),
     (ROOT / "containers/ffmpeg-worker", "ffmpeg_worker"),
     (ROOT / "containers/rtmp-ingest", "rtmp_ingest"),
