@@ -158,7 +158,7 @@ function Sessions({ turn }) {
     <section class="panel" aria-labelledby="sessions">
       <h2 id="sessions">Where you are signed in</h2>
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
-      <ul class="sessions">
+      <ul class="sessions" aria-busy=${sessions === null && !problem}>
         ${(sessions ?? []).map(
           (session) => html`
             <li key=${session.id}>

@@ -2,23 +2,7 @@
 
 import { call } from "/session.js";
 import { AboutStream, SearchForm, Tags, address, asked, useStreams } from "/find-streams.js";
-import { Header, dayAndTime, duration, html, render, useEffect, useState, useUser } from "/page.js";
-
-// A stream without a picture, or one that has just begun, has no poster.
-const hide = (event) => (event.target.hidden = true);
-
-function Card({ href, image, title, below, children }) {
-  return html`
-    <li class="card">
-      <a href=${href}>
-        <div class="picture">${image ? html`<img src=${image} alt="" loading="lazy" width="320" height="180" onError=${hide} />` : null}</div>
-        <h3>${title}</h3>
-      </a>
-      <p class="about">${children}</p>
-      ${below}
-    </li>
-  `;
-}
+import { Card, Header, dayAndTime, duration, html, render, useEffect, useState, useUser } from "/page.js";
 
 function StreamCards({ streams }) {
   return html`

@@ -64,6 +64,37 @@ export function StatusBadge({ status }) {
   return html`<span class=${`badge ${status}`}>${words[status] ?? status}</span>`;
 }
 
+/** A part of a page that is folded up until somebody opens it; what is in it lives only while it is open. */
+export function Fold({ label, children }) {
+  const [open, setOpen] = useState(false);
+  return html`
+    <details class="fold" onToggle=${(event) => setOpen(event.target.open)}>
+      <summary>${label}</summary>
+      ${open && children}
+    </details>
+  `;
+}
+
+// A stream without a picture, or one that has just begun, has no poster.
+const hide = (event) => (event.target.hidden = true);
+
+export const Poster = ({ image }) =>
+  html`<div class="picture">${image && html`<img key=${image} src=${image} alt="" loading="lazy" width="320" height="180" onError=${hide} />`}</div>`;
+
+/** One of a list of things to watch. */
+export function Card({ href, image, title, below, children }) {
+  return html`
+    <li class="card">
+      <a href=${href}>
+        <${Poster} image=${image} />
+        <h3>${title}</h3>
+      </a>
+      <p class="about">${children}</p>
+      ${below}
+    </li>
+  `;
+}
+
 export const viewers = (count) => `${count.toLocaleString()} ${count === 1 ? "viewer" : "viewers"}`;
 
 export function duration(seconds) {

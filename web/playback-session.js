@@ -2,6 +2,7 @@
 // everybody. Where the CDN is the page's own host, the signature travels in cookies, which every player sends by itself;
 // elsewhere a browser may refuse them as a third party's, so it travels in the query of each URL.
 
+import { useEffect, useState } from "/page.js";
 import { call } from "/session.js";
 
 const HEARTBEAT_SECONDS = 10;
@@ -55,4 +56,22 @@ export function watch(streamId, onOpen) {
     stopped = true;
     clearTimeout(timer);
   };
+}
+
+/**
+ * Where the pictures of `items`, things of one stream, can be shown from. For those that take a signature one session is
+ * opened, once: what has been shown stays, and who looks at a list is nobody's viewer for long.
+ */
+export function usePictures(streamId, items) {
+  const [opened, setOpened] = useState({});
+  const closed = items.map((item) => item.thumbnail_url).filter((url) => url && takesSignature(url) && !(url in opened));
+  useEffect(() => {
+    if (!closed.length) return undefined;
+    const stop = watch(streamId, () => {
+      stop();
+      setOpened((before) => ({ ...before, ...Object.fromEntries(closed.map((url) => [url, signed(url)])) }));
+    });
+    return stop;
+  }, [streamId, closed.join()]);
+  return ({ thumbnail_url: url }) => (url && takesSignature(url) ? opened[url] : url);
 }

@@ -9,7 +9,8 @@ const RETRY_MILLISECONDS = 2000;
 
 /**
  * Start playing. `onQualities(list)` gets `[{id, label}]` once known, `onPlaying(label)` the quality on screen,
- * `onTrouble(text|null)` what a person should know. Returns `{choose(id), toLiveEdge(), latency(), stop()}`.
+ * `onTrouble(text|null)` what a person should know. Returns `{choose(id), toLiveEdge(), latency(), seconds(), moment(), stop()}`:
+ * what is on the screen is so many `seconds` into the recording, and happened at the Unix time `moment`, in milliseconds.
  */
 export async function play(video, { hls, dash }, format, listeners) {
   return format === "dash" ? playDash(video, dash, listeners) : playHls(video, hls, listeners);
@@ -25,6 +26,8 @@ async function playHls(video, url, { onQualities, onPlaying, onTrouble }) {
       choose() {},
       toLiveEdge: () => (video.currentTime = video.seekable.end(video.seekable.length - 1)),
       latency: () => null,
+      seconds: () => video.currentTime,
+      moment: () => (video.getStartDate ? video.getStartDate().getTime() + video.currentTime * 1000 : Date.now()),
       stop: () => video.removeAttribute("src"),
     };
   }
@@ -68,6 +71,8 @@ async function playHls(video, url, { onQualities, onPlaying, onTrouble }) {
     choose: (id) => (hls.nextLevel = id),
     toLiveEdge: () => hls.liveSyncPosition && (video.currentTime = hls.liveSyncPosition),
     latency: () => (hls.latency > 0 ? hls.latency : null),
+    seconds: () => video.currentTime,
+    moment: () => hls.playingDate?.getTime() ?? Date.now(),
     stop() {
       clearTimeout(retry);
       hls.destroy();
@@ -142,6 +147,8 @@ async function playDash(video, url, { onQualities, onPlaying, onTrouble }) {
     },
     toLiveEdge: () => (video.currentTime = player.seekRange().end),
     latency: () => (player.isLive() ? player.seekRange().end - video.currentTime : null),
+    seconds: () => video.currentTime - player.seekRange().start,
+    moment: () => player.getPlayheadTimeAsDate()?.getTime() ?? Date.now(),
     async stop() {
       stopped = true;
       clearTimeout(retry);

@@ -10,7 +10,7 @@ export const Avatar = ({ person, size = 64, label = "" }) =>
   person.avatar_url
     ? html`<img class="avatar" src=${person.avatar_url.replace("/256.webp", size > 64 ? "/256.webp" : "/64.webp")}
         width=${size} height=${size} alt=${label} />`
-    : html`<span class="avatar" style=${`inline-size:${size}px;block-size:${size}px`} aria-hidden="true">${person.username[0].toUpperCase()}</span>`;
+    : html`<span class="avatar" style=${`inline-size:${size}px;block-size:${size}px;font-size:${size * 0.4}px`} aria-hidden="true">${person.username[0].toUpperCase()}</span>`;
 
 const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
 

@@ -48,12 +48,11 @@ function changes(form) {
 }
 
 export function StreamSettings({ stream, onSaved }) {
-  const [open, setOpen] = useState(false);
   const [categories, setCategories] = useState([]);
   const [answer, setAnswer] = useState(null);
   useEffect(() => {
-    if (open) call("GET", "/categories?limit=100").then((page) => setCategories(page.items), () => {});
-  }, [open]);
+    call("GET", "/categories?limit=100").then((page) => setCategories(page.items), () => {});
+  }, []);
   const save = async (event) => {
     event.preventDefault();
     setAnswer(null);
@@ -68,35 +67,29 @@ export function StreamSettings({ stream, onSaved }) {
   const wrong = (name) => Object.entries(answer?.fields ?? {}).find(([field]) => field.split(".")[0] === name)?.[1];
   const planned = localTime(stream.scheduled_start);
   return html`
-    <details class="settings" onToggle=${(event) => setOpen(event.target.open)}>
-      <summary>Settings</summary>
-      ${open &&
-      html`
-        <form onSubmit=${save} data-planned=${planned}>
-          <${Field} label="Title" name="title" id=${id("title")} required maxlength="140" defaultValue=${stream.title} error=${wrong("title")} />
-          <div class="field">
-            <label for=${id("description")}>Description</label>
-            <textarea id=${id("description")} name="description" rows="4" maxlength="5000" defaultValue=${stream.description}></textarea>
-            ${wrong("description") && html`<small class="error">${wrong("description")}</small>`}
-          </div>
-          <div class="pair">
-            <${Field} label="Category" name="category" id=${id("category")} maxlength="60" list=${id("categories")} defaultValue=${stream.category ?? ""} error=${wrong("category")} />
-            <datalist id=${id("categories")}>${categories.map(({ name }) => html`<option key=${name} value=${name}></option>`)}</datalist>
-            <${Field} label="Tags" name="tags" id=${id("tags")} defaultValue=${stream.tags.join(", ")} hint="Up to ten, separated by commas." error=${wrong("tags")} />
-            <${Field} label="Planned start" name="scheduled_start" id=${id("scheduled_start")} type="datetime-local" defaultValue=${planned}
-              hint="In your own time. Empty it to take it back." error=${wrong("scheduled_start")} />
-            <${Choice} label="Who may watch" name="privacy" id=${id("privacy")} value=${stream.privacy} choices=${PRIVACIES} />
-            <${Choice} label="Latency" name="latency" id=${id("latency")} value=${stream.latency} choices=${LATENCIES} />
-            <${Field} label="Reconnect window" name="reconnect_window" id=${id("reconnect_window")} type="number" min="0" max="1800" required
-              defaultValue=${stream.reconnect_window} hint="Seconds that the encoder may be away before the broadcast ends." error=${wrong("reconnect_window")} />
-          </div>
-          <${Check} name="record" checked=${stream.record}>Keep a recording<//>
-          <${Check} name="preview" checked=${!stream.auto_start}>Preview first: go public only when I press Start<//>
-          <${Check} name="mature" checked=${stream.mature}>Meant for adults<//>
-          <div class="actions"><button class="primary">Save</button></div>
-          <p class=${answer?.refused ? "error" : "about"} role="status">${answer?.message}</p>
-        </form>
-      `}
-    </details>
+    <form onSubmit=${save} data-planned=${planned}>
+      <${Field} label="Title" name="title" id=${id("title")} required maxlength="140" defaultValue=${stream.title} error=${wrong("title")} />
+      <div class="field">
+        <label for=${id("description")}>Description</label>
+        <textarea id=${id("description")} name="description" rows="4" maxlength="5000" defaultValue=${stream.description}></textarea>
+        ${wrong("description") && html`<small class="error">${wrong("description")}</small>`}
+      </div>
+      <div class="pair">
+        <${Field} label="Category" name="category" id=${id("category")} maxlength="60" list=${id("categories")} defaultValue=${stream.category ?? ""} error=${wrong("category")} />
+        <datalist id=${id("categories")}>${categories.map(({ name }) => html`<option key=${name} value=${name}></option>`)}</datalist>
+        <${Field} label="Tags" name="tags" id=${id("tags")} defaultValue=${stream.tags.join(", ")} hint="Up to ten, separated by commas." error=${wrong("tags")} />
+        <${Field} label="Planned start" name="scheduled_start" id=${id("scheduled_start")} type="datetime-local" defaultValue=${planned}
+          hint="In your own time. Empty it to take it back." error=${wrong("scheduled_start")} />
+        <${Choice} label="Who may watch" name="privacy" id=${id("privacy")} value=${stream.privacy} choices=${PRIVACIES} />
+        <${Choice} label="Latency" name="latency" id=${id("latency")} value=${stream.latency} choices=${LATENCIES} />
+        <${Field} label="Reconnect window" name="reconnect_window" id=${id("reconnect_window")} type="number" min="0" max="1800" required
+          defaultValue=${stream.reconnect_window} hint="Seconds that the encoder may be away before the broadcast ends." error=${wrong("reconnect_window")} />
+      </div>
+      <${Check} name="record" checked=${stream.record}>Keep a recording<//>
+      <${Check} name="preview" checked=${!stream.auto_start}>Preview first: go public only when I press Start<//>
+      <${Check} name="mature" checked=${stream.mature}>Meant for adults<//>
+      <div class="actions"><button class="primary">Save</button></div>
+      <p class=${answer?.refused ? "error" : "about"} role="status">${answer?.message}</p>
+    </form>
   `;
 }

@@ -1,9 +1,11 @@
 // The studio: sign in, create streams, hand the key to an encoder, see it go live, stop.
 
+import { PeopleList } from "/people-list.js";
+import { RecordingsList } from "/recordings-list.js";
 import { StreamSettings } from "/stream-settings.js";
 import { ProviderButtons } from "/oauth.js";
 import { call, login, register } from "/session.js";
-import { Field, Header, StatusBadge, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
+import { Field, Fold, Header, StatusBadge, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
 
 const next = new URLSearchParams(location.search).get("next");
 // Only a path of this site: never another origin, nor a scheme.
@@ -149,7 +151,15 @@ function StreamPanel({ initial, onDeleted }) {
         <button onClick=${rotate}>New key</button>
         ${stream.status === "offline" && html`<button class="danger" onClick=${remove}>Delete</button>`}
       </div>
-      <${StreamSettings} stream=${stream} onSaved=${setStream} />
+      <${Fold} label="Settings"><${StreamSettings} stream=${stream} onSaved=${setStream} /><//>
+      <${Fold} label="Recordings"><${RecordingsList} stream=${stream} /><//>
+      ${stream.privacy === "private" &&
+      html`<${Fold} label="Viewers">
+        <${PeopleList} path=${`${path}/viewers`} about="They see the stream, its recordings and its clips, and may chat." nobody="Only you, for now." />
+      <//>`}
+      <${Fold} label="Moderators">
+        <${PeopleList} path=${`${path}/moderators`} about="They keep order in the chat: remove messages, silence people, put them out." nobody="Nobody but you, for now." />
+      <//>
     </section>
   `;
 }

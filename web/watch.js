@@ -3,6 +3,7 @@
 
 import "/vendor/media-chrome/dist/index.js";
 import { ChatPanel } from "/chat-panel.js";
+import { ClipList, ClipMaker, DeleteClip } from "/clips.js";
 import { PlannedStart, Tags } from "/find-streams.js";
 import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useRef, useState, useUser, viewers } from "/page.js";
 import { signed, takesSignature, watch } from "/playback-session.js";
@@ -18,7 +19,7 @@ const format = new URLSearchParams(location.search).get("format") === "dash" ? "
 // The controller around it takes arrow keys for volume and seeking, even from a list that has the focus.
 const keepKeys = (event) => event.stopPropagation();
 
-function Player({ playback, poster, live }) {
+function Player({ playback, poster, live, onPlayer }) {
   const [video, setVideo] = useState(null);
   const [player, setPlayer] = useState(null);
   const [qualities, setQualities] = useState([]);
@@ -36,6 +37,7 @@ function Player({ playback, poster, live }) {
         if (stopped) it.stop();
         else {
           setPlayer(it);
+          onPlayer(it);
           globalThis.headwaterPlayer = it; // for the browser's console and for tests
         }
       },
@@ -43,6 +45,7 @@ function Player({ playback, poster, live }) {
     );
     return () => {
       stopped = true;
+      onPlayer(null);
       started?.stop();
     };
   }, [video, playback.hls, playback.dash]);
@@ -63,7 +66,7 @@ function Player({ playback, poster, live }) {
           <media-volume-range></media-volume-range>
           ${live
             ? html`<button class="control live-edge" onClick=${() => player?.toLiveEdge()} title="Go to the live edge">● LIVE</button>`
-            : html`<media-time-display showduration></media-time-display>`}
+            : html`<media-time-display showduration notoggle></media-time-display>`}
           <media-time-range></media-time-range>
           <label class="control quality">
             <span class="visually-hidden">Quality</span>
@@ -100,6 +103,7 @@ function Live() {
   // What plays: one broadcast, from when it is seen live until its end has been seen. An interruption is the player's to
   // bridge, not a reason to start anew.
   const [show, setShow] = useState(null);
+  const [player, setPlayer] = useState(null);
   const curtain = useRef(null);
 
   usePolling(
@@ -136,7 +140,7 @@ function Live() {
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
       <section class="stage" aria-label="Video">
         ${show && playback
-          ? html`<${Player} key=${show.startedAt} playback=${playback} poster=${poster(stream)} live=${true} />`
+          ? html`<${Player} key=${show.startedAt} playback=${playback} poster=${poster(stream)} live=${true} onPlayer=${setPlayer} />`
           : html`<div class="player off"><p>${stream ? html`The stream is offline. <${PlannedStart} stream=${stream} /> It will start here by itself.` : "Loading…"}</p></div>`}
         ${stream &&
         html`
@@ -145,12 +149,14 @@ function Live() {
             <${StatusBadge} status=${stream.status} />
             <span class="viewer-count">${viewers(stream.viewer_count)}</span>
           </p>
+          ${user && player && html`<${ClipMaker} streamId=${id} player=${player} />`}
           <${Follow} user=${user} owner=${stream.owner} />
           <${Tags} stream=${stream} />
           <p class="description">${stream.description}</p>
         `}
       </section>
       ${stream && html`<${ChatPanel} streamId=${id} user=${user} />`}
+      ${stream && html`<${ClipList} streamId=${id} />`}
     </main>
   `;
 }
@@ -158,6 +164,7 @@ function Live() {
 function Recording() {
   const user = useUser();
   const [broadcast, setBroadcast] = useState(null);
+  const [player, setPlayer] = useState(null);
   const [problem, setProblem] = useState(null);
   useEffect(() => {
     call("GET", `/${kind === "clips" ? "clips" : "broadcasts"}/${id}`).then(
@@ -177,16 +184,22 @@ function Recording() {
     <main class="watch alone">
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
       <section class="stage" aria-label="Video">
-        ${playable && html`<${Player} playback=${broadcast.playback} poster=${poster(broadcast)} live=${false} />`}
+        ${playable && html`<${Player} playback=${broadcast.playback} poster=${poster(broadcast)} live=${false} onPlayer=${setPlayer} />`}
         ${broadcast && !broadcast.playback?.hls && html`<div class="player off"><p>The recording is not ready yet.</p></div>`}
         ${broadcast &&
         html`
           <h1>${broadcast.title}</h1>
-          <p class="about">${dayAndTime(broadcast.started_at ?? broadcast.created_at)} · ${duration(broadcast.duration)} · <a href=${`/watch/${broadcast.stream_id}`}>Go to the stream</a>${
-            kind === "clips" && html` · <a href=${`/recordings/${broadcast.broadcast_id}`}>Watch it all</a>`
-          }</p>
+          <p class="about">
+            <span>${dayAndTime(broadcast.started_at ?? broadcast.created_at)}</span>
+            <span>${duration(broadcast.duration)}</span>
+            <a href=${`/watch/${broadcast.stream_id}`}>Go to the stream</a>
+            ${kind === "clips" && html`<a href=${`/recordings/${broadcast.broadcast_id}`}>Watch it all</a>`}
+          </p>
+          ${user && kind === "recordings" && player && html`<${ClipMaker} streamId=${broadcast.stream_id} broadcastId=${id} player=${player} />`}
+          ${user && kind === "clips" && html`<${DeleteClip} clip=${broadcast} user=${user} />`}
         `}
       </section>
+      ${broadcast && html`<${ClipList} streamId=${broadcast.stream_id} except=${id} />`}
     </main>
   `;
 }
