@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,13 @@ def kinds(base: type[HeadwaterError] = HeadwaterError) -> Iterator[type[Headwate
         yield from kinds(kind)
 
 
+ROOT = Path(__file__).parents[3]
+# What only encoders, workers, queues and chat meet. Whatever else there is may be the answer to a request.
+NOT_OF_THE_API = {
+    "publish_refused", "already_publishing", "too_many_broadcasts", "hook_rejected",
+    "lease_lost", "media_format", "misaligned_tracks", "ffmpeg_unavailable", "source_unplayable", "transcode_failed",
+    "object_changed", "mail_refused", "bad_frame", "unknown_action", "not_joined", "too_long",
+}  # fmt: skip
 KINDS = sorted(set(kinds()), key=lambda kind: kind.code + kind.__qualname__)
 
 
@@ -35,6 +44,30 @@ def test_every_error_has_an_answer_of_its_own(kind: type[HeadwaterError]) -> Non
 def test_every_error_has_a_code_that_no_other_has() -> None:
     codes = [kind.__dict__["code"] for kind in set(kinds()) if "code" in kind.__dict__]
     assert len(codes) == len(set(codes))
+
+
+def codes_of_the_api() -> dict[str, int]:
+    found = {kind.code: status_of(kind()).value for kind in [HeadwaterError, *KINDS]}
+    assert set(found) >= NOT_OF_THE_API
+    return {code: status for code, status in found.items() if code not in NOT_OF_THE_API}
+
+
+def test_every_code_is_documented_with_its_status() -> None:
+    section = (ROOT / "docs/api.md").read_text().partition("### Errors\n")[2].partition("\n## ")[0]
+    documented = {
+        code: int(status)
+        for status, cell in re.findall(r"^\| (\d{3}) \| (.*) \|$", section, re.MULTILINE)
+        for code in re.findall(r"`([a-z_]+)`(?! names)", cell)
+    }
+    assert documented == codes_of_the_api()
+
+
+def test_every_code_is_met_by_a_test_of_the_api() -> None:
+    folders = (ROOT / "tests/contract/api", ROOT / "tests/integration/api")
+    tests = "".join(
+        path.read_text() for folder in folders for path in folder.glob("test_*.py") if path != Path(__file__)
+    )
+    assert {code for code in codes_of_the_api() if f'"{code}"' not in tests} == set()
 
 
 def test_a_problem_says_what_when_and_which_field() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from headwater.broadcasts import Broadcasts, unix_ms
 from headwater.domain.broadcast import EndReason
 from headwater.domain.broadcast_events import Done, MediaSeen, SourceRefused, Update
@@ -137,3 +139,13 @@ def test_without_a_broadcast_there_is_nothing_to_start_or_stop(api: RestApi) -> 
     for call in ("start", "stop"):
         answer = owner.api.post(f"/v1/streams/{stream['id']}/{call}")
         assert (answer.status, answer.code) == (409, "not_live")
+
+
+def test_a_stream_that_changes_without_end_is_to_be_tried_again(api: RestApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = api.newcomer()
+    stream = owner.stream()
+    monkeypatch.setattr("headwater.broadcasts._pause", lambda attempt: None)
+    monkeypatch.setattr(type(api.hot_state._controls), "commit", lambda *_: False)  # somebody was quicker, every time
+    answer = owner.api.post(f"/v1/streams/{stream['id']}/ingest/rotate")
+    assert (answer.status, answer.code) == (503, "state_contended")
+    assert answer.headers["retry-after"]

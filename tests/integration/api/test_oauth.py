@@ -14,6 +14,7 @@ from tests.account_mail import letters
 from tests.api_gateway import Answer
 from tests.oauth_browser import Browser, Page, location, query_of, told_page
 from tests.openid_provider import Client, approve, openid_provider
+from tests.ports import free_port
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 from tests.rest_api import PASSWORD, Person, RestApi, rest_api
@@ -25,11 +26,12 @@ OTHER = Client("headwater-elsewhere", f"{API}/v1/auth/oauth/other/callback")
 
 @pytest.fixture(scope="module")
 def deployed(postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
-    """With two honest providers: one knows us by a secret, the other as a public client."""
+    """With two honest providers: one knows us by a secret, the other as a public client. A third is never there."""
     with openid_provider([ACME]) as acme, openid_provider([OTHER]) as other, pytest.MonkeyPatch.context() as patch:
         providers = [
             {"name": "acme", "client_id": ACME.client_id, "issuer": acme, "label": "Acme"},
             {"name": "other", "client_id": OTHER.client_id, "issuer": other},
+            {"name": "away", "client_id": "headwater", "issuer": f"http://127.0.0.1:{free_port()}"},
         ]
         settings = {"OAUTH_PROVIDERS": json.dumps(providers), "OAUTH_CLIENTS_SECRET": "oauth-clients"}
         with rest_api(patch, postgres.url, redis.url, **settings) as made:
@@ -129,6 +131,7 @@ def test_who_is_offered_is_listed(api: RestApi) -> None:
     assert api.anonymous.get("/v1/auth/oauth/providers").json["items"] == [
         {"provider": "acme", "label": "Acme"},
         {"provider": "other", "label": "Other"},
+        {"provider": "away", "label": "Away"},
     ]
 
 
@@ -425,3 +428,9 @@ def test_a_suspended_account_is_not_opened_from_elsewhere_either(api: RestApi, b
         connection.exec_driver_sql("UPDATE users SET suspended_at = now()")
     answer = sign_in(Browser(api.anonymous), "ana")
     assert (answer.status, answer.code) == (403, "account_suspended")
+
+
+def test_a_provider_that_is_away_is_said_to_be(api: RestApi) -> None:
+    answer = api.anonymous.get("/v1/auth/oauth/away/start")
+    assert (answer.status, answer.code) == (503, "provider_unavailable")
+    assert answer.headers["retry-after"]
