@@ -8,9 +8,10 @@ const SECONDS = 30;
 const LONGEST_SECONDS = 60;
 const SITE_MODERATORS = ["moderator", "admin"];
 
-/** Of `broadcastId`, from what is on the screen; without one, of what is live, up to what is on the screen. */
-export function ClipMaker({ streamId, broadcastId, player }) {
+/** Of the recording `broadcastId`, from what is on the screen; or of what is live since `startedAt`, up to what is on the screen. */
+export function ClipMaker({ streamId, broadcastId, startedAt, player }) {
   const [start, setStart] = useState(null);
+  const [seconds, setSeconds] = useState(SECONDS);
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState(null);
   const opener = useRef(null);
@@ -25,7 +26,13 @@ export function ClipMaker({ streamId, broadcastId, player }) {
     opener.current.focus();
   };
   // Taken when the button is pressed: a title takes a while to think of, and the stream goes on.
-  const open = () => (start === null ? setStart(live ? player.moment() - SECONDS * 1000 : player.seconds()) : close());
+  const open = () => {
+    if (!live) return setStart(player.seconds());
+    const seen = player.moment();
+    const length = Math.min(SECONDS, Math.max(1, (seen - Date.parse(startedAt)) / 1000));
+    setSeconds(length);
+    return setStart(seen - length * 1000);
+  };
   const make = async (event) => {
     event.preventDefault();
     const fields = new FormData(event.target);
@@ -35,7 +42,7 @@ export function ClipMaker({ streamId, broadcastId, player }) {
       const clip = await call("POST", `/streams/${streamId}/clips`, {
         title: fields.get("title").trim(),
         start: live ? new Date(start).toISOString() : start,
-        duration: live ? SECONDS : Number(fields.get("duration")),
+        duration: live ? seconds : Number(fields.get("duration")),
         ...(broadcastId ? { broadcast_id: broadcastId } : {}),
       });
       location.assign(`/clips/${clip.id}`);
@@ -47,7 +54,7 @@ export function ClipMaker({ streamId, broadcastId, player }) {
   const { title, duration: length, ...others } = refusal?.fields ?? {};
   return html`
     <div class="clip-maker">
-      <button ref=${opener} aria-expanded=${start !== null} onClick=${open}>${live ? `Clip the last ${SECONDS} s` : "Clip from here"}</button>
+      <button ref=${opener} aria-expanded=${start !== null} onClick=${start === null ? open : close}>${live ? `Clip the last ${SECONDS} s` : "Clip from here"}</button>
       ${start !== null &&
       html`
         <form class="panel beside" onSubmit=${make} onKeyDown=${(event) => event.key === "Escape" && close()}>

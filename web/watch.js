@@ -149,7 +149,7 @@ function Live() {
             <${StatusBadge} status=${stream.status} />
             <span class="viewer-count">${viewers(stream.viewer_count)}</span>
           </p>
-          ${user && player && html`<${ClipMaker} streamId=${id} player=${player} />`}
+          ${user && show && player && html`<${ClipMaker} streamId=${id} startedAt=${show.startedAt} player=${player} />`}
           <${Follow} user=${user} owner=${stream.owner} />
           <${Tags} stream=${stream} />
           <p class="description">${stream.description}</p>
