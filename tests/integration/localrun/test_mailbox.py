@@ -12,6 +12,7 @@ from pathlib import Path
 
 from localrun.mailbox import mailbox
 from localrun.plan import plan_from
+from tests.event_loops import run
 
 
 def test_a_message_lands_as_text_and_as_html(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_a_message_lands_as_text_and_as_html(tmp_path: Path) -> None:
         async with mailbox(plan):
             await asyncio.to_thread(send)
 
-    asyncio.run(sending())
+    run(sending())
     html, text = sorted((tmp_path / "mail").iterdir())
     assert html.read_text().strip() == "<p>Öffne</p>"
     assert "Subject: Für Ana" in text.read_text()
