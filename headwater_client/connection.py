@@ -151,7 +151,7 @@ class Connection:
             method,
             address,
             content=None if body is None else msgspec.json.encode(body),
-            params={name: _in_a_query(value) for name, value in (query or {}).items() if value is not None},
+            params={name: _in_a_query(value) for name, value in (query or {}).items() if value is not None} or None,
             headers=headers,
         )
         repeatable = method == "GET" or bool(key)
