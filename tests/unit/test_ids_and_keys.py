@@ -62,6 +62,7 @@ def test_a_key_names_its_stream_and_matches_only_its_own_version() -> None:
     ],
 )  # fmt: skip
 def test_a_hostile_key_names_no_stream_and_matches_none(hostile: str) -> None:
+    """SRS's CVE-2023-34105 put names of streams into a shell, Node-Media-Server (#689) into paths."""
     assert stream_id_of_key(hostile) is None
     assert not stream_key_matches(hostile, SECRET, STREAM, 1)
 

@@ -47,7 +47,8 @@ def test_every_error_has_a_code_that_no_other_has() -> None:
 
 
 def codes_of_the_api() -> dict[str, int]:
-    found = {kind.code: status_of(kind()).value for kind in [HeadwaterError, *KINDS]}
+    answered: list[type[HeadwaterError]] = [HeadwaterError, *KINDS]
+    found = {kind.code: status_of(kind()).value for kind in answered}
     assert set(found) >= NOT_OF_THE_API
     return {code: status for code, status in found.items() if code not in NOT_OF_THE_API}
 

@@ -331,6 +331,7 @@ def test_a_publish_without_a_connection_number_is_rejected() -> None:
 
 
 def test_an_unsigned_hook_is_rejected_before_any_state_is_read() -> None:
+    """AVideo's CVE-2026-34731: whoever could reach its hooks could end any broadcast."""
     api = Api()
     with pytest.raises(HookRejected):
         answer_hook(SignedBody({}, recorded("publish")), api.broadcasts, api.slots, api.limits, Secrets(), api.clock)
