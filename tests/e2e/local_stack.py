@@ -11,10 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import msgspec
+
+from headwater_client import Headwater
 
 ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 90.0  # for anything to happen: generous, for it measures nothing
@@ -45,10 +49,12 @@ class Person:
     user_id: str
     access_token: str = field(repr=False)
 
+    @cached_property
+    def api(self) -> Headwater:
+        return Headwater(http=self.http, token=self.access_token)
+
     def call(self, method: str, path: str, body: Any = None, expect: int | None = None) -> Any:
-        answer = self.http.request(
-            method, "/v1" + path, json=body, headers={"Authorization": f"Bearer {self.access_token}"}
-        )
+        answer = self.api.connection.call(method, "/v1" + path, body)
         if expect is None:
             assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         else:
@@ -70,15 +76,14 @@ class Stream:
         return f"{self.rtmp_url}/{self.stream_key}"
 
     def get(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.owner.call("GET", f"/streams/{self.stream_id}")
+        found: dict[str, Any] = msgspec.to_builtins(self.owner.api.streams.get(self.stream_id))
         return found
 
     def broadcasts(self) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = self.owner.call("GET", f"/streams/{self.stream_id}/broadcasts")["items"]
-        return items
+        return [msgspec.to_builtins(item) for item in self.owner.api.streams.broadcasts(self.stream_id)]
 
     def stop(self) -> None:
-        self.owner.call("POST", f"/streams/{self.stream_id}/stop")
+        self.owner.api.streams.stop(self.stream_id)
 
     def wait_for_status(self, status: str, seconds: float = LIMIT_SECONDS) -> dict[str, Any]:
         return eventually(
@@ -115,19 +120,16 @@ class LocalStack:
     def register(self, name: str = "streamer") -> Person:
         self.people += 1
         username = f"{name}{self.people}_{os.getpid()}"
-        answer = self.http.post(
-            "/v1/auth/register",
-            json={"username": username, "email": f"{username}@example.com", "password": "correct-horse-battery-staple"},
+        tokens = Headwater(http=self.http).auth.register(
+            username, f"{username}@example.com", "correct-horse-battery-staple"
         )
-        assert answer.status_code == 201, answer.text
-        body = answer.json()
-        return Person(self.http, username, body["user"]["id"], body["access_token"])
+        return Person(self.http, username, tokens.user.id, tokens.access_token)
 
     def create_stream(self, owner: Person | None = None, **settings: Any) -> Stream:
         owner = owner or self.register()
-        stream = owner.call("POST", "/streams", {"title": "End to end", **settings})
-        ingest = owner.call("GET", f"/streams/{stream['id']}/ingest")
-        return Stream(owner, stream["id"], ingest["rtmp_url"], ingest["stream_key"])
+        stream = owner.api.streams.create(**{"title": "End to end", **settings})
+        ingest = owner.api.streams.ingest(stream.id)
+        return Stream(owner, stream.id, ingest.rtmp_url, ingest.stream_key)
 
 
 def endpoints_file(data: Path) -> Path:
