@@ -79,6 +79,13 @@ class TimelineItem(Model):
     body = UnicodeAttribute()
 
 
+def refusal_code(error: PynamoDBException) -> str | None:
+    """Why DynamoDB refused; None when it did not answer at all, where PynamoDB's own `cause_response_code` fails."""
+    answer = getattr(error.cause, "response", None) or {}
+    code: str | None = answer.get("Error", {}).get("Code")
+    return code
+
+
 M = TypeVar("M", bound=Model)
 
 

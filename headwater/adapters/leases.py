@@ -14,6 +14,7 @@ from headwater.adapters.dynamodb_tables import (
     TRANSACTION_CONFLICT,
     LeaseItem,
     lease_items,
+    refusal_code,
     unavailable_when_failing,
 )
 from headwater.domain import lease as rules
@@ -119,10 +120,10 @@ class Leases:
                 try:
                     item.update(actions=list(actions), condition=condition)
                 except UpdateError as error:
-                    if error.cause_response_code == CONDITION_FAILED:
+                    if refusal_code(error) == CONDITION_FAILED:
                         return False
                     # A segment is just being written on condition of this very lease: over in milliseconds.
-                    if error.cause_response_code != TRANSACTION_CONFLICT or attempt == _CONFLICT_ATTEMPTS - 1:
+                    if refusal_code(error) != TRANSACTION_CONFLICT or attempt == _CONFLICT_ATTEMPTS - 1:
                         raise
                     time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - no secret
                 else:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import msgspec
 from pynamodb.exceptions import DoesNotExist, PutError
 
-from headwater.adapters.dynamodb_tables import CONDITION_FAILED, OwnerItem, owner_items, unavailable_when_failing
+from headwater.adapters.dynamodb_tables import (
+    CONDITION_FAILED,
+    OwnerItem,
+    owner_items,
+    refusal_code,
+    unavailable_when_failing,
+)
 from headwater.domain.concurrent_broadcasts import Slots
 from headwater.domain.ids import StreamId, UserId
 
@@ -40,7 +46,7 @@ class OwnerSlots:
             try:
                 written.save(condition=OwnerItem.version == expected_version if expected_version else absent)
             except PutError as error:
-                if error.cause_response_code != CONDITION_FAILED:
+                if refusal_code(error) != CONDITION_FAILED:
                     raise
                 return False
         return True

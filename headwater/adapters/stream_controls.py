@@ -8,7 +8,13 @@ from collections.abc import Iterator
 import msgspec
 from pynamodb.exceptions import DeleteError, DoesNotExist, PutError
 
-from headwater.adapters.dynamodb_tables import CONDITION_FAILED, StreamItem, stream_items, unavailable_when_failing
+from headwater.adapters.dynamodb_tables import (
+    CONDITION_FAILED,
+    StreamItem,
+    refusal_code,
+    stream_items,
+    unavailable_when_failing,
+)
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.ids import StreamId
 
@@ -64,7 +70,7 @@ class StreamControls:
                 item = self._items(control.stream_id)
                 item.delete(condition=StreamItem.stream_id.does_not_exist() | (StreamItem.version == control.version))
             except DeleteError as error:
-                if error.cause_response_code != CONDITION_FAILED:
+                if refusal_code(error) != CONDITION_FAILED:
                     raise
                 return False
         return True
@@ -88,7 +94,7 @@ class StreamControls:
             try:
                 item.save(condition=condition)  # type: ignore[arg-type]
             except PutError as error:
-                if error.cause_response_code != CONDITION_FAILED:
+                if refusal_code(error) != CONDITION_FAILED:
                     raise
                 stored = self._items.get(control.stream_id, consistent_read=True)
                 return stored.write_token == write_token

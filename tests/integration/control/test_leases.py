@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from headwater.adapters.leases import Leases
 from headwater.adapters.timelines import Timelines
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId, new_id
 from headwater.domain.lease import Fence, LeaseState
-from headwater.errors import Conflict, LeaseLost
+from headwater.errors import Conflict, DependencyUnavailable, LeaseLost
 from headwater.media.timeline import Epoch, Segment, Track, TrackKind, TrackSegment
 from tests.aws import LEASE_TABLE, SEGMENT_TABLE, Account
 from tests.factories import NOW
@@ -37,6 +38,18 @@ def held_by(worker: WorkerId, leases: Leases) -> Fence:
 
 def test_a_lease_that_nobody_asked_for_is_free(account: Account) -> None:
     assert Leases(LEASE_TABLE).load(BROADCAST).state is LeaseState.FREE
+
+
+def test_a_database_that_does_not_answer_is_unavailable_and_no_refusal(account: Account) -> None:
+    leases = Leases(LEASE_TABLE)
+    fence = held_by(ALICE, leases)
+    away = ReadTimeoutError(endpoint_url="http://dynamodb")
+    with (
+        patch("moto.core.botocore_stubber.BotocoreStubber.__call__", side_effect=away),
+        pytest.raises(DependencyUnavailable),
+    ):
+        leases.beat(fence)
+    assert leases.beat(fence)
 
 
 def test_only_one_of_two_workers_of_a_generation_gets_the_lease(account: Account) -> None:
