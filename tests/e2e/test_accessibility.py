@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
-from tests.e2e.local_stack import ROOT, LocalStack, Stream
+from tests.e2e.local_stack import ROOT, LocalStack, Stream, eventually
 from tests.e2e.test_first_light import sign_in
 
 pytestmark = pytest.mark.xdist_group("accessibility")  # they share one broadcast
@@ -70,10 +70,10 @@ def test_the_keyboard_alone_mutes_pauses_and_chooses_a_quality(stack: LocalStack
     assert {"media-play-button", "media-mute-button", "select", "a"} <= reached
     page.locator("media-play-button").focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('video').paused")
+    eventually(lambda: page.evaluate("document.querySelector('video').paused"), "it pauses")
     page.locator("media-mute-button").focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("!document.querySelector('video').muted")
+    eventually(lambda: page.evaluate("!document.querySelector('video').muted"), "it is heard")
     assert video.evaluate("v => v.paused")
     page.get_by_label("Quality").focus()
     page.keyboard.press("ArrowDown")

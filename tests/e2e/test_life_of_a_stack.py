@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -66,6 +67,14 @@ def left_by(environment: Mapping[str, str]) -> dict[str, object]:
     return {what: which for what, which in found.items() if which}
 
 
+def nothing_is_left_by(environment: Mapping[str, str], when: str) -> None:
+    """A moment is allowed: what was killed with a process that was ours is waited for by init, not by us."""
+    deadline = time.monotonic() + 5
+    while found := left_by(environment):
+        assert time.monotonic() < deadline, f"{when}: {found}"
+        time.sleep(0.2)
+
+
 @pytest.mark.timeout(900)
 def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalStack, tmp_path: Path) -> None:
     data, temporary = tmp_path / "second", tmp_path / "temporary"
@@ -94,7 +103,7 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         assert "nginx" in said, said
         with encoder(ffmpeg_command(kept.publish_url, Picture(size="320x180"))):
             kept.wait_for_playlist(120)
-    assert left_by(environment) == {}, "after Ctrl-C, in the middle of a broadcast"
+    nothing_is_left_by(environment, "after Ctrl-C, in the middle of a broadcast")
 
     with pytest.raises(ProcessLookupError), running_stack(data, PORT_OFFSET, settings=settings) as second:
         assert second.http.get(f"/v1/streams/{kept.stream_id}").json()["title"] == "Kept"
@@ -107,7 +116,7 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
     with running_stack(data, PORT_OFFSET, settings=settings) as second:
         assert second.http.get(f"/v1/streams/{kept.stream_id}").json()["title"] == "Kept"
         assert not (scratch / "of the killed run").exists()
-    assert left_by(environment) == {}, "after TERM"
+    nothing_is_left_by(environment, "after TERM")
 
     starting = start_stack(environment, tmp_path / "starting.log")
     try:
@@ -115,7 +124,7 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
     finally:
         starting.terminate()
         starting.wait(timeout=30)
-    assert left_by(environment) == {}, "after TERM while it was starting"
+    nothing_is_left_by(environment, "after TERM while it was starting")
 
 
 def _alive(pid: int) -> bool:

@@ -17,9 +17,7 @@ from tests.e2e.test_first_light import sign_in
 from tests.fake_openid import fake_openid
 from tests.openid_provider import Client, openid_provider
 
-pytestmark = pytest.mark.xdist_group("sign-in providers")  # which have fixed ports
-
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.xdist_group("sign-in providers"), pytest.mark.timeout(300)]  # they have fixed ports
 PATIENCE_MS = 60_000  # of each step: functions that start on a busy machine take their time
 REFRESH_TOKEN = "localStorage.getItem('headwater.refresh_token')"
 

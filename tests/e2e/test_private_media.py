@@ -87,7 +87,7 @@ def test_a_preview_is_fetched_by_its_owner_alone_until_start_and_a_deleted_recor
         assert status(newest_segment(clip["playback"]["hls"], {})) == 200
         page.goto(f"{stack.web}/clips/{clip['id']}")
         playing = "() => { const video = document.querySelector('video'); return video && video.currentTime > 1; }"
-        page.wait_for_function(playing, timeout=60_000)
+        eventually(lambda: page.evaluate(playing), "the clip plays", 60)
         stream.stop()
     recording = stream.wait_for_recording()
     assert recording["status"] == "ready"

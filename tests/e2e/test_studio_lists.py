@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
-from tests.e2e.local_stack import LocalStack, Stream
+from tests.e2e.local_stack import LocalStack, Stream, eventually
 from tests.e2e.test_accessibility import AXE, LOOK_FOR
 from tests.e2e.test_first_light import sign_in
 
@@ -27,7 +27,7 @@ def axe_finds_nothing(page: Page) -> None:
 
 def clip_of_what_is_live(page: Page, stack: LocalStack, stream: Stream) -> None:
     page.goto(f"{stack.web}/watch/{stream.stream_id}")
-    page.wait_for_function(PLAYS)
+    eventually(lambda: page.evaluate(PLAYS), "it plays", 60)
     page.get_by_role("button", name="Clip the last 30 s").click()
     expect(page.get_by_label("Title of the clip")).to_be_focused()
     page.keyboard.type("As it happened")
@@ -38,7 +38,7 @@ def clip_of_what_is_live(page: Page, stack: LocalStack, stream: Stream) -> None:
 
 
 def clip_of_the_recording(page: Page) -> None:
-    page.wait_for_function(PLAYS)
+    eventually(lambda: page.evaluate(PLAYS), "it plays", 60)
     page.get_by_role("button", name="Clip from here").click()
     page.get_by_label("Title of the clip").fill("Seen again")
     page.get_by_label("Seconds, from").fill("2")
@@ -74,9 +74,8 @@ def test_a_streamer_clips_names_hides_and_deletes_a_recording_and_keeps_the_list
     row.get_by_role("button", name="Make private").click()
     expect(row.get_by_role("button", name="Make public")).to_be_visible()
     expect(row).to_contain_text("Private")
-    page.wait_for_function(
-        "document.querySelector('.recordings img').naturalWidth > 0"
-    )  # although it takes a signature
+    shown = "document.querySelector('.recordings img').naturalWidth > 0"
+    eventually(lambda: page.evaluate(shown), "its picture, although it takes a signature", 60)
     friend.call("GET", f"/broadcasts/{broadcast['id']}", expect=404)
 
     stream.owner.call("PATCH", f"/streams/{stream.stream_id}", {"privacy": "private"})
