@@ -35,7 +35,7 @@ PASSWORD_FIELDS = ("password", "current_password", "new_password")
 LEAST_PASSWORD = 12  # what is shorter may be part of anything
 # Addresses are for their owners, and for administrators.
 MAY_SHOW_OWN = re.compile(rf"{SIGNING_IN}|(GET|PATCH) /v1/me|PUT /v1/me/username")
-MAY_SHOW_ANY = re.compile(r"\w+ /v1/admin/.*")
+MAY_SHOW_ANY = re.compile(r"\w+ /v1/admin/.*|(GET|POST) /v1/me/identities")  # one's identities bear their addresses
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 

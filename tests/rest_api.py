@@ -43,6 +43,7 @@ from tests.aws import (
     queue_record,
     received,
 )
+from tests.canaries import watched
 from tests.factories import done, publish, session_ref
 
 CDN = "https://cdn.example.org"
@@ -198,7 +199,9 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
         _forget_wiring()
         api = RestApi(ApiClient(api_handler.handler), _services(), account.news_queue)
         try:
-            yield api
+            with watched(api_handler.handler) as handler:
+                api.anonymous = ApiClient(handler)
+                yield api
         finally:
             api.services.database.close()
             forget_mail()

@@ -1,0 +1,184 @@
+"""The API is what its OpenAPI document says, for everybody: whatever the document allows, or forbids, is sent to it.
+
+With `HEADWATER_SOAK=1`, thirty times as much of it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case as Described
+from schemathesis import GenerationMode, Response
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    ensure_resource_availability,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+    use_after_free,
+)
+from schemathesis.specs.openapi.schemas import OpenApiSchema
+
+from headwater.domain.personal_tokens import Scope
+from tests.api_gateway import http_event
+from tests.api_world import World
+from tests.rest_api import RestApi
+
+Case = Described[Any]
+CALLERS = ("anonymous", "viewer", "owner", "moderator", "admin", "bot")
+SOAK = 30 if os.environ.get("HEADWATER_SOAK") == "1" else 1
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+]
+LASTING_CHECKS = [*CHECKS, use_after_free, ensure_resource_availability]
+# After these, somebody or something of the world is gone, and most of what follows would only be refused.
+ENDING = frozenset({"logout", "suspend", "delete_me", "stop"})
+
+
+def repeatable(examples: int, **more: Any) -> settings:
+    """The same requests in every run: what is found by chance belongs into a soak, not between somebody and their merge."""
+    quiet = list(HealthCheck)
+    return settings(
+        max_examples=examples * SOAK, derandomize=True, database=None, suppress_health_check=quiet,
+        report_multiple_bugs=False, phases=[Phase.explicit, Phase.generate], **more,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def schema(deployed: RestApi) -> OpenApiSchema:
+    found = schemathesis.openapi.from_dict(deployed.anonymous.get("/v1/openapi.json").json)
+    found.config.generation.update(with_security_parameters=False)
+    return found
+
+
+def answer_to(api: RestApi, case: Case, token: str | None) -> Response:
+    """By way of the event that API Gateway makes of a request, and the handler."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = requests.Request(**case.as_transport_kwargs("https://api.example.org", headers=headers)).prepare()
+    url = urlsplit(str(request.url))
+    body: Any = request.body.encode() if isinstance(request.body, str) else request.body
+    sent = {name.lower(): str(value) for name, value in request.headers.items()}
+    event = http_event(str(request.method), url.path, url.query, sent, body, "203.0.113.7")
+    answer = api.anonymous.handler(event, None)
+    assert answer["isBase64Encoded"] is False
+    received = {name: [value] for name, value in answer["headers"].items()}
+    return Response(answer["statusCode"], received, answer["body"].encode(), request, elapsed=0.0, verify=True)
+
+
+def operation_id(case: Case) -> str:
+    return str(case.operation.definition.raw["operationId"])
+
+
+@dataclass
+class LastingWorld:
+    """Made anew whenever a call has taken something out of it."""
+
+    api: RestApi
+    made: World | None = None
+    bots_token: str = ""
+
+    @property
+    def world(self) -> World:
+        if self.made is None:
+            self.made = World.of(self.api, "public")
+            self.bots_token = bots_token(self.made.people["owner"].api)
+        return self.made
+
+    def token_of(self, caller: str) -> str | None:
+        people = self.world.people
+        if caller in ("anonymous", "bot"):
+            return self.bots_token if caller == "bot" else None
+        return people["other" if caller == "viewer" else caller].api.token
+
+    def names(self, path: str) -> dict[str, str]:
+        names = self.world.names
+        return {**names, "session_id": names["sign_in_id"]} if path.startswith("/v1/auth/sessions") else names
+
+    def answer_to(self, case: Case, caller: str) -> Response:
+        answer = answer_to(self.api, case, self.token_of(caller))
+        if answer.status_code < 300 and (case.method == "DELETE" or operation_id(case) in ENDING):
+            self.made = None
+        return answer
+
+
+def bots_token(owner: Any) -> str:
+    return str(owner.post("/v1/me/tokens", {"name": "A bot", "scopes": list(Scope)}).json["token"])
+
+
+@pytest.fixture(scope="module")
+def lasting(deployed: RestApi) -> LastingWorld:
+    return LastingWorld(deployed)
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_every_operation_answers_as_it_is_described(lasting: LastingWorld, schema: OpenApiSchema, caller: str) -> None:
+    wrong: list[str] = []
+    answered: set[int] = set()
+    for each in schema.get_all_operations():
+        assert isinstance(each, Ok)
+        try:
+            attempt(lasting, each.ok(), caller, answered)
+        except FailureGroup as failures:
+            wrong.append(f"{each.ok().label}: {failures.exceptions}")
+    assert not wrong, "\n".join(wrong)
+    assert (200 in answered) and (caller == "anonymous" or {201, 204} <= answered), "this tried nothing"
+
+
+def attempt(lasting: LastingWorld, operation: Any, caller: str, answered: set[int]) -> None:
+    places = [parameter.name for parameter in operation.path_parameters]
+    any_case = operation.as_strategy(GenerationMode.POSITIVE) | operation.as_strategy(GenerationMode.NEGATIVE)
+
+    @repeatable(3)
+    @given(case=any_case, of_the_world=st.integers(0, 3))
+    def run(case: Case, of_the_world: int) -> None:
+        if of_the_world:  # three times in four, it is about something that is there
+            names = lasting.names(case.operation.path)
+            case.path_parameters.update({place: names[place] for place in places})
+        answer = lasting.answer_to(case, caller)
+        answered.add(answer.status_code)
+        case.validate_response(answer, checks=CHECKS)
+
+    run()
+
+
+@pytest.mark.parametrize("caller", ["streamer", "bot"])
+def test_what_one_answer_names_the_next_call_finds(deployed: RestApi, schema: OpenApiSchema, caller: str) -> None:
+    """Stateful: what one answer names is looked at, changed, deleted and looked at again, by links between operations."""
+    answered: set[str] = set()
+
+    def begin(machine: Any) -> None:
+        person = deployed.newcomer()
+        machine.token = bots_token(person.api) if caller == "bot" else person.api.token
+
+    def call(machine: Any, case: Case, **_: Any) -> Response:
+        if isinstance(case.body, dict):
+            case.body.pop("scheduled_start", None)  # a date by chance is seldom one of the coming year's
+        answer = answer_to(deployed, case, machine.token)
+        if answer.status_code < 300:
+            answered.add(operation_id(case))
+        return answer
+
+    def validate(machine: Any, answer: Response, case: Case, **_: Any) -> None:
+        case.validate_response(answer, checks=LASTING_CHECKS, recorder=machine.recorder)
+
+    methods = {"setup": begin, "call": call, "validate_response": validate}
+    linked = schema.include(path_regex="^/v1/(streams|broadcasts|clips)")
+    linked.config.generation.update(modes=[GenerationMode.POSITIVE])
+    machine: Any = type("Session", (linked.as_state_machine(),), methods)
+    machine.run(settings=repeatable(8, stateful_step_count=30))
+    assert {"create", "stream"} <= answered and len(answered) >= 6, "this tried nothing"
