@@ -57,7 +57,11 @@ class Canaries:
         if not isinstance(body, dict):
             return {}
         sent = (body.get(name) for name in PASSWORD_FIELDS)
-        self.passwords.update(each for each in sent if isinstance(each, str) and len(each) >= LEAST_PASSWORD)
+        self.passwords.update(
+            each
+            for each in sent
+            if isinstance(each, str) and len(each) >= LEAST_PASSWORD and not _ADDRESS.fullmatch(each)  # a weak one
+        )
         return body
 
     def look_at_answer(self, call: str, answer: Mapping[str, Any], request: Mapping[str, Any]) -> None:

@@ -18,7 +18,8 @@ KEY = derive_stream_key(b"x" * 32, StreamId(new_id()), 1)
 
 @pytest.fixture(autouse=True)
 def fresh_logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test_observability")
+    # A name of its own, for the handler of a logger that was made before writes to where stdout led then.
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"test_observability_{new_id()}")
     for made in (logger, metrics):
         made.cache_clear()
     yield
