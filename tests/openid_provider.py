@@ -47,13 +47,16 @@ def openid_provider(clients: Sequence[Client], port: int | None = None, host: st
         env={**os.environ, "OPENID_PROVIDER": json.dumps(configuration), "NODE_NO_WARNINGS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     with process:
         try:
             assert process.stdout is not None
-            assert any(line.strip() == "ready" for line in iter(process.stdout.readline, "")), "it did not start"
+            said: list[str] = []
+            while "ready\n" not in said:
+                said.append(process.stdout.readline())
+                assert said[-1], f"it did not start: {''.join(said)}"
             yield issuer
         finally:
             process.terminate()

@@ -105,14 +105,14 @@ class NoEmulator(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("what", ["nothing", "a web server"])
-def test_an_endpoint_that_is_away_or_is_no_emulator_is_named(what: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("what", "offset"), [("nothing", PORT_OFFSET + 200), ("a web server", PORT_OFFSET + 400)])
+def test_an_endpoint_that_is_away_or_is_no_emulator_is_named(what: str, offset: int, tmp_path: Path) -> None:
     with HTTPServer(("127.0.0.1", 0), NoEmulator) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         port = server.server_port if what == "a web server" else free_port()
         ended = subprocess.run(
             [sys.executable, "-m", "localrun", "up"],
-            env=stack_environment(tmp_path / "data", PORT_OFFSET)
+            env=stack_environment(tmp_path / "data", offset)
             | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", **CHOSEN},
             capture_output=True,
             text=True,
