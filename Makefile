@@ -56,7 +56,7 @@ check: $(DONE)/python ## format, lint, types, layers, security: the fast, static
 	@echo "check: everything is fine"
 
 # More processes than cores: most tests wait for media to pass in real time, and for servers to come and go.
-PYTEST := .venv/bin/pytest -q --dist loadgroup --no-loadscope-reorder
+PYTEST := .venv/bin/pytest -q --dist loadscope --no-loadscope-reorder
 
 test: setup-tests ## every test: the quick tiers, then end to end on one stack
 	@failed=; \

@@ -6,6 +6,8 @@ import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # What takes seconds a test, most of them spent waiting: handed out first and test by test, so that no process is left
 # with a queue of them while the others are done. All else goes by file, whose fixtures are then made once.
@@ -15,6 +17,12 @@ LONG = (
     "tests/integration/ingest/",
     "tests/integration/worker/",
     "tests/unit/test_broadcast_machine.py",
+)
+# Long, but by file nevertheless: their tests share a broadcast, a port or a second stack.
+TOGETHER = (
+    "tests/e2e/test_accessibility.py",
+    "tests/e2e/test_another_endpoint.py",
+    "tests/e2e/test_oauth.py",
 )
 LONGEST = (
     "tests/e2e/test_another_endpoint.py",
@@ -32,11 +40,23 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups, after the order was made random
+class ByFileOrTest(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Hands out whole files, and long tests one by one (xdist's own groups are lost with pytest 9: they live in an
+    attribute that it no longer reads).
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        by_test = nodeid.startswith(LONG) and not nodeid.startswith(TOGETHER)
+        return nodeid if by_test else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFileOrTest:
+    return ByFileOrTest(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # after the order was made random
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if not item.nodeid.startswith(LONG):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(key=_place)
 
 

@@ -46,6 +46,11 @@ export function PeopleList({ path, about, nobody }) {
   return html`
     <p class="about">${about}</p>
     ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+    <form class="beside" onSubmit=${add}>
+      <${Field} label="Username" name="username" id=${field} required maxlength="64" autocomplete="off" autocapitalize="none" spellcheck="false" error=${wrong} />
+      <button>Add</button>
+    </form>
+    <p class="about" role="status">${said}</p>
     <ul class="rows" aria-busy=${people === null && !problem}>
       ${(people ?? []).map(
         (person) => html`
@@ -58,10 +63,5 @@ export function PeopleList({ path, about, nobody }) {
       )}
     </ul>
     ${people?.length === 0 && html`<p class="empty">${nobody}</p>`}
-    <form class="beside" onSubmit=${add}>
-      <${Field} label="Username" name="username" id=${field} required maxlength="64" autocomplete="off" autocapitalize="none" spellcheck="false" error=${wrong} />
-      <button>Add</button>
-    </form>
-    <p class="about" role="status">${said}</p>
   `;
 }

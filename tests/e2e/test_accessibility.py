@@ -12,8 +12,6 @@ from tests.e2e.encoders import Picture, encoder, ffmpeg_command
 from tests.e2e.local_stack import ROOT, LocalStack, Stream, eventually
 from tests.e2e.test_first_light import sign_in
 
-pytestmark = pytest.mark.xdist_group("accessibility")  # they share one broadcast
-
 AXE = ROOT / "node_modules/axe-core/axe.min.js"
 LOOK_FOR = """async () => {
   const found = await axe.run(document, { resultTypes: ['violations'] });

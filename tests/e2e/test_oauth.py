@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from tests.e2e.test_first_light import sign_in
 from tests.fake_openid import fake_openid
 from tests.openid_provider import Client, openid_provider
 
-pytestmark = [pytest.mark.xdist_group("sign-in providers"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 PATIENCE_MS = 60_000  # of each step: functions that start on a busy machine take their time
 REFRESH_TOKEN = "localStorage.getItem('headwater.refresh_token')"
 
@@ -32,12 +31,6 @@ def offset_of(stack: LocalStack) -> int:
 @pytest.fixture(scope="module")
 def provider(stack: LocalStack) -> Iterator[str]:
     client = Client(CLIENT_ID, f"{stack.api}/v1/auth/oauth/acme/callback", CLIENT_SECRET)
-    with (stack.data / "provider.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # the stack knows it by one port: processes of tests take turns
-        yield from _provider(client, stack)
-
-
-def _provider(client: Client, stack: LocalStack) -> Iterator[str]:
     with openid_provider([client], HONEST_PORT + offset_of(stack), HONEST_HOST) as issuer:
         yield issuer
 

@@ -81,6 +81,7 @@ def test_a_streamer_clips_names_hides_and_deletes_a_recording_and_keeps_the_list
 
     stream.owner.call("PATCH", f"/streams/{stream.stream_id}", {"privacy": "private"})
     viewers = fold(page, "Viewers")
+    expect(viewers).to_contain_text("Only you, for now.")
     for name, answer in (("nobody-at-all", "Nobody is called"), (friend.username, "is on the list")):
         viewers.get_by_label("Username").fill(name)
         viewers.get_by_role("button", name="Add").click()
