@@ -23,14 +23,13 @@ from functions.api.routes import (
     clips,
     credentials,
     following,
-    moderators,
+    listed_people,
     oauth,
     playback,
     service,
     streams,
     tokens,
     users,
-    viewers,
 )
 from functions.api.wiring import Services
 
@@ -76,8 +75,7 @@ def create_app(services: Services) -> FastAPI:
         avatars,
         account_data,
         streams,
-        moderators,
-        viewers,
+        listed_people,
         categories,
         broadcasts,
         clips,

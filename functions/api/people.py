@@ -1,4 +1,4 @@
-"""Stage 7 · what requests and answers about people carry: administration, moderators, follows, tokens, avatars, exports."""
+"""Stage 7 · what requests and answers about people carry: administration, lists, follows, tokens, avatars, exports."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ class AuditEntryOut(BaseModel):
     created_at: datetime
 
 
-class ModeratorOut(BaseModel):
+class ListedPersonOut(BaseModel):
+    """Somebody on a stream's list of moderators or of viewers."""
+
     id: str
     username: str
     avatar_url: str | None

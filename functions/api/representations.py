@@ -192,13 +192,6 @@ class HeartbeatOut(BaseModel):
     access: SignedAccessOut | None
 
 
-class AllowedViewerOut(BaseModel):
-    id: str
-    username: str
-    avatar_url: str | None
-    since: datetime
-
-
 class TicketOut(BaseModel):
     ticket: str
     expires_in: int

@@ -29,6 +29,7 @@ from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.clip_list import ClipList
 from headwater.adapters.follows import Follows
 from headwater.adapters.identities import Identities
+from headwater.adapters.listed_people import ListedPeople
 from headwater.adapters.mail_links import MailLinks
 from headwater.adapters.media_signer import MediaSigner
 from headwater.adapters.oauth_flows import OauthFlows
@@ -42,8 +43,7 @@ from headwater.adapters.sign_in_sessions import SignInSessions
 from headwater.adapters.signing_key_ring import decode_keys
 from headwater.adapters.stream_catalogue import StreamCatalogue
 from headwater.adapters.stream_lists import StreamLists
-from headwater.adapters.stream_moderators import StreamModerators
-from headwater.adapters.stream_viewers import StreamViewers
+from headwater.adapters.tables import stream_moderators, stream_viewers
 from headwater.broadcasts import Broadcasts
 from headwater.domain.sign_in_providers import SignInProvider
 from headwater.domain.signing_keys import SigningKey
@@ -112,8 +112,12 @@ class UnitOfWork:
         return AuditLog(self._connection)
 
     @property
-    def moderators(self) -> StreamModerators:
-        return StreamModerators(self._connection)
+    def moderators(self) -> ListedPeople:
+        return ListedPeople(self._connection, stream_moderators)
+
+    @property
+    def viewers(self) -> ListedPeople:
+        return ListedPeople(self._connection, stream_viewers)
 
     @property
     def mail_links(self) -> MailLinks:
@@ -138,10 +142,6 @@ class UnitOfWork:
     @property
     def clips(self) -> ClipList:
         return ClipList(self._connection)
-
-    @property
-    def viewers(self) -> StreamViewers:
-        return StreamViewers(self._connection)
 
     @property
     def chat(self) -> ChatHistory:

@@ -9,6 +9,7 @@ from headwater.domain.broadcast_events import Decline, DeleteRecording, NameView
 from headwater.domain.ids import BroadcastId
 
 # What is listed in the item of a stream makes each of its writes dearer: it must stay far below DynamoDB's 400 KB.
+MODERATORS_LIMIT = 50
 VIEWERS_LIMIT = 250
 WITHHELD_LIMIT = 500
 REMOVED_KEPT = 100

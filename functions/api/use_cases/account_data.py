@@ -8,10 +8,11 @@ erase one that was not closed is void.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
+from functions.api.use_cases.audit_log import AuditLog
 from functions.api.use_cases.streams import HotState, StreamStore, delete_stream
 from headwater.adapters.access_tokens import Identity
 from headwater.adapters.account_exports import AccountExport
@@ -47,17 +48,6 @@ class Admins(Protocol):
 
 class SessionStore(Protocol):
     def end_all(self, user_id: UserId, reason: str, now: datetime) -> Sequence[str]: ...
-
-
-class AuditLog(Protocol):
-    def write(
-        self,
-        actor_id: str,
-        action: Action,
-        subject: Subject,
-        reason: str | None = None,
-        details: Mapping[str, Any] | None = None,
-    ) -> None: ...
 
 
 class Work(Protocol):

@@ -7,11 +7,12 @@ every step may be taken twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
+from functions.api.use_cases.audit_log import AuditLog
 from headwater.adapters.administered_users import AdministeredUser
 from headwater.domain.accounts import Role
 from headwater.domain.audit import OPERATOR, THE_SITE, Action, AuditEntry, Subject, SubjectKind
@@ -39,15 +40,7 @@ class SessionStore(Protocol):
     def end_all(self, user_id: UserId, reason: str, now: datetime) -> Sequence[str]: ...
 
 
-class AuditLog(Protocol):
-    def write(
-        self,
-        actor_id: str,
-        action: Action,
-        subject: Subject,
-        reason: str | None = None,
-        details: Mapping[str, Any] | None = None,
-    ) -> None: ...
+class ReadableAuditLog(AuditLog, Protocol):
     def page(
         self, *, actor_id: str | None, subject_id: str | None, action: Action | None, before: str | None, limit: int
     ) -> Sequence[AuditEntry]: ...
@@ -59,7 +52,7 @@ class Work(Protocol):
     @property
     def sessions(self) -> SessionStore: ...
     @property
-    def audit(self) -> AuditLog: ...
+    def audit(self) -> ReadableAuditLog: ...
     def commit(self) -> None: ...
 
 

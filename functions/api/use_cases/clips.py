@@ -49,7 +49,7 @@ class ClipStore(Protocol):
 
 
 class ModeratorStore(Protocol):
-    def moderates(self, stream_id: StreamId, user_id: UserId) -> bool: ...
+    def has(self, stream_id: StreamId, user_id: UserId) -> bool: ...
 
 
 class Work(Protocol):
@@ -127,7 +127,7 @@ def delete_clip(work: Work, objects: Objects, clip_id: ClipId, user: UserId, rol
         clip.maker_id == user
         or stream.is_owned_by(user)
         or not _SITE_MODERATORS.isdisjoint(roles)
-        or work.moderators.moderates(clip.stream_id, user)
+        or work.moderators.has(clip.stream_id, user)
     )
     if not may:
         raise Forbidden("Only who made the clip, the stream's owner and its moderators may delete it.")

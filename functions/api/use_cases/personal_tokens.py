@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
+from functions.api.use_cases.audit_log import AuditLog
 from headwater.adapters.access_tokens import Identity
 from headwater.adapters.personal_tokens import ShownPersonalToken
 from headwater.domain.audit import Action, Subject, SubjectKind
@@ -31,17 +32,6 @@ class TokenStore(Protocol):
     def remove(self, user_id: UserId, token_id: str) -> bool: ...
     def show(self, token: str, now: datetime) -> ShownPersonalToken | None: ...
     def note_use(self, token_id: str, now: datetime) -> None: ...
-
-
-class AuditLog(Protocol):
-    def write(
-        self,
-        actor_id: str,
-        action: Action,
-        subject: Subject,
-        reason: str | None = None,
-        details: Mapping[str, Any] | None = None,
-    ) -> None: ...
 
 
 class Work(Protocol):

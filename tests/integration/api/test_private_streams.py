@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
 
-from functions.api.use_cases import viewers as viewers_use_case
+from functions.api.use_cases.listed_people import VIEWERS
 from functions.playback_keys.handler import handler as playback_keys_handler
 from headwater.domain.broadcast import StreamEventName
 from headwater.domain.broadcast_events import Start, Stop
@@ -149,7 +150,7 @@ def test_bad_names_and_full_lists_are_refused(api: RestApi, monkeypatch: pytest.
         assert owner.api.put(f"{viewers(stream)}/{name}").status == 404
         assert owner.api.delete(f"{viewers(stream)}/{name}").status == 404
     assert owner.api.put(viewers(stream, owner)).code == "conflict"
-    monkeypatch.setattr(viewers_use_case, "VIEWERS_LIMIT", 1)
+    monkeypatch.setattr("functions.api.routes.listed_people.VIEWERS", replace(VIEWERS, limit=1))
     assert [owner.api.put(viewers(stream, who)).status for who in (friend, friend)] == [204, 204]
     assert owner.api.put(viewers(stream, another)).code == "limit_reached"
 
