@@ -15,7 +15,8 @@ from typing import Protocol
 
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.broadcast_events import Event
-from headwater.domain.broadcast_rules import Decision, decide
+from headwater.domain.broadcast_rules import decide
+from headwater.domain.decision import Decision
 from headwater.domain.ids import StreamId
 from headwater.errors import Conflict, DependencyUnavailable, NotFound, StateContended
 from headwater.observability import count, logger

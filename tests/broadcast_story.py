@@ -14,10 +14,8 @@ from headwater.domain.broadcast_events import (
     MediaSeen,
     Tick,
 )
-from headwater.domain.broadcast_rules import (
-    Outcome,
-    decide,
-)
+from headwater.domain.broadcast_rules import decide
+from headwater.domain.decision import Outcome
 from tests.factories import NOW, publish, session_ref, stream_control
 
 ENCODER, OTHER = session_ref("1"), session_ref("2", NOW + 1)

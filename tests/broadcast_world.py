@@ -38,10 +38,11 @@ from headwater.domain.broadcast_events import (
     Update,
     Withhold,
 )
-from headwater.domain.broadcast_rules import IDLE_LIMIT_MS, Decision, Outcome
+from headwater.domain.decision import Decision, Outcome
 from headwater.domain.ids import BroadcastId, StreamId, UserId, WorkerId
 from headwater.domain.lease import Fence
 from headwater.domain.media_access import Audience, audience_of
+from headwater.domain.publish_rules import IDLE_LIMIT_MS
 from headwater.errors import DependencyUnavailable
 from tests.fakes import (
     MemoryLeases,

@@ -26,7 +26,7 @@ from headwater.broadcasts import Broadcasts
 from headwater.contracts import EVENT_SOURCE, STREAM_EVENT_SOURCE, StreamChanged
 from headwater.domain.accounts import Role
 from headwater.domain.broadcast_events import Event, Finalised, MediaSeen
-from headwater.domain.broadcast_rules import Decision
+from headwater.domain.decision import Decision
 from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.domain.sign_in import Device
 from tests.account_mail import WEB, forget_mail, mail_environment

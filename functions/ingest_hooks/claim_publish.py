@@ -10,8 +10,8 @@ from functions.ingest_hooks.ingest_event import IngestEvent, PublishAccepted
 from functions.ingest_hooks.keyed_stream import find_keyed_stream
 from headwater.domain.broadcast import SessionRef, StreamControl
 from headwater.domain.broadcast_events import Decline, Event, Publish
-from headwater.domain.broadcast_rules import Decision, Outcome
 from headwater.domain.concurrent_broadcasts import Slots, take_slot
+from headwater.domain.decision import Decision, Outcome
 from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.errors import AlreadyPublishing, PublishRefused, StateContended, TooManyBroadcasts
 

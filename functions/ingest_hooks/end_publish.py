@@ -7,7 +7,7 @@ from typing import Protocol
 
 from functions.ingest_hooks.ingest_event import IngestEvent
 from headwater.domain.broadcast_events import Done, Event
-from headwater.domain.broadcast_rules import Decision
+from headwater.domain.decision import Decision
 from headwater.domain.ids import StreamId
 from headwater.domain.stream_key import stream_id_of_key
 from headwater.errors import NotFound

@@ -6,7 +6,7 @@ from functions.ingest_hooks.claim_publish import Streams
 from functions.ingest_hooks.ingest_event import IngestEvent, Verdict
 from functions.ingest_hooks.keyed_stream import find_keyed_stream
 from headwater.domain.broadcast_events import Update
-from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.decision import Outcome
 from headwater.errors import NotFound
 
 

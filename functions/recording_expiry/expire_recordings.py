@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from headwater.domain.broadcast_events import DeleteRecording, Event
-from headwater.domain.broadcast_rules import Decision, Outcome
+from headwater.domain.decision import Decision, Outcome
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.errors import Conflict, NotFound
 from headwater.observability import count

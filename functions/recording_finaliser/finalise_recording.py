@@ -14,7 +14,7 @@ from typing import Protocol
 from headwater.contracts import FinaliseRecording
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.broadcast_events import Event, Finalised
-from headwater.domain.broadcast_rules import Decision
+from headwater.domain.decision import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.domain.lease import Lease
 from headwater.domain.stream_rules import WITHHELD_LIMIT

@@ -15,7 +15,7 @@ from functions.transcode_dispatch.wire import Look
 from headwater.contracts import BroadcastPulse, FinaliseRecording, Message, TranscodeJob
 from headwater.domain.broadcast import Broadcast, EndReason
 from headwater.domain.broadcast_events import Event, SourceRefused, Tick
-from headwater.domain.broadcast_rules import Decision
+from headwater.domain.decision import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.domain.lease import Lease, LeaseState, is_suspect, judge
 from headwater.errors import DependencyUnavailable, NotFound, StateContended

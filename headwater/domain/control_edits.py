@@ -1,4 +1,4 @@
-"""Stages 2–4 · the edits of a stream's control that every rule of `broadcast_rules` is made of. Pure, and without judgement."""
+"""Stages 2–4 · the edits of a stream's control that every rule is made of. Pure, and without judgement."""
 
 from __future__ import annotations
 

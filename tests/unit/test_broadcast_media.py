@@ -8,15 +8,13 @@ from headwater.domain.broadcast import (
     BroadcastState,
     EndReason,
 )
+from headwater.domain.broadcast_ending import MEDIA_LIMIT_MS
 from headwater.domain.broadcast_events import (
     Publish,
     SourceRefused,
     Stop,
 )
-from headwater.domain.broadcast_rules import (
-    MEDIA_LIMIT_MS,
-    Outcome,
-)
+from headwater.domain.decision import Outcome
 from headwater.domain.publish_pauses import FAILED_AT_ONCE_MS, REFUSED_PAUSE_MS
 from tests.broadcast_story import ENCODER, OTHER, Story, live, with_window
 from tests.factories import NOW, done, publish, session_ref, update

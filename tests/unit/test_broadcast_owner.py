@@ -24,12 +24,10 @@ from headwater.domain.broadcast_events import (
     Suspend,
     Unsuspend,
 )
-from headwater.domain.broadcast_rules import (
-    DURATION_LIMIT_MS,
-    Outcome,
-)
+from headwater.domain.decision import Outcome
 from headwater.domain.ids import UserId
 from headwater.domain.publish_pauses import STOPPED_PAUSE_MS
+from headwater.domain.publish_rules import DURATION_LIMIT_MS
 from tests.broadcast_story import ENCODER, OTHER, Story, live
 from tests.factories import NOW, done, publish, session_ref, stream_control, update
 

@@ -15,11 +15,8 @@ from headwater.domain.broadcast_events import (
     Finalised,
     Stop,
 )
-from headwater.domain.broadcast_rules import (
-    IDLE_LIMIT_MS,
-    UNFINISHED_LIMIT,
-    Outcome,
-)
+from headwater.domain.decision import Outcome
+from headwater.domain.publish_rules import IDLE_LIMIT_MS, UNFINISHED_LIMIT
 from tests.broadcast_story import ENCODER, OTHER, Story, live, with_window
 from tests.factories import NOW, done, publish, session_ref, update
 

@@ -21,12 +21,9 @@ from headwater.domain.broadcast_events import (
     Stop,
     Tick,
 )
-from headwater.domain.broadcast_rules import (
-    FINALISE_LIMIT_MS,
-    PULSE_INTERVAL_MS,
-    Outcome,
-)
+from headwater.domain.broadcast_rules import FINALISE_LIMIT_MS, PULSE_INTERVAL_MS
 from headwater.domain.control_edits import NEWS_LIMIT
+from headwater.domain.decision import Outcome
 from tests.broadcast_story import ENCODER, OTHER, Story, live, with_window
 from tests.factories import NOW, done, publish, session_ref, update
 

@@ -10,7 +10,7 @@ from headwater import broadcasts as module
 from headwater.broadcasts import ATTEMPTS, Broadcasts
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.broadcast_events import RotateKey, Start
-from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.decision import Outcome
 from headwater.errors import Conflict, NotFound, StateContended
 from tests.factories import NOW, publish, session_ref, stream_control, update
 from tests.fakes import FakeClock, MemoryControls, MemoryOutbox, memory_broadcasts

@@ -22,7 +22,7 @@ from ffmpeg_worker.tag_buffer import ResumePoint
 from headwater.contracts import TranscodeJob
 from headwater.domain.broadcast import Broadcast, EndReason, PublishSession, StreamControl
 from headwater.domain.broadcast_events import Event, MediaSeen, SourceRefused
-from headwater.domain.broadcast_rules import Decision
+from headwater.domain.decision import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.errors import (
     DependencyUnavailable,

@@ -17,7 +17,7 @@ from headwater.adapters.administered_users import AdministeredUser
 from headwater.domain.accounts import Role
 from headwater.domain.audit import OPERATOR, THE_SITE, Action, AuditEntry, Subject, SubjectKind
 from headwater.domain.broadcast_events import Event, Suspend, Unsuspend
-from headwater.domain.broadcast_rules import Decision
+from headwater.domain.decision import Decision
 from headwater.domain.ids import StreamId, UserId
 from headwater.errors import Conflict, LastAdmin, NotFound
 

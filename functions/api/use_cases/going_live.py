@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functions.api.use_cases.streams import HotState, StreamStore, as_of, owned_stream
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.broadcast_events import Event, RotateKey, Start, Stop
-from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.decision import Outcome
 from headwater.domain.ids import StreamId, UserId
 from headwater.domain.stream_key import derive_stream_key
 from headwater.domain.streams import IngestHealth, Stream, ingest_health

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from functions.api.use_cases.streams import HotState, StreamStore, owned_stream
 from headwater.domain.broadcast_events import DeleteRecording, Withhold
-from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.decision import Outcome
 from headwater.domain.ids import BroadcastId, UserId
 from headwater.domain.streams import BroadcastStatus, PastBroadcast
 from headwater.errors import Conflict, LimitReached, NotFound

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from headwater.domain.accounts import Role
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.broadcast_events import Configure, Delete, Event
-from headwater.domain.broadcast_rules import Decision
+from headwater.domain.decision import Decision
 from headwater.domain.ids import StreamId, UserId, new_id
 from headwater.domain.streams import OnAir, Stream, StreamProfile
 from headwater.errors import DependencyUnavailable, Forbidden, LimitReached, NotFound, Unauthenticated

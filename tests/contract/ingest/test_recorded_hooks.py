@@ -19,10 +19,10 @@ from functions.ingest_hooks.wire import SignedBody, read_request
 from headwater.broadcasts import Broadcasts
 from headwater.domain.broadcast import BroadcastState, StreamControl
 from headwater.domain.broadcast_events import Delete, RotateKey, Stop
-from headwater.domain.broadcast_rules import IDLE_LIMIT_MS
 from headwater.domain.concurrent_broadcasts import Slots
 from headwater.domain.ids import UserId
 from headwater.domain.publish_pauses import STOPPED_PAUSE_MS
+from headwater.domain.publish_rules import IDLE_LIMIT_MS
 from headwater.errors import AlreadyPublishing, HookRejected, PublishRefused, TooManyBroadcasts
 from headwater.hook_signature import HookOrigin, sign
 from tests.events.record_hooks import KEY, SECRET, STREAM_ID, VICTIM_ID

@@ -13,8 +13,8 @@ from headwater.adapters.connection_posts import signed_posts
 from headwater.adapters.signed_in_sockets import SignedInSockets
 from headwater.domain.accounts import Role
 from headwater.domain.broadcast import EndReason
-from headwater.domain.broadcast_rules import Outcome
 from headwater.domain.chat import Chatter
+from headwater.domain.decision import Outcome
 from headwater.domain.ids import ConnectionId, StreamId, UserId
 from headwater.errors import DependencyUnavailable
 from tests.connections_endpoint import connections_endpoint

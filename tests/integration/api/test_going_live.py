@@ -9,7 +9,7 @@ import pytest
 from headwater.broadcasts import Broadcasts, unix_ms
 from headwater.domain.broadcast import EndReason
 from headwater.domain.broadcast_events import Done, MediaSeen, SourceRefused, Update
-from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.decision import Outcome
 from headwater.domain.ids import StreamId
 from headwater.domain.publish_pauses import STOPPED_PAUSE_MS
 from headwater.domain.stream_key import stream_key_matches

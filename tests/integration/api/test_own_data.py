@@ -22,7 +22,7 @@ from headwater.adapters.chat_archive import ChatArchive
 from headwater.adapters.tables import chat_messages, sessions, users
 from headwater.contracts import ChatMessageArchived
 from headwater.domain.accounts import Role
-from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.decision import Outcome
 from headwater.domain.ids import MessageId, StreamId, UserId, new_id
 from tests.aws import REGION, queue_record
 from tests.factories import publish, session_ref

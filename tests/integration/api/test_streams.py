@@ -13,7 +13,7 @@ from headwater.adapters.secrets import secret
 from headwater.adapters.stream_catalogue import StreamCatalogue
 from headwater.domain.broadcast import StreamSettings
 from headwater.domain.broadcast_events import Start
-from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.decision import Outcome
 from headwater.domain.ids import StreamId, UserId, new_id
 from headwater.errors import DependencyUnavailable
 from tests.api_gateway import ApiClient

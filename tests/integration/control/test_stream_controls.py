@@ -18,7 +18,7 @@ from headwater.broadcasts import Broadcasts
 from headwater.contracts import BroadcastChanged, BroadcastPulse, decode
 from headwater.domain.broadcast import BroadcastEventName, StreamSettings
 from headwater.domain.broadcast_events import Finalised, MediaSeen, RotateKey, Stop
-from headwater.domain.broadcast_rules import Outcome
+from headwater.domain.decision import Outcome
 from headwater.errors import Conflict, DependencyUnavailable
 from tests.aws import EVENT_BUS, STREAM_TABLE, Account, received
 from tests.factories import NOW, publish, session_ref, stream_control, update

@@ -11,7 +11,8 @@ from ffmpeg_worker.tag_buffer import ResumePoint
 from headwater.contracts import TranscodeJob
 from headwater.domain.broadcast import EndReason, StreamControl
 from headwater.domain.broadcast_events import Event, SourceRefused
-from headwater.domain.broadcast_rules import Decision, decide
+from headwater.domain.broadcast_rules import decide
+from headwater.domain.decision import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from tests.factories import NOW, publish, stream_control
 from tests.fakes_worker import Tenure
