@@ -22,8 +22,9 @@ from fastapi import FastAPI
 from mangum import Mangum
 from sqlalchemy import event
 
+from functions.api.accounts import TokensOut
 from functions.api.handler import gateway, handler
-from functions.api.representations import OwnStreamOut, Page, StreamOut, TokensOut
+from functions.api.representations import OwnStreamOut, Page, StreamOut
 from functions.api.wiring import Services
 from headwater.adapters.stream_lists import StreamFilter, StreamLists, StreamOrder
 from headwater.broadcasts import unix_ms

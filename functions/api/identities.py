@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from functions.api.representations import TokensOut, own_user_out
+from functions.api.accounts import TokensOut, own_user_out
 from functions.api.request_bodies import Body, Username
 from functions.api.use_cases.oauth import Arrival
 from headwater.adapters.identities import LinkedIdentity

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from functions.api.representations import UserOut
+from functions.api.accounts import UserOut
 from functions.api.request_bodies import Body, _opaque, line_of_text, lines_of_text, stripped
 from headwater.adapters.administered_users import AdministeredUser
 from headwater.domain.accounts import MAX_PASSWORD_LENGTH, Role

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 
+from functions.api.accounts import SessionOut, TokensOut, own_user_out, session_out
 from functions.api.dependencies import (
     PAGE_LIMIT,
     ClientAddress,
@@ -19,7 +20,7 @@ from functions.api.dependencies import (
 )
 from functions.api.inline_routes import InlineRoute
 from functions.api.pages import session_before
-from functions.api.representations import Page, SessionOut, TokensOut, own_user_out, session_out
+from functions.api.representations import Page
 from functions.api.request_bodies import Login, Refresh, Registration
 from functions.api.use_cases.accounts import log_in, register_account
 from functions.api.use_cases.passwords import tell_owner

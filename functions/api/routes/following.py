@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from functions.api.accounts import user_out
 from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, Unit, UsernameParam
 from functions.api.inline_routes import InlineRoute
 from functions.api.pages import id_before
 from functions.api.people import FollowingOut, FollowOut
-from functions.api.representations import Page, user_out
+from functions.api.representations import Page
 from functions.api.use_cases.following import follow, unfollow
 from headwater.adapters.follows import Follow
 from headwater.errors import NotFound

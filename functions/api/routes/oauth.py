@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from functions.api.accounts import OwnUserOut
 from functions.api.dependencies import ClientAddress, ClientDevice, CurrentUser, ServicesDep, Unit
 from functions.api.identities import (
     CHALLENGE_PATTERN,
@@ -22,7 +23,7 @@ from functions.api.identities import (
     identity_out,
 )
 from functions.api.inline_routes import InlineRoute
-from functions.api.representations import OwnUserOut, Page
+from functions.api.representations import Page
 from functions.api.routes.users import me
 from functions.api.use_cases import oauth
 from functions.api.wiring import Services

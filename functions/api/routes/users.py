@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from functions.api.accounts import OwnUserOut, UserOut, own_user_out, user_out
 from functions.api.dependencies import CurrentUser, Unit, UsernameParam
 from functions.api.inline_routes import InlineRoute
-from functions.api.representations import OwnUserOut, UserOut, own_user_out, user_out
 from functions.api.request_bodies import ProfilePatch
 from headwater.errors import NotFound, Unauthenticated
 
