@@ -4,12 +4,11 @@ import { PeopleList } from "/people-list.js";
 import { RecordingsList } from "/recordings-list.js";
 import { StreamSettings } from "/stream-settings.js";
 import { ProviderButtons } from "/oauth.js";
+import { ownPath } from "/own-path.js";
 import { call, login, register } from "/session.js";
 import { Field, Fold, Header, StatusBadge, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
 
-const next = new URLSearchParams(location.search).get("next");
-// Only a path of this site: never another origin, nor a scheme.
-const nextPath = next && /^\/(?![/\\])/.test(next) ? next : null;
+const nextPath = ownPath(new URLSearchParams(location.search).get("next"));
 
 function SignIn() {
   const [mode, setMode] = useState("login");

@@ -15,8 +15,10 @@ MIN_PASSWORD_LENGTH = 8  # NIST SP 800-63B §5.1.1.2
 MAX_PASSWORD_LENGTH = 128
 MAX_EMAIL_LENGTH = 254  # RFC 5321 §4.5.3.1.3, less the brackets
 
-# One @, something before it, a dotted name after it. Whether anybody reads mail there, only a message can tell.
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
+# One @, something before it, a dotted name after it. Whether anybody reads mail there, only a message can tell. None of the
+# characters that mean something in a header (RFC 5322 §3.2.3): `x<ana@example.org>` is Ana's address, a hundred times over.
+_PART = r"[^@\s.()<>\[\]:;,\\\"]+"
+_EMAIL = re.compile(rf"(?=[^@]{{1,64}}@){_PART}(\.{_PART})*@{_PART}(\.{_PART})+")
 
 
 class Role(StrEnum):
@@ -39,6 +41,7 @@ class User:
     avatar_url: str | None
     created_at: datetime
     email_verified: bool = False
+    has_password: bool = False  # who came from a provider has none until they set one
     is_suspended: bool = False
     follower_count: int = 0
 
@@ -52,7 +55,9 @@ def is_username(text: str) -> bool:
 
 
 def is_email(text: str) -> bool:
-    return len(text) <= MAX_EMAIL_LENGTH and text.isprintable() and _EMAIL.fullmatch(text) is not None
+    """Written plainly, too: what `login_form` would write in another way could not be signed in with."""
+    plain = text.isprintable() and unicodedata.is_normalized("NFKC", text)
+    return len(text) <= MAX_EMAIL_LENGTH and plain and _EMAIL.fullmatch(text) is not None
 
 
 def login_form(login: str) -> str:

@@ -24,7 +24,7 @@ _DISGUISES = (("_", ""), ("rn", "m"), ("vv", "w"), ("5", "s"), ("3", "e"), ("4",
 _RESERVED = (
     "abuse", "account", "admin", "administrator", "anonymous", "api", "auth", "billing", "chat", "contact",
     "deleted", "everyone", "headwater", "help", "hostmaster", "info", "login", "logout", "mail", "me",
-    "moderation", "moderator", "noreply", "nobody", "null", "official", "postmaster", "recordings",
+    "moderation", "moderator", "noreply", "nobody", "null", "official", "operator", "postmaster", "recordings",
     "register", "root", "security", "settings", "signin", "signup", "staff", "studio", "support", "system",
     "undefined", "unknown", "vendor", "verified", "webmaster",
 )  # fmt: skip

@@ -157,9 +157,22 @@ def test_addresses_are_taken_liberally(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "a", "a@b", "@b.example", "a@", "a@b..c", "a b@c.example", "a@b@c.example", "a@b.example\n"]
+    "address",
+    ["", "a", "a@b", "@b.example", "a@", "a@b..c", "a b@c.example", "a@b@c.example", "a@b.example\n", "a..b@c.example"],
 )
 def test_what_no_mail_can_reach_is_no_address(address: str) -> None:
+    assert not is_email(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["x<ana@example.org>", "ana,b@example.org", '"ana"@example.org', "ana@[127.0.0.1].org", "a:b@c.example;"]
+)
+def test_one_mailbox_is_one_address_not_as_many_as_can_be_written(address: str) -> None:
+    assert not is_email(address)
+
+
+@pytest.mark.parametrize("address", ["\uff41na@example.org", "ana@example\uff0eorg", "\ufb01ne@example.org"])
+def test_an_address_is_written_the_way_in_which_it_is_signed_in_with(address: str) -> None:
     assert not is_email(address)
 
 
