@@ -254,7 +254,7 @@ class LeaseLost(HeadwaterError):
 
 
 class MediaFormatError(HeadwaterError):
-    """The bytes are not fragmented MP4 of the form that we ask FFmpeg for."""
+    """The bytes are not FLV of the form that we ask FFmpeg for."""
 
     code = "media_format"
     default_detail = "The transcoder wrote media in a form that cannot be packaged."

@@ -195,9 +195,8 @@ class World:
                 self.controls.broken = broken
 
     def worker_comes(self, which: int, _: int) -> None:
-        taken = (
-            {worker.task_id for worker in self.workers} if which < 6 else set()
-        )  # else: a second one of the same task
+        second = which >= 6  # of a task that has one
+        taken = set() if second else {worker.task_id for worker in self.workers}
         waiting = [task for task in self.tasks.running if task.task_id not in taken]
         if waiting:
             task = waiting[which % len(waiting)]

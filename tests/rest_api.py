@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -76,7 +76,6 @@ class RestApi:
     anonymous: ApiClient
     services: Services
     news_queue: str
-    delivered: list[dict[str, Any]] = field(default_factory=list)
 
     def register(self, username: str | None = None) -> Person:
         name = username or f"person_{next(_numbers)}"

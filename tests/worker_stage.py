@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -339,16 +339,6 @@ class Stage:
                 assert body, f"{track} {segment.sequence} is in the timeline, but not in the store"
                 parts.append(body)
         return b"".join(parts)
-
-    def ffmpeg_pids(self) -> list[int]:
-        """The FFmpeg processes that the living workers have started."""
-        pids: list[int] = []
-        for worker in self.workers:
-            children = Path(f"/proc/{worker.pid}/task")
-            for task in children.glob("*/children"):
-                with suppress(OSError):
-                    pids += [int(pid) for pid in task.read_text().split()]
-        return pids
 
     @contextmanager
     def running(self) -> Iterator[Stage]:

@@ -57,10 +57,8 @@ def create_app(services: Services) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
-        middleware=[
-            Middleware(RequestGuard),
-            Middleware(IdempotencyGuard, services),
-        ],  # CORS is API Gateway's: it ignores what a function says of it
+        # No CORS here: it is API Gateway's, which ignores what a function says of it.
+        middleware=[Middleware(RequestGuard), Middleware(IdempotencyGuard, services)],
         redirect_slashes=False,
     )
     app.state.services = services

@@ -43,9 +43,7 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     oauth_clients_secret: str = ""  # JSON: {name: client secret}
     streams_per_user: int = 100
     registrations_per_minute: int = 5  # of one address
-    logins_per_minute: int = (
-        10  # of one address, and on one account; so with every call that checks a password or a link
-    )
+    logins_per_minute: int = 10  # of one address, and on one account; every check of a password or a link counts
     clips_per_minute: int = 10  # of one user
     playback_sessions_per_minute: int = 120  # of one address, and of one user
     mails_per_hour: int = 5  # that somebody can have sent to one address

@@ -43,9 +43,8 @@ users = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("username", Text, nullable=False),
-    Column(
-        "username_provisional", Boolean, nullable=False, server_default=false()
-    ),  # its bearer may choose another, once
+    # Its bearer may choose another, once.
+    Column("username_provisional", Boolean, nullable=False, server_default=false()),
     Column("email", Text),  # none for who came from a provider that vouched for no address
     Column("password_hash", Text),  # Argon2id; null for accounts that only sign in elsewhere
     Column("roles", ARRAY(Text), nullable=False, server_default=text("'{viewer}'")),
@@ -300,9 +299,8 @@ avatar_uploads = Table(
     "avatar_uploads",
     metadata,
     Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
-    Column(
-        "upload_id", Text, nullable=False
-    ),  # the last one that was permitted; what comes of an earlier one is dropped
+    # The last one that was permitted; what comes of an earlier one is dropped.
+    Column("upload_id", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("problem", Text),
     _created_at(),

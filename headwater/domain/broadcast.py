@@ -104,9 +104,7 @@ class Broadcast:
     sessions: int  # publish sessions so far
     session: PublishSession | None
     public: bool
-    silent_session: PublishSession | None = (
-        None  # lost the claim by silence alone: may take it again if nobody else has
-    )
+    silent_session: PublishSession | None = None  # lost the claim by silence alone: may take it again if it is free
     live_at: int | None = None  # first durable segment
     interrupted_at: int | None = None
     ended_at: int | None = None

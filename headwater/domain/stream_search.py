@@ -9,12 +9,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-SHORTEST_TOLERANT = (
-    3  # characters; a shorter word resembles too much to be searched for with a typo, and so does a number
-)
-_PLAIN = str.maketrans(
-    {"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"}
-)  # what no normal form takes apart
+SHORTEST_TOLERANT = 3  # characters; a shorter word resembles too much to be searched for with a typo; so does a number
+# What no normal form takes apart.
+_PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 _PARTS = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
 
 

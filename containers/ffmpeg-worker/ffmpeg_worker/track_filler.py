@@ -107,9 +107,8 @@ class TrackFiller:
                 return filled  # later than anything should be: the next one will do
             self._keyframe, self._still = tag, False
         elif self._still or self._keyframe is None:
-            return filled + list(
-                self._fill_pictures(tag.timestamp - self._picture_lost_ms)
-            )  # what it refers to is gone
+            # What this picture refers to is gone.
+            return filled + list(self._fill_pictures(tag.timestamp - self._picture_lost_ms))
         self._picture = tag.timestamp
         self._shown_until = max(self._shown_until, tag.presentation_time)
         return [*filled, tag]

@@ -31,19 +31,15 @@ class Settings(SourceSettings, frozen=True, kw_only=True):
 
     loopback_port: Port = 14935  # nginx's http{}: hooks, /stat, /control, /health
     relay_port: Port = 14936
-    hooks_url: Annotated[
-        str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")
-    ]  # full URL of POST …/ingest/hooks/nginx-rtmp
+    # The full URL of POST …/ingest/hooks/nginx-rtmp.
+    hooks_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")]
     hook_signing_key: Annotated[str, msgspec.Meta(min_length=16)]
-    pull_base: str | None = (
-        None  # http://host:port/sources as workers reach it; on ECS found from the task's own address
-    )
-    state_dir: Annotated[
-        str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")
-    ]  # spool, rendered configuration, temporary files
-    flush_seconds: Annotated[float, msgspec.Meta(ge=0, le=100)] = (
-        2.0  # for dones when stopping; more where the disk goes too
-    )
+    # http://host:port/sources as workers reach it; on ECS found from the task's own address.
+    pull_base: str | None = None
+    # Spool, rendered configuration, temporary files.
+    state_dir: Annotated[str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")]
+    # For dones when stopping; more where the disk goes too.
+    flush_seconds: Annotated[float, msgspec.Meta(ge=0, le=100)] = 2.0
     node_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "node"
     nginx: str = "/usr/sbin/nginx"
     nginx_rtmp_module: Annotated[str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")] = (

@@ -109,12 +109,7 @@ class Api:
         ("publish_shell", IngestCall.PUBLISH, "$(id)`id`", None),
         ("publish_not_ascii", IngestCall.PUBLISH, "clé-ключ-鍵", None),
         ("publish_overlong", IngestCall.PUBLISH, "x" * 255, None),  # nginx-rtmp keeps 255 bytes of a name
-        (
-            "publish_nul",
-            IngestCall.PUBLISH,
-            KEY,
-            None,
-        ),  # nginx-rtmp ends a name at NUL, so its holder published his key
+        ("publish_nul", IngestCall.PUBLISH, KEY, None),  # nginx-rtmp ends a name at NUL: its holder published his key
     ],
 )
 def test_a_recorded_hook_is_understood(name: str, call: IngestCall, key: str, age: int | None) -> None:

@@ -11,7 +11,7 @@ from functions.chat_admission.handler import handler
 from functions.chat_admission.wiring import wiring
 from headwater.adapters.stream_controls import StreamControls
 from headwater.broadcasts import Broadcasts
-from headwater.contracts import StreamChanged, to_plain
+from headwater.contracts import StreamChanged
 from headwater.domain.broadcast import StreamEventName, StreamSettings
 from headwater.domain.broadcast_events import Configure, Delete, Event, NameViewers
 from headwater.domain.ids import UserId
@@ -39,7 +39,7 @@ def happen(chat: ChatBackend, *events: Event) -> list[StreamEventName]:
 
 
 def tell(chat: ChatBackend, name: StreamEventName, times: int = 1) -> None:
-    detail = to_plain(StreamChanged(name=name, stream_id=chat.stream_id, occurred_at=NOW))
+    detail = StreamChanged(name=name, stream_id=chat.stream_id, occurred_at=NOW)
     body = msgspec.json.encode({"source": "headwater.streams", "detail-type": name, "detail": detail}).decode()
     assert handler(queue_event([body] * times), None) == {"batchItemFailures": []}
 

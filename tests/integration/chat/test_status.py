@@ -10,7 +10,7 @@ import pytest
 from functions.chat_status.handler import handler
 from functions.chat_status.wiring import tell_status
 from headwater.adapters.cache import cache_client
-from headwater.contracts import BroadcastChanged, to_plain
+from headwater.contracts import BroadcastChanged
 from headwater.domain.broadcast import BroadcastEventName, BroadcastState
 from headwater.domain.ids import BroadcastId, StreamId, new_id
 from tests.chat_backend import ChatBackend, queue_event
@@ -39,7 +39,7 @@ def changed(chat: ChatBackend, broadcast_id: BroadcastId, sequence: int, state: 
             **fields,
         }
     )
-    envelope = {"version": "0", "source": "headwater.broadcasts", "detail-type": event.name, "detail": to_plain(event)}
+    envelope = {"version": "0", "source": "headwater.broadcasts", "detail-type": event.name, "detail": event}
     return msgspec.json.encode(envelope).decode()
 
 
