@@ -30,7 +30,7 @@ export class ApiError extends Error {
 }
 
 /** One call of the API, as nobody unless `token` is given. Throws ApiError. */
-export async function request(method, path, { body, token, headers: more } = {}) {
+export async function request(method, path, { body, token, headers: more, keepalive = false } = {}) {
   const { api } = await config();
   const headers = { ...more };
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -41,6 +41,7 @@ export async function request(method, path, { body, token, headers: more } = {})
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
+      keepalive,
     });
   } catch {
     throw new ApiError(0, { code: "unreachable", detail: "The server cannot be reached. Check the connection." });
@@ -127,12 +128,16 @@ export async function exchangeCode(proof) {
 /** Every other device is signed out; this one stays. */
 export const changePassword = (fields) => call("POST", "/auth/password", fields);
 
+/** This browser is signed out at once, whatever becomes of the call: it goes on when the page is left meanwhile. */
 export async function logout() {
+  const token = accessToken;
+  const refreshToken = localStorage.getItem(REFRESH_KEY);
+  forget();
   try {
-    await call("POST", "/auth/logout");
+    await request("POST", "/auth/logout", { token, keepalive: true });
   } catch (error) {
-    if (error.status !== 401) throw error; // the session was over already
-  } finally {
-    forget();
+    if (error.status !== 401) throw error;
+    const renewed = await request("POST", "/auth/refresh", { body: { refresh_token: refreshToken }, keepalive: true }).catch(() => null);
+    if (renewed) await request("POST", "/auth/logout", { token: renewed.access_token, keepalive: true });
   }
 }

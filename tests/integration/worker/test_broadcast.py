@@ -133,6 +133,7 @@ def test_sigterm_stores_the_open_segment_and_releases_the_lease(stage: Stage, no
         stage.publish(url)
         worker = stage.start_worker()
         before = len(stage.wait_for_segments(2))
+        time.sleep(1.0)  # of the segment that is open now
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(60) == 0
     assert stage.lease_state() == "released"
