@@ -166,9 +166,8 @@ broadcasts = Table(
     Column("duration_seconds", Float),
     Column("renditions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("viewers", Integer, nullable=False, server_default=text("0")),
-    Column(
-        "viewers_at", DateTime(timezone=True)
-    ),  # when `viewers` was counted; nobody counts an audience that has gone
+    # When `viewers` was counted: nobody counts an audience that has gone.
+    Column("viewers_at", DateTime(timezone=True)),
     Column("peak_viewers", Integer, nullable=False, server_default=text("0")),
     Column("total_views", BigInteger, nullable=False, server_default=text("0")),
     Column("withheld", Boolean, nullable=False, server_default=false()),  # its owner keeps the recording to themselves
