@@ -1,21 +1,29 @@
-"""Stage 7 · cursors: where the next page of a list begins. Opaque to clients, checked before they reach a query."""
+"""Stage 7 · the pages of a list, and cursors: where the next one begins. Opaque to clients, checked before a query."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+from functions.api.representations import Page
 from headwater.domain.clips import ClipId
 from headwater.domain.ids import BroadcastId, is_id
 from headwater.errors import FieldError, InvalidInput
+
+Found = TypeVar("Found")
+Item = TypeVar("Item")
 
 _CATEGORY = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST_NUMBER = 18  # digits; below 2**63
 
 
-def broadcast_before(cursor: str | None) -> BroadcastId | None:
-    if cursor is not None and not is_id(cursor):
-        raise _invalid("cursor")
-    return None if cursor is None else BroadcastId(cursor)
+def page_of(
+    found: Sequence[Found], limit: int, shown: Callable[[Found], Item], cursor: Callable[[Found], str]
+) -> Page[Item]:
+    """The first `limit` of `found`. Whoever looks for `limit + 1` of them finds out whether another page follows."""
+    page = found[:limit]
+    return Page(items=[shown(each) for each in page], next_cursor=cursor(page[-1]) if len(found) > limit else None)
 
 
 def id_before(cursor: str | None) -> str | None:
@@ -25,22 +33,20 @@ def id_before(cursor: str | None) -> str | None:
     return cursor
 
 
-def session_before(cursor: str | None) -> str | None:
-    if cursor is not None and not is_id(cursor):
-        raise _invalid("cursor")
-    return cursor
+def broadcast_before(cursor: str | None) -> BroadcastId | None:
+    before = id_before(cursor)
+    return None if before is None else BroadcastId(before)
+
+
+def clip_before(cursor: str | None) -> ClipId | None:
+    before = id_before(cursor)
+    return None if before is None else ClipId(before)
 
 
 def category_after(cursor: str | None) -> str | None:
     if cursor is not None and _CATEGORY.fullmatch(cursor) is None:
         raise _invalid("cursor")
     return cursor
-
-
-def clip_before(cursor: str | None) -> ClipId | None:
-    if cursor is not None and not is_id(cursor):
-        raise _invalid("cursor")
-    return None if cursor is None else ClipId(cursor)
 
 
 def message_before(before: str | None, field: str) -> int | None:

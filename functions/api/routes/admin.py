@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from functions.api.dependencies import PAGE_LIMIT, Admin, Cursor, Limit, ServicesDep, Unit, UsernameParam
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import id_before
+from functions.api.pages import id_before, page_of
 from functions.api.people import (
     AdministeredUserOut,
     AuditEntryOut,
@@ -54,8 +54,7 @@ def search(
     """Accounts, the newest first."""
     before = id_before(cursor)
     found = search_users(unit, admin.user_id, q, role, suspended, None if before is None else UserId(before), limit + 1)
-    shown = [administered_user_out(user) for user in found[:limit]]
-    return Page(items=shown, next_cursor=shown[-1].id if len(found) > limit else None)
+    return page_of(found, limit, administered_user_out, lambda each: each.user_id)
 
 
 @router.get("/users/{username}")
@@ -137,5 +136,4 @@ def audit_log(
         before=id_before(cursor),
         limit=limit + 1,
     )
-    shown = [audit_entry_out(entry) for entry in found[:limit]]
-    return Page(items=shown, next_cursor=shown[-1].id if len(found) > limit else None)
+    return page_of(found, limit, audit_entry_out, lambda each: each.entry_id)

@@ -19,7 +19,7 @@ from functions.api.dependencies import (
     Unit,
 )
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import session_before
+from functions.api.pages import id_before, page_of
 from functions.api.representations import Page
 from functions.api.request_bodies import Login, Refresh, Registration
 from functions.api.use_cases.accounts import log_in, register_account
@@ -100,9 +100,8 @@ def logout(user: CurrentUser, services: ServicesDep, unit: Unit) -> None:
 @router.get("/sessions")
 def sessions(user: CurrentUser, unit: Unit, limit: Limit = PAGE_LIMIT, cursor: Cursor = None) -> Page[SessionOut]:
     """Where one is signed in, newest sign-in first."""
-    found = running_sessions(unit.sessions, user.user_id, session_before(cursor), limit + 1)
-    shown = [session_out(session, user.session_id) for session in found[:limit]]
-    return Page(items=shown, next_cursor=shown[-1].id if len(found) > limit else None)
+    found = running_sessions(unit.sessions, user.user_id, id_before(cursor), limit + 1)
+    return page_of(found, limit, lambda each: session_out(each, user.session_id), lambda each: each.session_id)
 
 
 @router.delete("/sessions", status_code=204)

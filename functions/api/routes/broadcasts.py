@@ -17,7 +17,7 @@ from functions.api.dependencies import (
     user_id_of,
 )
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import broadcast_before
+from functions.api.pages import broadcast_before, page_of
 from functions.api.representations import BroadcastOut, Page
 from functions.api.stream_bodies import BroadcastPatch
 from functions.api.use_cases.recordings import change_broadcast, delete_recording
@@ -42,10 +42,11 @@ def broadcasts_of_stream(
     stream = visible_stream(unit.streams, stream_id, viewer)
     owned, private = stream.is_owned_by(viewer), stream.profile.privacy is Privacy.PRIVATE
     found = unit.broadcasts.of_stream(stream_id, for_owner=owned, before=broadcast_before(cursor), limit=limit + 1)
-    shown = found[:limit]
-    return Page(
-        items=[services.representations.broadcast(item, for_owner=owned, private=private) for item in shown],
-        next_cursor=shown[-1].broadcast_id if len(found) > limit else None,
+    return page_of(
+        found,
+        limit,
+        lambda each: services.representations.broadcast(each, for_owner=owned, private=private),
+        lambda each: each.broadcast_id,
     )
 
 
@@ -55,10 +56,11 @@ def recordings(
 ) -> Page[BroadcastOut]:
     """What can be watched again: the recordings of public streams, newest first."""
     found = unit.broadcasts.recordings(broadcast_before(cursor), limit + 1)
-    shown = found[:limit]
-    return Page(
-        items=[services.representations.broadcast(item, for_owner=False, private=False) for item in shown],
-        next_cursor=shown[-1].broadcast_id if len(found) > limit else None,
+    return page_of(
+        found,
+        limit,
+        lambda each: services.representations.broadcast(each, for_owner=False, private=False),
+        lambda each: each.broadcast_id,
     )
 
 

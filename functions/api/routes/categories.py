@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from functions.api.dependencies import PAGE_LIMIT, Cursor, Limit, Unit
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import category_after
+from functions.api.pages import category_after, page_of
 from functions.api.representations import CategoryOut, Page
 
 router = APIRouter(route_class=InlineRoute, tags=["streams"])
@@ -23,8 +23,9 @@ def categories(
 ) -> Page[CategoryOut]:
     """The categories, by name, with how many of their streams are live. `q` narrows them to what resembles its words."""
     found = unit.categories.page(q, category_after(cursor), limit + 1)
-    shown = found[:limit]
-    return Page(
-        items=[CategoryOut(id=item.category_id, name=item.name, live_streams=item.live_streams) for item in shown],
-        next_cursor=shown[-1].category_id if len(found) > limit else None,
+    return page_of(
+        found,
+        limit,
+        lambda each: CategoryOut(id=each.category_id, name=each.name, live_streams=each.live_streams),
+        lambda each: each.category_id,
     )

@@ -17,7 +17,7 @@ from functions.api.dependencies import (
     user_id_of,
 )
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import message_before
+from functions.api.pages import message_before, page_of
 from functions.api.representations import ChatMessageOut, Page, TicketOut
 from functions.api.use_cases.chat import read_chat
 from functions.api.use_cases.streams import visible_stream
@@ -53,5 +53,4 @@ def messages(
     stream = visible_stream(unit.streams, stream_id, user_id_of(user))
     position = message_before(before, "before") if cursor is None else message_before(cursor, "cursor")
     found = read_chat(services.rooms, unit.chat, stream_id, stream.owner.user_id, position, limit + 1)
-    shown = found[:limit]
-    return Page(items=shown, next_cursor=str(shown[-1].seq) if len(found) > limit else None)
+    return page_of(found, limit, lambda each: each, lambda each: str(each.seq))

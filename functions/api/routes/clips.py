@@ -19,7 +19,7 @@ from functions.api.dependencies import (
     user_id_of,
 )
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import clip_before
+from functions.api.pages import clip_before, page_of
 from functions.api.representations import ClipOut, Page
 from functions.api.stream_bodies import NewClip
 from functions.api.use_cases.clips import Wish, delete_clip, make_clip, visible_clip
@@ -74,10 +74,8 @@ def clips_of_stream(
     stream = visible_stream(unit.streams, stream_id, viewer)
     owned = stream.is_owned_by(viewer)
     found = unit.clips.of_stream(stream_id, for_owner=owned, before=clip_before(cursor), limit=limit + 1)
-    shown = found[:limit]
-    return Page(
-        items=[services.representations.clip(item, stream, viewer) for item in shown],
-        next_cursor=shown[-1].clip_id if len(found) > limit else None,
+    return page_of(
+        found, limit, lambda each: services.representations.clip(each, stream, viewer), lambda each: each.clip_id
     )
 
 

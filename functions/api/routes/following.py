@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter
 
 from functions.api.accounts import user_out
 from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, Unit, UsernameParam
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import id_before
+from functions.api.pages import id_before, page_of
 from functions.api.people import FollowingOut, FollowOut
 from functions.api.representations import Page
 from functions.api.use_cases.following import follow, unfollow
@@ -17,11 +19,12 @@ from headwater.errors import NotFound
 router = APIRouter(route_class=InlineRoute, tags=["users"])
 
 
-def _page(found: list[Follow], limit: int) -> Page[FollowOut]:
-    shown = found[:limit]
-    return Page(
-        items=[FollowOut(user=user_out(each.user), followed_at=each.followed_at) for each in shown],
-        next_cursor=shown[-1].follow_id if len(found) > limit else None,
+def _page(found: Sequence[Follow], limit: int) -> Page[FollowOut]:
+    return page_of(
+        found,
+        limit,
+        lambda each: FollowOut(user=user_out(each.user), followed_at=each.followed_at),
+        lambda each: each.follow_id,
     )
 
 
@@ -43,13 +46,13 @@ def followers(username: UsernameParam, unit: Unit, limit: Limit = PAGE_LIMIT, cu
     found = unit.accounts.by_username(username)
     if found is None:
         raise NotFound
-    return _page(list(unit.follows.followers(found.user_id, id_before(cursor), limit + 1)), limit)
+    return _page(unit.follows.followers(found.user_id, id_before(cursor), limit + 1), limit)
 
 
 @router.get("/me/following")
 def following(user: CurrentUser, unit: Unit, limit: Limit = PAGE_LIMIT, cursor: Cursor = None) -> Page[FollowOut]:
     """Whom one follows, the latest first."""
-    return _page(list(unit.follows.following(user.user_id, id_before(cursor), limit + 1)), limit)
+    return _page(unit.follows.following(user.user_id, id_before(cursor), limit + 1), limit)
 
 
 @router.get("/me/following/{username}")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path
 
 from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, ServicesDep, Unit
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import id_before
+from functions.api.pages import id_before, page_of
 from functions.api.people import NewPersonalToken, NewPersonalTokenOut, PersonalTokenOut, personal_token_out
 from functions.api.representations import Page
 from functions.api.use_cases.personal_tokens import create_token, revoke_token
@@ -37,8 +37,7 @@ def personal_tokens(
 ) -> Page[PersonalTokenOut]:
     """One's tokens, newest first; without the tokens themselves."""
     found = unit.personal_tokens.of_user(user.user_id, id_before(cursor), limit + 1)
-    shown = [personal_token_out(token) for token in found[:limit]]
-    return Page(items=shown, next_cursor=shown[-1].id if len(found) > limit else None)
+    return page_of(found, limit, personal_token_out, lambda token: token.token_id)
 
 
 @router.delete("/{token_id}", status_code=204)
