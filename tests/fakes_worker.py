@@ -14,6 +14,7 @@ from headwater.domain.lease import Fence
 from headwater.errors import DependencyUnavailable, LeaseLost, ObjectChanged
 from headwater.media.timeline import Epoch, Segment, Track, TrackKind
 
+WALL = 1_800_000_000_000  # Unix ms of the publisher's time 0
 TRACKS = (
     Track("360p", TrackKind.VIDEO, "avc1.64001e", 90_000, width=640, height=360, frame_rate=30.0),
     Track("audio", TrackKind.AUDIO, "mp4a.40.2", 48_000, channels=2, sample_rate=48_000),
@@ -35,6 +36,7 @@ class MemoryStore:
         self.objects: dict[str, MemoryVersion] = {}
         self.log: list[str] = []
         self.refuses: Callable[[str], bool] = lambda key: False
+        self.on_write: Callable[[str, bytes], None] = lambda key, body: None
         self._etags = itertools.count()
         self._lock = threading.Lock()
 
@@ -64,6 +66,11 @@ class MemoryStore:
         del deadline_seconds
         return self.objects.get(key)
 
+    def get(self, key: str, *, deadline_seconds: float = 0) -> bytes | None:
+        del deadline_seconds
+        found = self.objects.get(key)
+        return found.body if found else None
+
     def _store(self, key: str, body: bytes, metadata: Mapping[str, str], expires_at: datetime | None = None) -> str:
         if self.refuses(key):
             raise DependencyUnavailable
@@ -71,6 +78,7 @@ class MemoryStore:
             etag = str(next(self._etags))
             self.objects[key] = MemoryVersion(body, etag, dict(metadata), expires_at)
             self.log.append(key)
+        self.on_write(key, body)
         return etag
 
 
@@ -111,7 +119,7 @@ class Tenure:
 
 def epoch_media(serial: int = 1, start_ms: int = 0) -> EpochMedia:
     inits = {track.track_id: b"init" for track in TRACKS}
-    return EpochMedia(serial, start_ms, 1_800_000_000_000 + start_ms, TRACKS, inits)
+    return EpochMedia(serial, start_ms, WALL + start_ms, TRACKS, inits)
 
 
 def packaged(start_ms: int, duration_ms: int = 2000) -> PackagedSegment:

@@ -6,7 +6,7 @@ tags for the same segment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from headwater.media.object_keys import AUDIO_TRACK
@@ -55,24 +55,26 @@ def media_playlist(timeline: Timeline, track_id: str, *, complete: bool, prefix:
     ]
     if complete:
         lines.append("#EXT-X-PLAYLIST-TYPE:VOD")
+    # With nothing but gaps, the init may be what could not be stored.
+    mapped = {segment.epoch for segment in segments if stored_part(segment, serving[segment.epoch]) is not None}
     previous: Segment | None = None
     for segment in segments:
-        track = serving[segment.epoch]
+        track, epoch = serving[segment.epoch], epochs[segment.epoch]
         if previous is None or previous.epoch != segment.epoch:
             if previous is not None:
                 lines.append("#EXT-X-DISCONTINUITY")
-            lines += _epoch_head(epochs[segment.epoch], segment, track, prefix)
-        lines += _segment(segment, track, track_id, epochs[segment.epoch], prefix)
+            if track is not None and segment.epoch in mapped:
+                lines.append(f'#EXT-X-MAP:URI="{prefix}{track.track_id}/{epoch.number}-init.mp4"')
+            lines.append(f"#EXT-X-PROGRAM-DATE-TIME:{_shown_at(epoch, segment, track)}")
+        lines += _segment(segment, track, track_id, epoch, prefix)
         previous = segment
     if complete:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 
 
-def _epoch_head(epoch: Epoch, first: Segment, track: Track | None, prefix: str) -> Iterator[str]:
-    if track is not None:
-        yield f'#EXT-X-MAP:URI="{prefix}{track.track_id}/{epoch.number}-init.mp4"'
-    yield f"#EXT-X-PROGRAM-DATE-TIME:{_rfc3339(epoch.wall_start_ms + _start_ms(first, track) - epoch.media_start_ms)}"
+def _shown_at(epoch: Epoch, segment: Segment, track: Track | None) -> str:
+    return _rfc3339(epoch.wall_start_ms + _start_ms(segment, track) - epoch.media_start_ms)
 
 
 def _segment(segment: Segment, track: Track | None, rendition_id: str, epoch: Epoch, prefix: str) -> Iterator[str]:
@@ -133,6 +135,12 @@ def multivariant_playlist(timeline: Timeline, *, prefix: str = "", complete: boo
         lines.append("#EXT-X-STREAM-INF:" + ",".join(_variant(timeline, offered, track_id, sound, rate)))
         lines.append(f"{prefix}{track_id}.m3u8")
     return "\n".join(lines) + "\n"
+
+
+def announced_peaks(timeline: Timeline) -> Mapping[str, int]:
+    """What the live multivariant playlist says that each rendition takes at most, in bits per second."""
+    offered = played_epochs(timeline)[-1:]
+    return {track_id: _bitrate(timeline, offered, track_id, complete=False).peak for track_id in rendition_ids(offered)}
 
 
 def _variant(

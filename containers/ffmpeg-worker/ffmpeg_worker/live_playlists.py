@@ -19,7 +19,7 @@ from typing import Protocol
 from ffmpeg_worker.segment_cutter import MIN_SEGMENT_MS
 from headwater.errors import DependencyUnavailable, ObjectChanged
 from headwater.media import dash, hls, object_keys
-from headwater.media.renditions import rendition_ids
+from headwater.media.renditions import measure_bitrate, rendition_ids
 from headwater.media.timeline import Timeline
 
 PLAYLIST_SECONDS = 3.0  # the next segment brings a newer one anyway
@@ -72,6 +72,7 @@ class LivePlaylists:
         self._pool = ThreadPoolExecutor(WRITES_AT_ONCE, thread_name_prefix="playlist")
         self._etags: dict[str, str | None] = {}
         self._superseded: set[str] = set()
+        self._announced: Mapping[str, int] = {}  # peak bits per second, by rendition
         self._written_at = datetime.fromtimestamp(0, UTC)
         self._current_until = self._written_at
 
@@ -104,7 +105,14 @@ class LivePlaylists:
             playlist = hls.multivariant_playlist(timeline, prefix=prefix)
             entrance = object_keys.live_hls(stream), playlist, object_keys.HLS_TYPE, object_keys.LIVE_ENTRANCE
             documents.insert(0, _Document(*entrance))
-        return self._write_all(timeline, documents)
+        written = self._write_all(timeline, documents)
+        if multivariant and written:
+            self._announced = hls.announced_peaks(timeline)
+        return written
+
+    def understates(self, timeline: Timeline) -> bool:
+        """Whether a rendition takes more by now than the multivariant playlist says, as it was written last."""
+        return any(measure_bitrate(timeline, track_id).peak > peak for track_id, peak in self._announced.items())
 
     def _next_change(self) -> datetime:
         """When a playlist written now can be outdated, at the earliest: after the shortest segment, or any moment."""
@@ -152,9 +160,8 @@ class LivePlaylists:
             current = self._store.head(key, deadline_seconds=PLAYLIST_SECONDS)
         except DependencyUnavailable:
             return False
-        if (
-            current is not None and current.metadata.get(object_keys.BROADCAST_METADATA, "") > own_id
-        ):  # ids are ordered by time
+        # Ids are ordered by time.
+        if current is not None and current.metadata.get(object_keys.BROADCAST_METADATA, "") > own_id:
             self._superseded.add(key)
             return False
         self._etags[key] = current.etag if current else None

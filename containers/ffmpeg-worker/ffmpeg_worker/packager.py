@@ -69,6 +69,7 @@ class _TrackAssembly:
     frames: TrackSamples
     copied: bool
     frame_rate: float
+    most_bits_per_second: int  # that its encoder may reach; 0 where that is the source's business, and only measured
     parts: deque[Part] = field(default_factory=deque)
     gathering: list[Sample] = field(default_factory=list)
 
@@ -144,10 +145,13 @@ class Packager:
 
     def __init__(self, plan: TranscodePlan, start: Boundary) -> None:
         self._tracks = {
-            rung.track_id: _TrackAssembly(VideoSamples(), rung.copy, plan.frame_rate_of(rung)) for rung in plan.rungs
+            rung.track_id: _TrackAssembly(
+                VideoSamples(), rung.copy, plan.frame_rate_of(rung), 0 if rung.copy else rung.max_bits_per_second
+            )
+            for rung in plan.rungs
         }
-        if plan.audio is not None:
-            self._tracks[plan.audio.track_id] = _TrackAssembly(AudioSamples(), plan.audio.copy, frame_rate=0.0)
+        if (audio := plan.audio) is not None:
+            self._tracks[audio.track_id] = _TrackAssembly(AudioSamples(), audio.copy, 0.0, audio.bits_per_second)
         self._reference = next(iter(self._tracks.values()))
         self._notes_keyframes = plan.keyframes is Keyframes.FORCED and bool(plan.rungs)
         self._start = start
@@ -174,6 +178,7 @@ class Packager:
                 frame_rate=track.frame_rate,
                 channels=init.channels,
                 sample_rate=init.sample_rate,
+                declared_bits_per_second=track.most_bits_per_second,
             )
             for track_id, track in self._tracks.items()
             if (init := track.frames.init)
@@ -191,7 +196,7 @@ class Packager:
 
     @property
     def reached_ms(self) -> float:
-        """How far the slowest track is; minus infinity before its first fragment."""
+        """How far the slowest track is; minus infinity before its first frame."""
         return min(track.complete_until_ms for track in self._tracks.values())
 
     @property

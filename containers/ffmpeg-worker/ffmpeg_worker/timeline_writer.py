@@ -39,6 +39,7 @@ AWAY_SECONDS = 75.0  # and when nothing can be stored at all, after this: S3 is 
 PENDING_BYTES = 192 * 1024 * 1024  # whatever the times say, memory is bounded
 SLOW_SHARE = 0.9  # of a segment's duration
 REFRESH_ENTRANCES = frozenset({1, 2, 4, 8, 16})  # measured bitrates settle while the first segments come
+SAME_CLOCK_MS = 100  # an epoch that begins so near to where the one before it ended goes on with it
 _RETRY_SECONDS = 0.5
 
 
@@ -133,27 +134,21 @@ class TimelineWriter:
         """How far the media of a publish session is here already; None when there is none, or another came after it."""
         if self._latest is None or self._latest[0].session_serial != session_serial:
             return None
-        epoch, segment = self._latest
-        ends: dict[TrackKind, float] = {}
-        for track in epoch.tracks:
-            share = segment.tracks[track.track_id]
-            if track.kind is TrackKind.VIDEO:
-                end = segment.start_ms + share.duration * 1000 / track.timescale
-            else:
-                end = (share.decode_time + share.duration) * 1000 / track.timescale
-            ends.setdefault(track.kind, end)
-        shown_at = ends.get(TrackKind.VIDEO, ends.get(TrackKind.AUDIO, float(segment.start_ms)))
+        ends = _ends_ms(*self._latest)
+        shown_at = _shown_until_ms(*self._latest)
         return ResumePoint(round(shown_at), ends.get(TrackKind.AUDIO, shown_at))
 
     def add_thumbnail(self, image: bytes) -> None:
         stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
         poster = object_keys.poster(stream, broadcast)
-        self._uploader.start(Upload(poster, image, object_keys.JPEG_TYPE, object_keys.RECORDING_MANIFEST))
+        self._uploader.start(
+            Upload(poster, image, object_keys.JPEG_TYPE, object_keys.RECORDING_MANIFEST, replaces=True)
+        )
         number = self._next_thumbnail
         if number * THUMBNAIL_SECONDS <= (self._next_sequence + 1) * SEGMENT_SECONDS:  # each new FFmpeg begins with one
             self._next_thumbnail += 1
             key = object_keys.thumbnail(stream, broadcast, number)
-            self._uploader.start(Upload(key, image, object_keys.JPEG_TYPE, object_keys.IMMUTABLE))
+            self._uploader.start(Upload(key, image, object_keys.JPEG_TYPE, object_keys.IMMUTABLE, replaces=True))
 
     def close(self, seconds: float) -> bool:
         """Commit what was added, then stop; whether all of it could be within `seconds`."""
@@ -164,7 +159,7 @@ class TimelineWriter:
     def _begin_epoch(self, media: EpochMedia) -> tuple[EpochMedia, Epoch, dict[str, Upload]]:
         number = self._next_epoch
         self._next_epoch += 1
-        epoch = Epoch(number, media.session_serial, media.media_start_ms, media.wall_start_ms, media.tracks)
+        epoch = Epoch(number, media.session_serial, media.media_start_ms, self._wall_start_ms(media), media.tracks)
         stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
         inits = {
             track.track_id: self._upload(
@@ -175,6 +170,16 @@ class TimelineWriter:
             for track in media.tracks
         }
         return media, epoch, inits
+
+    def _wall_start_ms(self, media: EpochMedia) -> int:
+        """Dates never go back, though the publisher's clock may have run fast; media that go on have dates that go on."""
+        if self._latest is None:
+            return media.wall_start_ms
+        before, until_ms = self._latest[0], _shown_until_ms(*self._latest)
+        ended_at = before.wall_start_ms + round(until_ms) - before.media_start_ms
+        if before.session_serial == media.session_serial and abs(media.media_start_ms - until_ms) <= SAME_CLOCK_MS:
+            return ended_at + media.media_start_ms - round(until_ms)
+        return max(media.wall_start_ms, ended_at)
 
     def _upload(self, key: str, body: bytes, kind: TrackKind) -> Upload:
         content_type = object_keys.MP4_TYPE if kind is TrackKind.VIDEO else object_keys.AUDIO_MP4_TYPE
@@ -243,7 +248,11 @@ class TimelineWriter:
         segments = (*self._timeline.segments, segment)[-LIVE_WINDOW_SEGMENTS:]
         self._timeline = replace(self._timeline, epochs=epochs, segments=segments)
         self._committed_here += 1
-        if pending.epoch is not None or self._committed_here in REFRESH_ENTRANCES:
+        if (
+            pending.epoch is not None
+            or self._committed_here in REFRESH_ENTRANCES
+            or self._playlists.understates(self._timeline)
+        ):
             self._entrances_behind = True
         self._write_playlists()
         self._measure_delay(pending)
@@ -278,3 +287,21 @@ class TimelineWriter:
             written = self._playlists.write_entrances(self._timeline, multivariant=self._entrances_behind)
             self._entrances_behind = self._entrances_behind and not written
         self._playlists_behind = not written
+
+
+def _ends_ms(epoch: Epoch, segment: Segment) -> dict[TrackKind, float]:
+    """Where a segment's picture and sound end, on the publisher's clock."""
+    ends: dict[TrackKind, float] = {}
+    for track in epoch.tracks:
+        share = segment.tracks[track.track_id]
+        if track.kind is TrackKind.VIDEO:
+            end = segment.start_ms + share.duration * 1000 / track.timescale
+        else:
+            end = (share.decode_time + share.duration) * 1000 / track.timescale
+        ends.setdefault(track.kind, end)
+    return ends
+
+
+def _shown_until_ms(epoch: Epoch, segment: Segment) -> float:
+    ends = _ends_ms(epoch, segment)
+    return ends.get(TrackKind.VIDEO, ends.get(TrackKind.AUDIO, float(segment.start_ms)))

@@ -11,16 +11,34 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from headwater.errors import DependencyUnavailable, LeaseLost
+from headwater.errors import DependencyUnavailable, LeaseLost, ObjectChanged
+from headwater.observability import logger
 
 UPLOADS_AT_ONCE = 8
 ATTEMPT_SECONDS = 4.0  # the store retries inside this; then we look whether it is still worth it
+
+
+class StoredVersion(Protocol):
+    @property
+    def etag(self) -> str: ...
 
 
 class MediaStore(Protocol):
     def put(
         self, key: str, body: bytes, content_type: str, cache_control: str, *, deadline_seconds: float = ...
     ) -> None: ...
+    def put_if_match(
+        self,
+        key: str,
+        body: bytes,
+        content_type: str,
+        cache_control: str,
+        etag: str | None,
+        *,
+        deadline_seconds: float = ...,
+    ) -> str: ...
+    def get(self, key: str, *, deadline_seconds: float = ...) -> bytes | None: ...
+    def head(self, key: str, *, deadline_seconds: float = ...) -> StoredVersion | None: ...
 
 
 class Authority(Protocol):
@@ -38,6 +56,7 @@ class Upload:
     body: bytes
     content_type: str
     cache_control: str
+    replaces: bool = False  # whatever is there; else nothing that was not looked at before
     begun_at: float = field(default_factory=time.monotonic)
     ended_at: float | None = None
     stored: bool = False
@@ -83,18 +102,14 @@ class Uploader:
             while not (stored or upload.abandoned):
                 self._authority.check()
                 try:
-                    self._store.put(
-                        upload.key,
-                        upload.body,
-                        upload.content_type,
-                        upload.cache_control,
-                        deadline_seconds=ATTEMPT_SECONDS,
-                    )
+                    self._write(upload)
                     stored = True
                 except DependencyUnavailable:
                     time.sleep(0.1)  # the store refused for good what may be a matter of a moment
         except LeaseLost:
             pass
+        except Exception:
+            logger().exception("upload failed")
         finally:
             with self._changed:
                 upload.stored = stored and not upload.abandoned
@@ -102,3 +117,23 @@ class Uploader:
                 self._pending_bytes -= len(upload.body)
                 upload.body = b""
                 self._changed.notify_all()
+
+    def _write(self, upload: Upload) -> None:
+        """A worker that lost the lease may still have a write on its way, under a name that its successor uses, too. So
+        nobody writes over what was not there when they proved their lease last. Raises DependencyUnavailable, LeaseLost."""
+        what = upload.key, upload.body, upload.content_type, upload.cache_control
+        if upload.replaces:
+            self._store.put(*what, deadline_seconds=ATTEMPT_SECONDS)
+            return
+        etag: str | None = None
+        while True:
+            try:
+                self._store.put_if_match(*what, etag, deadline_seconds=ATTEMPT_SECONDS)
+            except ObjectChanged:
+                found = self._store.head(upload.key, deadline_seconds=ATTEMPT_SECONDS)
+                if found and self._store.get(upload.key, deadline_seconds=ATTEMPT_SECONDS) == upload.body:
+                    return  # by an attempt of ours whose answer was lost
+                self._authority.check()
+                etag = found.etag if found else None
+            else:
+                return

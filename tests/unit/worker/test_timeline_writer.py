@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import posixpath
+import random
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,15 +13,18 @@ import pytest
 
 from ffmpeg_worker import timeline_writer
 from ffmpeg_worker.live_playlists import LivePlaylists
-from ffmpeg_worker.packager import PackagedTrack
+from ffmpeg_worker.packager import PackagedSegment, PackagedTrack
 from ffmpeg_worker.timeline_writer import TimelineWriter
 from ffmpeg_worker.uploader import Uploader
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId
 from headwater.domain.lease import Fence
 from headwater.errors import Conflict, DependencyUnavailable, LeaseLost
 from headwater.media.timeline import Timeline
-from tests.fakes_worker import MemoryStore, MemoryTimelines, Tenure, epoch_media, packaged
+from tests.dash_uris import named_by_dash
+from tests.e2e.playlist_recorder import uris_of
+from tests.fakes_worker import WALL, MemoryStore, MemoryTimelines, Tenure, epoch_media, packaged
 from tests.nginx_rtmp import eventually
+from tests.rfc8216 import check_media_playlist, check_succession
 
 STREAM, BROADCAST = StreamId("s"), BroadcastId("b5")
 
@@ -176,3 +183,74 @@ def test_thumbnails_are_numbered_by_the_ten_seconds_however_often_ffmpeg_starts_
     world.close()
     assert eventually(lambda: "s/b5/poster.jpg" in world.store.objects)
     assert [key for key in world.store.log if "thumbnails" in key] == ["s/b5/thumbnails/0.jpg"]
+
+
+def test_the_entrance_is_written_again_when_a_rendition_takes_more_than_it_says(world: _World) -> None:
+    media = epoch_media()
+
+    def quiet_then_busy(number: int) -> PackagedSegment:
+        whole = packaged(number * 2000)
+        data = bytes(50_000 if number < 20 else 900_000)
+        return replace(whole, tracks={**whole.tracks, "360p": replace(whole.tracks["360p"], data=data)})
+
+    for number in range(22):
+        world.writer.add_segment(media, quiet_then_busy(number))
+    world.close()
+    announced = re.search(r"BANDWIDTH=([0-9]+)", world.store.objects["s/live.m3u8"].body.decode())
+    assert announced is not None
+    assert int(announced[1]) >= 900_000 * 8 / 2
+    assert world.store.log.count("s/live.m3u8") <= 6 + 1, "and not with every segment"
+
+
+def test_dates_go_on_with_media_that_go_on_and_never_back(world: _World) -> None:
+    world.writer.add_segment(epoch_media(1, 0), packaged(0))
+    goes_on = replace(epoch_media(1, 2000), wall_start_ms=WALL + 2000 - 700)  # another worker's view of the same clock
+    world.writer.add_segment(goes_on, packaged(2000))
+    came_back_soon = replace(epoch_media(2, 0), wall_start_ms=WALL + 3100)  # whose clock had run fast before
+    world.writer.add_segment(came_back_soon, packaged(0))
+    came_back_later = replace(epoch_media(3, 0), wall_start_ms=WALL + 60_000)
+    world.writer.add_segment(came_back_later, packaged(0))
+    world.close()
+    assert [epoch.wall_start_ms - WALL for epoch in world.timelines.epochs] == [0, 2000, 4000, 60_000]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_cannot_be_stored_every_version_names_only_what_is_there_and_follows_from_the_one_before(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, seconds in {"OVERTAKEN_SECONDS": 0.1, "AWAY_SECONDS": 0.5, "_RETRY_SECONDS": 0.05}.items():
+        monkeypatch.setattr(timeline_writer, limit, seconds)
+    world, chance = _World(), random.Random(seed)
+    refused = {
+        f"s/b5/{track}/{name}"
+        for epoch, number in itertools.product((1, 2, 3), range(4))
+        for track in ("360p", "audio")
+        for name in (f"{epoch}-{number * 2000}.m4s", f"{epoch}-init.mp4")
+        if chance.random() < 0.15
+    }
+    world.store.refuses = refused.__contains__
+    versions: dict[str, list[str]] = {}
+    unfetchable: list[str] = []
+
+    def look_at(key: str, body: bytes) -> None:
+        if key.endswith((".m3u8", ".mpd")):
+            text = body.decode()
+            named = named_by_dash(text) if key.endswith(".mpd") else uris_of(text)
+            unfetchable.extend(
+                uri for uri in named if posixpath.join(posixpath.dirname(key), uri) not in world.store.objects
+            )
+            versions.setdefault(key, []).append(text)
+
+    world.store.on_write = look_at
+    for epoch in (1, 2, 3):
+        media = epoch_media(epoch)
+        for number in range(4):
+            world.writer.add_segment(media, packaged(number * 2000))
+    world.close()
+    world.store.refuses = lambda key: False  # whoever still tries may end
+
+    assert unfetchable == []
+    assert any(share.missing for segment in world.timelines.segments for share in segment.tracks.values())
+    for key in ("s/b5/360p.m3u8", "s/b5/audio.m3u8"):
+        assert [problem for text in versions[key] for problem in check_media_playlist(text)] == []
+        assert [problem for both in itertools.pairwise(versions[key]) for problem in check_succession(*both)] == []
