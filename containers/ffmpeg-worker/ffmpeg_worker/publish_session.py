@@ -26,7 +26,7 @@ from ffmpeg_worker.source_connection import SourceConnection
 from ffmpeg_worker.source_reader import SourceAddress, SourceEnded
 from ffmpeg_worker.tag_buffer import ResumePoint, TagBuffer
 from ffmpeg_worker.track_filler import TrackFiller
-from ffmpeg_worker.transcode_plan import Keyframes, plan_transcode
+from ffmpeg_worker.transcode_plan import Keyframes, copies_too_much, plan_transcode
 from headwater.errors import FfmpegUnavailable, MediaFormatError, MisalignedTracks, SourceUnplayable, TranscodeFailed
 from headwater.media.flv import Tag, TagKind
 from headwater.observability import count, logger
@@ -37,6 +37,7 @@ BACKWARD_JUMP_MS = 1000
 SOUND_LOST_MS = 3000  # and nothing could stand in for it
 RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
 FRESH_STARTS = 20  # within the same time: of clocks and formats that keep changing nothing that plays can be made
+UNFIT_SEGMENTS = 5  # in a row with what should not be copied: a burst is none of our business
 BACKLOG_BYTES = 8 * 1024 * 1024  # FFmpeg is this far behind: the rest waits at the node, which has more room
 _HALF_AUDIO_FRAME_MS = 10
 _TICK_SECONDS = 0.25
@@ -80,6 +81,7 @@ class PublishSessionReader:
         self._epoch: EpochMedia | None = None
         self._keyframes = Keyframes.SOURCE
         self._pace = Pace()
+        self._unfit_segments = 0
         self._left_out: frozenset[str] = frozenset()  # rungs that this machine is too slow for
         self._restarts: deque[float] = deque(maxlen=RESTARTS)
         self._fresh_starts: deque[float] = deque(maxlen=FRESH_STARTS)
@@ -256,6 +258,7 @@ class PublishSessionReader:
         except (FfmpegUnavailable, MediaFormatError) as error:
             raise TranscodeFailed(error.detail) from error
         self._run, self._epoch = run, None
+        self._unfit_segments = 0
         self._pace.begin()
         logger().info(
             "epoch begins",
@@ -322,6 +325,8 @@ class PublishSessionReader:
             self._restart_after_failure("ffmpeg hangs")
         elif run.is_stalled:
             self._restart_after_failure("a rendition stands still")
+        elif self._unfit_segments >= UNFIT_SEGMENTS:
+            self._restart("what is copied takes too much")
         elif self._is_too_slow(run):
             self._leave_out_a_rung(run)
 
@@ -388,6 +393,8 @@ class PublishSessionReader:
                     inits=dict(run.packager.inits),
                 )
             self._sink.add_segment(self._epoch, segment)
+            unfit = copies_too_much(run.plan, self._probe.measure())  # the encoder's own word was taken for it at first
+            self._unfit_segments = self._unfit_segments + 1 if unfit else 0
         if segments:
             self._buffer.forget_before(run.packager.open_since)
         thumbnails, run.thumbnails = run.thumbnails, []

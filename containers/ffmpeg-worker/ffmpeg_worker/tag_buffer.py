@@ -66,9 +66,10 @@ class TagBuffer:
         return [tag for tag in self._tags if tag.is_audio or tag.timestamp >= pictures_from]
 
     def first_start(self, *, video: bool) -> Boundary | None:
-        """Where an epoch can begin: the first keyframe, or without video the first sound."""
+        """Where an epoch can begin: the first keyframe, or without video the first sound. Some encoders show pictures earlier
+        than they decode them: not one before the time 0, which MP4 cannot say."""
         for tag in self._tags:
-            if tag.is_keyframe if video else tag.is_audio:
+            if (tag.is_keyframe if video else tag.is_audio) and tag.presentation_time >= 0:
                 return Boundary(tag.presentation_time, tag.timestamp)
         return None
 

@@ -73,3 +73,11 @@ def plan_transcode(
         frame_rate=source.frame_rate,
         deinterlace=deinterlace,
     )
+
+
+def copies_too_much(plan: TranscodePlan, source: Source) -> bool:
+    """Whether something is copied that would not be, had `source` been known as well as it is by now."""
+    video_copied = any(rung.copy for rung in choose_ladder(source, copy_allowed=True))
+    audio = choose_audio(source)
+    audio_copied = audio is not None and audio.copy
+    return (plan.copied_video is not None and not video_copied) or (plan.copied_audio is not None and not audio_copied)

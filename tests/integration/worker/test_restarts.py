@@ -236,6 +236,21 @@ def test_a_keyframe_that_stays_away_later_on_turns_copying_into_encoding(tmp_pat
     assert sum(durations) >= 11_900
 
 
+def test_a_source_that_takes_more_than_it_said_is_encoded_once_that_is_measured(tmp_path: Path) -> None:
+    lavish = recorded(tmp_path, *picture("320x180", 30, 30, "-qp", "5"), "-t", "18")
+    told = [tag for tag in lavish if tag.kind is not TagKind.DATA]
+    sink = read_session(told, seconds=3)
+    bits_per_second = [
+        sum(len(segment.tracks["180p"].data) for segment in segments)
+        * 8000
+        / sum(segment.duration_ms for segment in segments)
+        for _, segments in sink.epochs
+    ]
+    assert len(bits_per_second) == 2
+    assert bits_per_second[0] > 400_000 > bits_per_second[1], bits_per_second
+    assert len(set(_frames(sink, "180p"))) == 18 * 30
+
+
 def test_stopping_ends_the_open_segment_at_once(twelve_seconds: list[Tag]) -> None:
     hold = threading.Event()
     sink = CollectingSink(lambda count: reader.stop() if count == 5 else None)
