@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
 from infra.config import Stage
+from infra.constructs.kept_store import removal_policy
 from infra.constructs.work_queue import WorkQueue
 
 UNSETTLED_INDEX = "unsettled"
@@ -95,7 +95,7 @@ def table(
         ),
         time_to_live_attribute="expires_at" if expires else None,
         deletion_protection=stage.keep_data,
-        removal_policy=RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY,
+        removal_policy=removal_policy(stage),
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.constructs.kept_store import PrivateBucket
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
 
@@ -28,22 +29,16 @@ class PersonalData(Construct):
         super().__init__(scope, construct_id)
         stage = deployment.stage
         self.uploaded = WorkQueue(self, "Uploaded", stage=stage, visibility_seconds=180, attempts=20)
-        self.uploads = s3.Bucket(
+        self.uploads = PrivateBucket(
             self,
             "Uploads",
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=stage.require_tls,
-            cors=[
-                s3.CorsRule(
-                    allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(stage.cors_origins), max_age=3600
-                )
-            ],
+            stage=stage,
+            cors=s3.CorsRule(
+                allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(stage.cors_origins), max_age=3600
+            ),
             lifecycle_rules=[
                 s3.LifecycleRule(expiration=Duration.days(1), abort_incomplete_multipart_upload_after=Duration.days(1))
             ],
-            removal_policy=RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY,
         )
         self._tell_of_uploads()
         self.avatar_maker = ServiceFunction(

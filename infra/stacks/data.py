@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, SecretValue, Stack
+from aws_cdk import CfnOutput, Duration, SecretValue, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -12,6 +12,7 @@ from constructs import Construct
 
 from infra.config import Stage
 from infra.constructs.control_plane import ControlPlane, table
+from infra.constructs.kept_store import PrivateBucket, removal_policy
 from infra.constructs.service_function import Deployment, ServiceFunction
 
 ROOMS_INDEX = "by_connection"
@@ -48,7 +49,7 @@ class DataStack(Stack):
             "TokenKeys",
             description="Headwater: signs access tokens; made and rotated by functions/signing_keys",
             secret_string_value=SecretValue.unsafe_plain_text('{"keys": []}'),
-            removal_policy=_removal(stage),
+            removal_policy=removal_policy(stage),
         )
         self.oauth_clients_secret = _oauth_clients_secret(self, stage)
         self.playback_keys_secret = secretsmanager.Secret(
@@ -56,7 +57,7 @@ class DataStack(Stack):
             "PlaybackKeys",
             description="Headwater: signs access to private media; made and rotated by functions/playback_keys",
             secret_string_value=SecretValue.unsafe_plain_text('{"keys": []}'),
-            removal_policy=_removal(stage),
+            removal_policy=removal_policy(stage),
         )
         self.playback_keys = ServiceFunction(
             self,
@@ -92,30 +93,20 @@ class DataStack(Stack):
         CfnOutput(self, "SchemaMigrationFunction", value=self.schema_migration.function.function_name)
 
 
-def _removal(stage: Stage) -> RemovalPolicy:
-    return RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY
-
-
 def _media_bucket(scope: Construct, stage: Stage) -> s3.Bucket:
     """Private: viewers come through the CDN only. Nothing in it expires by age, for recordings stay until deleted."""
-    return s3.Bucket(
+    return PrivateBucket(
         scope,
         "Media",
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        encryption=s3.BucketEncryption.S3_MANAGED,
-        enforce_ssl=stage.require_tls,
-        cors=[
-            s3.CorsRule(
-                allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
-                allowed_origins=list(stage.cors_origins),
-                allowed_headers=["Range"],
-                exposed_headers=["Content-Length", "Content-Range", "Date"],
-                max_age=3600,
-            )
-        ],
+        stage=stage,
+        cors=s3.CorsRule(
+            allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
+            allowed_origins=list(stage.cors_origins),
+            allowed_headers=["Range"],
+            exposed_headers=["Content-Length", "Content-Range", "Date"],
+            max_age=3600,
+        ),
         lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1))],
-        removal_policy=_removal(stage),
     )
 
 
@@ -129,7 +120,7 @@ def _database_secret(scope: Construct, stage: Stage) -> secretsmanager.ISecret:
         "DatabaseSecret",
         description="Headwater: where the database is",
         secret_object_value={"url": SecretValue.unsafe_plain_text(stage.database_url)},
-        removal_policy=_removal(stage),
+        removal_policy=removal_policy(stage),
     )
 
 
@@ -143,7 +134,7 @@ def _oauth_clients_secret(scope: Construct, stage: Stage) -> secretsmanager.Secr
         "OauthClients",
         description="Headwater: client secrets of the sign-in providers, {name: secret}; put in after the deployment",
         secret_string_value=SecretValue.unsafe_plain_text(json.dumps(given)),
-        removal_policy=_removal(stage),
+        removal_policy=removal_policy(stage),
     )
 
 
@@ -158,5 +149,5 @@ def _generated_secret(scope: Construct, construct_id: str, purpose: str, stage: 
             password_length=64,
             exclude_punctuation=True,
         ),
-        removal_policy=_removal(stage),
+        removal_policy=removal_policy(stage),
     )
