@@ -1,7 +1,8 @@
 """Stage 7 · a picture that anybody sent → squares that we made ourselves. Nothing of the file itself survives.
 
 What comes in is hostile until it is shown to be a picture: its format is one of four, whatever it calls itself, and its
-dimensions are read and judged before a pixel is decoded, so that a small file cannot unfold into gigabytes. What goes out
+dimensions are read and judged before a pixel is decoded, so that a small file cannot unfold into gigabytes; nor into minutes,
+for which a JPEG need only go over all of its pixels again and again, at 50 bytes a time. What goes out
 holds pixels and nothing else: no EXIF (and so no place where it was taken), no profile, no second frame.
 """
 
@@ -17,6 +18,8 @@ from headwater.domain.avatars import MAX_PIXELS
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 QUALITY = 82
+MOST_SCANS = 100  # of a JPEG: encoders write about ten
+_START_OF_SCAN = b"\xff\xda"  # ITU-T T.81 §B.1.1.3; never in what is encoded, where zero follows 0xFF
 _TOO_LARGE = f"This picture has more than {MAX_PIXELS // 1_000_000} million pixels. Make it smaller."
 
 
@@ -30,6 +33,7 @@ def render_picture(body: bytes, sizes: Sequence[int]) -> Mapping[int, bytes]:
         with warnings.catch_warnings(), Image.open(io.BytesIO(body), formats=FORMATS) as opened:
             warnings.simplefilter("ignore")  # of metadata that is wrong; none of it is kept
             _check_size(opened)
+            _check_scans(opened, body)
             opened.seek(0)
             opened.draft("RGB", (2 * max(sizes), 2 * max(sizes)))  # JPEG alone: decode no more than is needed
             upright = ImageOps.exif_transpose(opened)
@@ -51,6 +55,11 @@ def _check_size(opened: Image.Image) -> None:
         raise UnusablePicture(_TOO_LARGE)
     if min(width, height) < 16:
         raise UnusablePicture("This picture is too small: it needs at least 16 pixels each way.")
+
+
+def _check_scans(opened: Image.Image, body: bytes) -> None:
+    if opened.format == "JPEG" and body.count(_START_OF_SCAN) > MOST_SCANS:
+        raise UnusablePicture("This picture is made in so many layers that it takes too long. Save it anew.")
 
 
 def _encoded(picture: Image.Image, size: int) -> bytes:

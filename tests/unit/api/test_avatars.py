@@ -44,6 +44,15 @@ def test_a_picture_becomes_squares_of_every_size(form: str) -> None:
     assert set(rendered) == set(SIZES)
 
 
+def test_a_small_file_does_not_take_minutes() -> None:
+    """Each scan of a progressive JPEG goes over the whole picture, and an empty one is 50 bytes long."""
+    good = encoded(Image.new("L", (320, 320), 128), "JPEG", progressive=True)
+    last_scan = good[good.rindex(b"\xff\xc4", 0, good.rindex(b"\xff\xda")) : -2]
+    assert set(render_picture(good, SIZES)) == set(SIZES)
+    with pytest.raises(UnusablePicture, match="too long"):
+        render_picture(good[:-2] + last_scan * 200 + good[-2:], SIZES)
+
+
 def test_what_the_file_says_about_itself_does_not_survive_but_the_way_it_is_held_counts() -> None:
     picture = Image.new("RGB", (400, 400), RED)
     picture.paste(BLUE, (0, 0, 400, 200))  # blue above red, as the sensor saw it
