@@ -7,7 +7,7 @@ Receivers must expect each message late, twice, or out of order: a `BroadcastCha
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -113,19 +113,24 @@ class ChatMessageArchived(Message, frozen=True, kw_only=True):
 class AccountMailKind(StrEnum):
     RESET_PASSWORD = "reset_password"  # noqa: S105 - a kind of letter, no password
     VERIFY_EMAIL = "verify_email"
+    CHANGE_EMAIL = "change_email"
+    EMAIL_CHANGED = "email_changed"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
 
 
 class AccountMailRequested(Message, frozen=True, kw_only=True):
-    """SQS `account-mail`: write to the owner of an account, if there is one. Exactly one of the two is set: `user_id`,
-    or `email` as somebody typed it who may be anybody. Carries no secret: links are made where the letter is written.
+    """SQS `account-mail`: write to the owner of an account, if there is one. It is named by `user_id`, or by `email` as
+    somebody typed it who may be anybody. Where the address changes, both are set: `email` is the one that the account is
+    to have (CHANGE_EMAIL), or had (EMAIL_CHANGED); `session_id` is the sign-in by which it is to change. Carries no secret:
+    links are made where the letter is written.
     """
 
     kind: AccountMailKind
     user_id: UserId | None = None
     email: str | None = None
+    session_id: str | None = None
 
 
 class AccountTaskKind(StrEnum):
@@ -172,8 +177,3 @@ def decode_stream_news(body: str | bytes) -> StreamChanged:
 def decode_news(body: str | bytes) -> BroadcastChanged:
     """What an EventBridge event in a queue's message tells. Raises as `decode` does."""
     return msgspec.json.decode(body, type=_BusEvent).detail
-
-
-def to_plain(message: Message) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(message)
-    return plain

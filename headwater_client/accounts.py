@@ -57,6 +57,12 @@ class Auth:
         """`token`: the part of the mailed link behind the `#`."""
         self._connection.send("POST", path("auth", "password", "reset"), {"token": token, "password": password})
 
+    def change_email(self, email: str, *, password: str | None = None) -> None:
+        """Has a link sent to the new address, which counts once that is followed. Who has no password has to have signed
+        in a moment ago."""
+        body = {"email": email} if password is None else {"email": email, "password": password}
+        self._connection.send("POST", path("auth", "email"), body)
+
     def request_verification(self) -> None:
         self._connection.send("POST", path("auth", "email", "verification"))
 

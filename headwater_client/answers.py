@@ -52,6 +52,7 @@ class User(Answer, frozen=True):
 class OwnUser(User, frozen=True):
     email: str | None
     email_verified: bool
+    has_password: bool
 
 
 class Tokens(Answer, frozen=True, kw_only=True):
@@ -251,6 +252,7 @@ class Broadcast(Answer, frozen=True, kw_only=True):
     stream_id: str
     title: str
     status: Literal["live", "ended", "ready", "failed"]
+    recorded: bool
     started_at: Time
     ended_at: Time | None
     duration: float | None

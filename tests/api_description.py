@@ -1,10 +1,13 @@
-"""Reads an OpenAPI document: its operations, and the bare shape of its schemas, without limits and patterns."""
+"""Reads an OpenAPI document: its operations, what they may answer, and the bare shape of its schemas, without limits
+and patterns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from tests.api_gateway import Handler, decoded
 
 SCALARS = {"string", "integer", "number", "boolean", "null"}
 
@@ -37,6 +40,11 @@ class Operation:
             if status.startswith("2") and "content" in answer
         ]
 
+    def may_answer(self, status: int, code: str | None) -> bool:
+        """Whether the document has this status, and among its codes this one, if it is a refusal."""
+        answer = self.description["responses"].get(str(status))
+        return answer is not None and (code is None or f"`{code}`" in answer["description"])
+
     def matches(self, method: str, path: str) -> bool:
         ours, theirs = self.path.split("/"), path.split("/")
         return (
@@ -50,6 +58,29 @@ def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
         for method, description in methods.items():
             yield Operation(method.upper(), path, description)
+
+
+class NotDescribed(AssertionError):
+    """An answer that the document does not announce."""
+
+
+def described(handler: Handler, document: Mapping[str, Any]) -> Handler:
+    """`handler`, which raises NotDescribed for an answer with a status or code that its operation does not have."""
+    known = list(operations(document))
+
+    def looked_at(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        answer = handler(event, context)
+        asked = event["requestContext"]["http"]
+        given = decoded(answer)
+        for operation in known:
+            out_of_form = event.get("body") and operation.body is None  # a body where none belongs
+            if operation.matches(asked["method"], asked["path"]) and not out_of_form:
+                if not operation.may_answer(given.status, given.code):
+                    raise NotDescribed(f"{operation.name} answered {given.status} {given.code}")
+                break
+        return answer
+
+    return looked_at
 
 
 def shape(schema: Mapping[str, Any], named: Mapping[str, Any]) -> Any:

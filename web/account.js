@@ -3,7 +3,7 @@
 import { LinkedIdentities } from "/oauth.js";
 import { OwnData, Picture } from "/profile.js";
 import { call, changePassword, forget, request } from "/session.js";
-import { Field, Header, dayAndTime, html, render, useEffect, useState, useUser } from "/page.js";
+import { Field, Fold, Header, dayAndTime, html, render, useEffect, useState, useUser } from "/page.js";
 
 const PASSWORD_HINT = "At least 8 characters, and not one that others use.";
 
@@ -106,13 +106,50 @@ function Verify() {
 function Address({ user }) {
   const form = useForm(() => call("POST", "/auth/email/verification"));
   return html`
-    <form class="panel" onSubmit=${form.submit}>
-      <h2>E-mail</h2>
+    <section class="panel" aria-labelledby="address">
+      <h2 id="address">E-mail</h2>
+      <form onSubmit=${form.submit}>
+        <${Refusal} error=${form.error} />
+        <p>${user.email ?? "This account has no address."}
+          ${user.email && html` <span class="badge">${user.email_verified ? "Confirmed" : "Not confirmed"}</span>`}</p>
+        ${form.done && html`<p class="notice" role="status">A link is on its way. It is good for two days.</p>`}
+        ${user.email && !user.email_verified && !form.done && html`<button disabled=${form.busy}>Send me a link to confirm it</button>`}
+      </form>
+      <${Fold} label=${user.email ? "Change it" : "Add one"}><${NewAddress} user=${user} /><//>
+    </section>
+  `;
+}
+
+function NewAddress({ user }) {
+  const form = useForm(async ({ email, password }) => {
+    await call("POST", "/auth/email", password ? { email, password } : { email });
+    return email;
+  });
+  return html`
+    <form onSubmit=${form.submit}>
       <${Refusal} error=${form.error} />
-      <p>${user.email ?? "This account has no address."}
-        ${user.email && html` <span class="badge">${user.email_verified ? "Confirmed" : "Not confirmed"}</span>`}</p>
-      ${form.done && html`<p class="notice" role="status">A link is on its way. It is good for two days.</p>`}
-      ${user.email && !user.email_verified && !form.done && html`<button disabled=${form.busy}>Send me a link to confirm it</button>`}
+      ${form.done && html`<p class="notice" role="status">A link is on its way to ${form.done}. Once you have followed it, that is
+        your address.</p>`}
+      <${Field} label="New address" name="email" id="new-address" type="email" required autocomplete="email"
+        error=${form.wrong("email")} />
+      ${user.has_password
+        ? html`<${Field} label="Your password, once more" name="password" id="address-password" type="password" required
+            autocomplete="current-password" error=${form.wrong("password")} />`
+        : html`<p>For this you have to have signed in within the last ten minutes.</p>`}
+      <button class="primary" disabled=${form.busy}>Send a link there</button>
+    </form>
+  `;
+}
+
+function FirstPassword({ user }) {
+  const form = useForm(() => request("POST", "/auth/password/forgot", { body: { email: user.email } }));
+  return html`
+    <form class="panel" onSubmit=${form.submit}>
+      <h2>Password</h2>
+      <${Refusal} error=${form.error} />
+      <p>This account has no password${user.email ? "." : ", and no address through which you could choose one."}</p>
+      ${form.done && html`<p class="notice" role="status">A link to choose a password is on its way. It is good for half an hour.</p>`}
+      ${user.email && !form.done && html`<button disabled=${form.busy}>Send me a link to choose one</button>`}
     </form>
   `;
 }
@@ -133,7 +170,7 @@ function Password({ user, onChanged }) {
       <${Field} label="New password" name="new_password" type="password" required minlength="8" autocomplete="new-password"
         hint=${PASSWORD_HINT} error=${form.wrong("new_password")} />
       <button class="primary" disabled=${form.busy}>Change password</button>
-      <p><a href="/account/forgot">I do not know it, or have none</a></p>
+      <p><a href="/account/forgot">I do not know it</a></p>
     </form>
   `;
 }
@@ -185,10 +222,10 @@ function Settings({ user }) {
     <h1>Your account</h1>
     <${Picture} user=${user} />
     <${Address} user=${user} />
-    <${Password} user=${user} onChanged=${() => setTurn(turn + 1)} />
+    ${user.has_password ? html`<${Password} user=${user} onChanged=${() => setTurn(turn + 1)} />` : html`<${FirstPassword} user=${user} />`}
     <${LinkedIdentities} />
     <${Sessions} turn=${turn} />
-    <${OwnData} />
+    <${OwnData} user=${user} />
   `;
 }
 

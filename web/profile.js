@@ -115,7 +115,7 @@ export function Follow({ user, owner }) {
   `;
 }
 
-export function OwnData() {
+export function OwnData({ user }) {
   const [exports_, setExports] = useState([]);
   const [problem, setProblem] = useState(null);
   usePolling(async () => setExports((await call("GET", "/me/exports")).items), 10);
@@ -157,8 +157,9 @@ export function OwnData() {
         <form onSubmit=${leave}>
           <p>Your account, your streams and their recordings are deleted for ever. What you said in other people's chats stays,
             without your name.</p>
-          <${Field} label="Your password" name="password" type="password" autocomplete="current-password"
-            hint="Leave it empty if you have none, and have signed in within the last ten minutes." />
+          ${user.has_password
+            ? html`<${Field} label="Your password" name="password" type="password" required autocomplete="current-password" />`
+            : html`<p>For this you have to have signed in within the last ten minutes.</p>`}
           <button class="danger">Delete my account for ever</button>
         </form>
       </details>

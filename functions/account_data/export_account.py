@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import IO, Any, Protocol
@@ -38,6 +38,7 @@ class Work(Protocol):
 
 class Bucket(Protocol):
     def put(self, key: str, body: bytes, content_type: str, cache_control: str) -> None: ...
+    def delete_many(self, keys: Iterable[str]) -> int: ...
 
 
 class ExportAccount:
@@ -54,9 +55,13 @@ class ExportAccount:
             with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
                 self._write(packed, user_id)
             file.seek(0)
-            self._uploads.put(account_export(user_id, export_id), file.read(), GZIP_TYPE, FOR_NOBODY_ELSE)
+            key = account_export(user_id, export_id)
+            self._uploads.put(key, file.read(), GZIP_TYPE, FOR_NOBODY_ELSE)
         with self._unit_of_work() as work:
             work.exports.settle(export_id, ExportState.READY, datetime.now(UTC))
+            gone = work.records.is_closed(user_id) is not False
+        if gone:  # meanwhile, and perhaps erased with what files there were
+            self._uploads.delete_many([key])
 
     def _write(self, out: IO[bytes] | gzip.GzipFile, user_id: UserId) -> None:
         """One JSON object; a page of chat at a time, for somebody may have said a lot."""

@@ -29,7 +29,8 @@ def reset_password(username: str, link: str, life: timedelta) -> Letter:
         ],
         ("Choose a new password", link),
         [
-            f"The link works once, for {_words(life)}. Whoever is signed in to your account will be signed out.",
+            f"The link works once, for {_words(life)}. Whoever is signed in to your account will be signed out, and "
+            "personal access tokens end.",
             "If it was not you, do nothing: your password stays as it is.",
         ],
     )
@@ -44,6 +45,57 @@ def verify_email(username: str, link: str, life: timedelta) -> Letter:
             f"The link works once, for {_words(life)}.",
             "If you have no account with us, do nothing; somebody has mistyped their own address.",
         ],
+    )
+
+
+def change_email(username: str, link: str, life: timedelta) -> Letter:
+    return _letter(
+        "Confirm your new e-mail address",
+        [f"Hello {username},", "your account is to have this address from now on. Please confirm that it is yours:"],
+        ("Confirm this address", link),
+        [
+            f"The link works once, for {_words(life)}. Until then your account keeps the address that it has.",
+            "If you have no account with us, do nothing; somebody has mistyped their own address.",
+        ],
+    )
+
+
+def address_in_use(username: str, link: str) -> Letter:
+    return _letter(
+        "This address has an account already",
+        [
+            f"Hello {username},",
+            "somebody asked for another account to have this address, but it is the address of yours. Nothing has changed.",
+            "If that was you, give this account another address first:",
+        ],
+        ("Look at your account", link),
+        ["If it was not you, do nothing."],
+    )
+
+
+def email_changing(username: str, link: str) -> Letter:
+    return _letter(
+        "Your account is about to have another address",
+        [
+            f"Hello {username},",
+            "somebody asked for your account to have another e-mail address, and a link to confirm it was sent there.",
+            "If that was you, all is well. If it was not, somebody knows your password. To choose a new one stops it:",
+        ],
+        ("Choose a new password", link),
+        [],
+    )
+
+
+def email_changed(username: str, link: str) -> Letter:
+    return _letter(
+        "Your account has another address",
+        [
+            f"Hello {username},",
+            "your account has another e-mail address from now on. We write to it there, and no longer here.",
+            "If that was you, all is well. If it was not, end the sessions that you do not know, and write to us:",
+        ],
+        ("Look at your account", link),
+        [],
     )
 
 

@@ -15,12 +15,14 @@ from headwater.adapters.mail import Mail
 from headwater.adapters.mail_links import MailLinks
 from headwater.adapters.postgres import Database
 from headwater.adapters.secrets import secret
+from headwater.adapters.sign_in_sessions import SignInSessions
 from headwater.settings import load_settings
 
 
 class UnitOfWork:
     def __init__(self, connection: Connection) -> None:
         self.accounts = Accounts(connection)
+        self.sessions = SignInSessions(connection)
         self.links = MailLinks(connection)
 
 

@@ -26,6 +26,7 @@ class UserOut(BaseModel):
 class OwnUserOut(UserOut):
     email: str | None
     email_verified: bool
+    has_password: bool
 
 
 class TokensOut(BaseModel):
@@ -51,7 +52,9 @@ def user_out(user: User) -> UserOut:
 
 
 def own_user_out(user: User) -> OwnUserOut:
-    return OwnUserOut(**_user_fields(user), email=user.email, email_verified=user.email_verified)
+    return OwnUserOut(
+        **_user_fields(user), email=user.email, email_verified=user.email_verified, has_password=user.has_password
+    )
 
 
 def _user_fields(user: User) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from starlette.middleware import Middleware
 
 from functions.api.idempotency_guard import HEADER as IDEMPOTENCY_HEADER
 from functions.api.idempotency_guard import LEFT_OUT, UNSAFE_METHODS, IdempotencyGuard
-from functions.api.problems import PROBLEM_TYPE, Problem, answer_with_problems
+from functions.api.problems import Problem, answer_with_problems
+from functions.api.refusals import refused
 from functions.api.request_guard import RequestGuard
 from functions.api.routes import (
     account_data,
@@ -98,15 +99,12 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         definition = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(definition.pop("$defs", {}))
         schemas["Problem"] = definition
-        refused = {
-            "description": "Refused or failed: `code` says why.",
-            "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
         for path, operations in schema["paths"].items():
             for method, operation in operations.items():
                 if method.upper() in UNSAFE_METHODS and "security" in operation and not path.startswith(LEFT_OUT):
                     operation.setdefault("parameters", []).append(_IDEMPOTENCY_PARAMETER)
-                operation["responses"].pop("422", None)
-                operation["responses"]["default"] = refused
+                responses = operation["responses"]
+                responses.pop("422", None)  # FastAPI's, of a form that we do not send
+                operation["responses"] = {**refused(method.upper(), path, operation), **responses}
         app.openapi_schema = schema
     return app.openapi_schema

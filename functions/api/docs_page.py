@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from functions.api.problems import PROBLEM_TYPE
+
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --quiet: #777; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 56rem; padding: 1rem; }
@@ -69,12 +71,17 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], description
     if body:
         yield f"<h3>Body</h3><pre>{_example(body, description)}</pre>"
     for status, response in operation["responses"].items():
-        content = response.get("content", {}).get("application/json")
-        if status != "default":
+        if PROBLEM_TYPE not in response.get("content", {}):
             yield f"<h3>{_text(status)}</h3>"
+        content = response.get("content", {}).get("application/json")
         if content:
             yield f"<pre>{_example(content, description)}</pre>"
-    yield "</details>"
+    yield "<h3>Refused</h3><table>"
+    for status, response in operation["responses"].items():
+        if PROBLEM_TYPE in response.get("content", {}):
+            codes = response["description"].replace("`", "")
+            yield f"<tr><td>{_text(status)}</td><td><code>{_text(codes)}</code></td></tr>"
+    yield "</table></details>"
 
 
 def _example(content: Mapping[str, Any], description: Mapping[str, Any]) -> str:

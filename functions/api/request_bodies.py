@@ -110,6 +110,11 @@ class PasswordChange(Body):
     new_password: NewPassword
 
 
+class AddressChange(Body):
+    email: Email
+    password: Annotated[str, Field(max_length=1024), AfterValidator(_opaque)] | None = None
+
+
 class ForgottenPassword(Body):
     email: Email
 

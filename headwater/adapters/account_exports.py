@@ -47,13 +47,14 @@ class AccountExports:
         return AccountExport(export_id, ExportState.PENDING, now, None)
 
     def of_user(self, user_id: UserId, now: datetime) -> Sequence[AccountExport]:
-        """Those whose files are not gone yet, the latest first."""
+        """Those whose files are not gone yet, the latest first. One that is still not made when the next may be asked for
+        counts as failed, until it is made after all."""
         wanted = (account_exports.c.user_id == user_id) & (account_exports.c.created_at > now - KEPT)
         rows = self._connection.execute(select(account_exports).where(wanted).order_by(account_exports.c.id.desc()))
         return [
             AccountExport(
                 row.id,
-                ExportState(row.state),
+                _state(row.state, row.created_at, now),
                 row.created_at,
                 row.finished_at + KEPT if row.state == ExportState.READY.value else None,
             )
@@ -63,3 +64,8 @@ class AccountExports:
     def settle(self, export_id: str, state: ExportState, now: datetime) -> None:
         wanted = update(account_exports).where(account_exports.c.id == export_id)
         self._connection.execute(wanted.values(state=state.value, finished_at=now))
+
+
+def _state(noted: str, created_at: datetime, now: datetime) -> ExportState:
+    state = ExportState(noted)
+    return ExportState.FAILED if state is ExportState.PENDING and created_at < now - PAUSE else state

@@ -6,17 +6,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, Table, delete, func, select, update
 
 from headwater.adapters.tables import (
+    account_exports,
     audit_log,
+    avatar_uploads,
     broadcasts,
     chat_messages,
+    clips,
     follows,
     identities,
+    mail_links,
     personal_tokens,
     sessions,
     stream_moderators,
+    stream_viewers,
     streams,
     users,
 )
@@ -25,6 +30,8 @@ from headwater.domain.ids import StreamId, UserId
 NOBODY = ""  # the author of what somebody said whose account is gone
 NOBODYS_NAME = "deleted"
 _BATCH = 1000
+# Gone with the account at once: what opens it, where it is written to, and what would still be made for it.
+_CLOSED_WITH_IT = (identities, personal_tokens, mail_links, avatar_uploads, account_exports)
 
 Record = Mapping[str, Any]
 
@@ -38,12 +45,6 @@ class AccountRecords:
         row = self._connection.execute(select(users.c.deleted_at).where(users.c.id == user_id)).one_or_none()
         return None if row is None else row.deleted_at is not None
 
-    def signed_in_at(self, session_id: str) -> datetime | None:
-        found: datetime | None = self._connection.execute(
-            select(sessions.c.created_at).where(sessions.c.id == session_id)
-        ).scalar()
-        return found
-
     def hold(self, user_id: UserId) -> None:
         """Nobody changes the account, or adds a stream to it, until the end of the transaction."""
         self._connection.execute(select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True))
@@ -54,7 +55,7 @@ class AccountRecords:
 
     def close(self, user_id: UserId, now: datetime) -> None:
         """Nothing that identifies the person is left in the account, and nobody can sign in to it."""
-        for table in (identities, personal_tokens):
+        for table in _CLOSED_WITH_IT:
             self._connection.execute(delete(table).where(table.c.user_id == user_id))
         self._connection.execute(
             update(users)
@@ -76,7 +77,13 @@ class AccountRecords:
     def sections(self, user_id: UserId) -> Iterator[tuple[str, Sequence[Record]]]:
         """Everything but what was said in chat, table by table, without secrets and their hashes."""
         own_streams = select(streams.c.id).where(streams.c.owner_id == user_id)
-        followed, follower = users.alias("followed"), users.alias("follower")
+        followed, follower, named = users.alias("followed"), users.alias("follower"), users.alias("named")
+
+        def named_by(table: Table) -> Select[Any]:
+            """Whom the user's streams name in `table`."""
+            rows = select(table.c.stream_id, named.c.username, table.c.created_at)
+            return rows.join_from(table, named, named.c.id == table.c.user_id).where(table.c.stream_id.in_(own_streams))
+
         queries: Mapping[str, Select[Any]] = {
             "account": select(
                 users.c.id,
@@ -117,6 +124,21 @@ class AccountRecords:
             ).where(personal_tokens.c.user_id == user_id),
             "streams": select(streams).where(streams.c.owner_id == user_id),
             "broadcasts": select(broadcasts).where(broadcasts.c.stream_id.in_(own_streams)),
+            "clips": select(clips).where(clips.c.maker_id == user_id),
+            "mail_links": select(
+                mail_links.c.purpose, mail_links.c.email, mail_links.c.created_at, mail_links.c.expires_at
+            ).where(mail_links.c.user_id == user_id),
+            "avatar_upload": select(
+                avatar_uploads.c.state, avatar_uploads.c.problem, avatar_uploads.c.created_at
+            ).where(avatar_uploads.c.user_id == user_id),
+            "exports": select(account_exports.c.state, account_exports.c.created_at).where(
+                account_exports.c.user_id == user_id
+            ),
+            "moderators": named_by(stream_moderators),
+            "viewers": named_by(stream_viewers),
+            "may_watch": select(stream_viewers.c.stream_id, stream_viewers.c.created_at).where(
+                stream_viewers.c.user_id == user_id
+            ),
             "moderates": select(stream_moderators.c.stream_id, stream_moderators.c.created_at).where(
                 stream_moderators.c.user_id == user_id
             ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, all_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 
 from headwater.adapters.tables import users
 from headwater.domain.accounts import Role, User
@@ -24,6 +25,7 @@ USER_COLUMNS = (
     users.c.email_verified_at,
     users.c.suspended_at,
     users.c.follower_count,
+    users.c.password_hash.is_not(None).label("has_password"),
 )
 
 
@@ -40,6 +42,7 @@ def user_of(row: Row[*tuple[Any, ...]]) -> User:
         email_verified=row.email_verified_at is not None,
         is_suspended=row.suspended_at is not None,
         follower_count=row.follower_count,
+        has_password=row.has_password,
     )
 
 
@@ -75,8 +78,25 @@ class Accounts:
         """None for an account without a password, or no account."""
         return self._connection.execute(select(users.c.password_hash).where(users.c.id == user_id)).scalar()
 
+    def hold_password(self, user_id: UserId, stored: str) -> bool:
+        """Whether the hash is still `stored`; if so, it stays until the end of the transaction. To compare a password takes
+        a while, in which its owner may have replaced it."""
+        same = (users.c.id == user_id) & (users.c.password_hash == stored)
+        held = self._connection.execute(select(users.c.id).where(same).with_for_update(key_share=True))
+        return held.first() is not None
+
     def set_email_verified(self, user_id: UserId, now: datetime) -> None:
         self._connection.execute(update(users).where(users.c.id == user_id).values(email_verified_at=now))
+
+    def set_email(self, user_id: UserId, email: str, now: datetime) -> bool:
+        """Another address, shown to be theirs; False when somebody has it. Then nothing more can be done in this
+        transaction."""
+        changed = update(users).where(users.c.id == user_id).values(email=email, email_verified_at=now)
+        try:
+            self._connection.execute(changed)
+        except IntegrityError:
+            return False
+        return True
 
     def credentials(self, login: str) -> tuple[User, str | None] | None:
         """The account of `login` (a username or an e-mail address, in lower case) with its password hash."""

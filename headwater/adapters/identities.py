@@ -125,6 +125,9 @@ class Identities:
         own = (identities.c.id == identity_id) & (identities.c.user_id == user_id)
         return self._connection.execute(delete(identities).where(own)).rowcount == 1
 
+    def unlink_all(self, user_id: UserId) -> None:
+        self._connection.execute(delete(identities).where(identities.c.user_id == user_id))
+
 
 def _is(proven: ProvenIdentity) -> ColumnElement[bool]:
     return (identities.c.issuer == proven.issuer) & (identities.c.subject == proven.subject)

@@ -48,3 +48,8 @@ class MailLinks:
             delete(mail_links).where(mail_links.c.user_id == row.user_id, mail_links.c.purpose == purpose.value)
         )
         return MailLink(UserId(row.user_id), row.email)
+
+    def void(self, user_id: UserId, *purposes: LinkPurpose) -> None:
+        """No link for these purposes that the user was sent so far is good any more."""
+        meant = mail_links.c.purpose.in_([purpose.value for purpose in purposes])
+        self._connection.execute(delete(mail_links).where(mail_links.c.user_id == user_id, meant))

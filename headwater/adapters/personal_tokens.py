@@ -64,6 +64,11 @@ class PersonalTokens:
         own = (personal_tokens.c.id == token_id) & (personal_tokens.c.user_id == user_id)
         return bool(self._connection.execute(delete(personal_tokens).where(own)).rowcount)
 
+    def remove_all(self, user_id: UserId) -> Sequence[str]:
+        """The ids of those that there were."""
+        gone = delete(personal_tokens).where(personal_tokens.c.user_id == user_id).returning(personal_tokens.c.id)
+        return [row.id for row in self._connection.execute(gone)]
+
     def show(self, token: str, now: datetime) -> ShownPersonalToken | None:
         """What is known of the token, when it is one of ours, has not expired, and its owner is still there."""
         row = self._connection.execute(

@@ -57,6 +57,12 @@ class SignInSessions:
         ).one_or_none()
         return Standing(tuple(row.roles), row.suspended_at is not None) if row else None
 
+    def began_at(self, session_id: str) -> datetime | None:
+        """When its owner signed in."""
+        query = select(sessions.c.created_at).where(sessions.c.id == session_id)
+        began: datetime | None = self._connection.execute(query).scalar()
+        return began
+
     def show(self, refresh_token: str) -> ShownToken | None:
         """What is known of the token. Its session stays locked until the end of the unit of work, so of two requests
         that show one token at the same moment the second sees that the first has used it."""

@@ -20,9 +20,14 @@ _PREFIX = "hwm_"  # what scanners for leaked secrets, and our own logger, know i
 class LinkPurpose(StrEnum):
     RESET_PASSWORD = "reset_password"  # noqa: S105 - a purpose, no password
     VERIFY_EMAIL = "verify_email"
+    CHANGE_EMAIL = "change_email"
 
 
-LINK_LIFE = {LinkPurpose.RESET_PASSWORD: timedelta(minutes=30), LinkPurpose.VERIFY_EMAIL: timedelta(days=2)}
+LINK_LIFE = {
+    LinkPurpose.RESET_PASSWORD: timedelta(minutes=30),
+    LinkPurpose.VERIFY_EMAIL: timedelta(days=2),
+    LinkPurpose.CHANGE_EMAIL: timedelta(hours=2),
+}
 
 
 @dataclass(frozen=True, slots=True)

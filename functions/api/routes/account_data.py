@@ -54,7 +54,7 @@ def delete_me(body: Farewell, user: CurrentUser, services: ServicesDep, unit: Un
 
     What is removed, what becomes anonymous and what is kept: docs/privacy.md.
     """
-    services.limits.spend("deletion", user.user_id, services.settings.logins_per_minute)
+    services.limits.spend("password", user.user_id, services.settings.logins_per_minute)
     delete_account(
         unit, services.passwords, services.hot_state, services.sockets, services.account_data, user, body.password
     )

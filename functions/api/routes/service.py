@@ -24,7 +24,7 @@ _DOCS_CACHE = "public, max-age=300"
 _NO_STREAM = StreamId("0" * 22)
 
 
-@router.get("/health")
+@router.get("/health", responses={503: {"model": HealthOut, "description": "Something does not answer."}})
 def health(services: ServicesDep, response: Response) -> HealthOut:
     """Whether everything behind the API answers; 503 when something does not, and `checks` says what."""
     checks = {

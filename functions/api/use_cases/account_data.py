@@ -9,19 +9,20 @@ erase one that was not closed is void.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
 
+from functions.api.use_cases import proof_of_owner
 from functions.api.use_cases.audit_log import AuditLog
+from functions.api.use_cases.sessions import close_if_possible
 from functions.api.use_cases.streams import HotState, StreamStore, delete_stream
 from headwater.adapters.access_tokens import Identity
 from headwater.adapters.account_exports import AccountExport
 from headwater.contracts import AccountTask, AccountTaskKind
 from headwater.domain.audit import Action, Subject, SubjectKind
 from headwater.domain.ids import StreamId, UserId
-from headwater.errors import FieldError, InvalidInput, LastAdmin, RateLimited, ReauthenticationRequired
+from headwater.errors import LastAdmin, RateLimited
 
-FRESH = timedelta(minutes=10)  # a sign-in that stands in for a password
 ERASE_DELAY_SECONDS = 30  # longer than any request or archived message that began before the account was closed
 EXPORT_DELAY_SECONDS = 5  # until the transaction that it was asked for in is committed
 EXPORT_RETRY_SECONDS = 3600
@@ -29,7 +30,6 @@ EXPORT_RETRY_SECONDS = 3600
 
 class Records(Protocol):
     def hold(self, user_id: UserId) -> None: ...
-    def signed_in_at(self, session_id: str) -> datetime | None: ...
     def streams_of(self, user_id: UserId) -> Sequence[StreamId]: ...
     def close(self, user_id: UserId, now: datetime) -> None: ...
 
@@ -38,15 +38,11 @@ class Exports(Protocol):
     def add(self, user_id: UserId, now: datetime) -> AccountExport | None: ...
 
 
-class AccountStore(Protocol):
-    def password_hash(self, user_id: UserId) -> str | None: ...
-
-
 class Admins(Protocol):
     def hold_admins(self) -> Sequence[UserId]: ...
 
 
-class SessionStore(Protocol):
+class SessionStore(proof_of_owner.SessionStore, Protocol):
     def end_all(self, user_id: UserId, reason: str, now: datetime) -> Sequence[str]: ...
 
 
@@ -56,7 +52,7 @@ class Work(Protocol):
     @property
     def account_exports(self) -> Exports: ...
     @property
-    def accounts(self) -> AccountStore: ...
+    def accounts(self) -> proof_of_owner.AccountStore: ...
     @property
     def administered_users(self) -> Admins: ...
     @property
@@ -66,10 +62,6 @@ class Work(Protocol):
     @property
     def audit(self) -> AuditLog: ...
     def commit(self) -> None: ...
-
-
-class Passwords(Protocol):
-    def matches(self, password: str, stored: str | None) -> bool: ...
 
 
 class Sockets(Protocol):
@@ -95,7 +87,7 @@ def request_export(work: Work, tasks: Tasks, user_id: UserId) -> AccountExport:
 
 def delete_account(
     work: Work,
-    passwords: Passwords,
+    passwords: proof_of_owner.Passwords,
     hot_state: HotState,
     sockets: Sockets,
     tasks: Tasks,
@@ -104,10 +96,11 @@ def delete_account(
 ) -> None:
     """The account is closed, and will be erased.
 
-    Raises InvalidInput (the password is wrong), ReauthenticationRequired, LastAdmin, DependencyUnavailable.
+    Raises InvalidInput (the password is wrong), ReauthenticationRequired, LastAdmin; DependencyUnavailable, and then nothing
+    but perhaps some of the streams is deleted, and it may be asked for again.
     """
     now = datetime.now(UTC)
-    _prove(work, passwords, who, password, now)
+    proof_of_owner.prove_owner(work, passwords, who, password)
     if work.administered_users.hold_admins() == [who.user_id]:
         raise LastAdmin
     work.account_records.hold(who.user_id)  # or they could make a stream meanwhile
@@ -118,14 +111,4 @@ def delete_account(
     work.audit.write(who.user_id, Action.DELETED, Subject(SubjectKind.USER, who.user_id))
     tasks.send(AccountTask(kind=AccountTaskKind.ERASE, user_id=who.user_id), delay_seconds=ERASE_DELAY_SECONDS)
     work.commit()
-    sockets.close_all(who.user_id)
-
-
-def _prove(work: Work, passwords: Passwords, who: Identity, password: str | None, now: datetime) -> None:
-    if password is not None:
-        if not passwords.matches(password, work.accounts.password_hash(who.user_id)):
-            raise InvalidInput(errors=(FieldError("password", "This is not your password."),))
-        return
-    signed_in_at = work.account_records.signed_in_at(who.session_id)
-    if signed_in_at is None or now - signed_in_at > FRESH:
-        raise ReauthenticationRequired
+    close_if_possible(lambda: sockets.close_all(who.user_id), who.user_id)

@@ -15,6 +15,7 @@ from headwater.errors import FieldError, InvalidCredentials, InvalidInput, NameT
 class AccountStore(Protocol):
     def add(self, user_id: UserId, username: str, email: str, password_hash: str) -> User | None: ...
     def credentials(self, login: str) -> tuple[User, str | None] | None: ...
+    def hold_password(self, user_id: UserId, stored: str) -> bool: ...
     def set_password_hash(self, user_id: UserId, password_hash: str) -> None: ...
 
 
@@ -61,6 +62,8 @@ def log_in(
     user, stored = found if found else (None, None)
     if not passwords.matches(password, stored) or user is None or stored is None:
         raise InvalidCredentials
+    if not work.accounts.hold_password(user.user_id, stored):
+        raise InvalidCredentials  # it was replaced while we compared; who replaces it ends only the sessions that there are
     if passwords.needs_rehash(stored):
         work.accounts.set_password_hash(user.user_id, passwords.hash(password))
     return open_session(work.sessions, tokens, user, device)

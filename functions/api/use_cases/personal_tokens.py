@@ -64,13 +64,19 @@ def create_token(work: Work, user_id: UserId, name: str, scopes: Sequence[str], 
 
 
 def revoke_token(work: Work, sockets: Sockets, user_id: UserId, token_id: str) -> None:
-    """It is worthless from now on, and the sockets that it opened close. Raises NotFound, DependencyUnavailable."""
-    if not work.personal_tokens.remove(user_id, token_id):
-        raise NotFound
-    details = {"token": token_id}
-    work.audit.write(user_id, Action.TOKEN_REVOKED, Subject(SubjectKind.USER, user_id), details=details)
-    work.commit()
+    """It is worthless from now on, and the sockets that it opened close. Raises DependencyUnavailable when not all of these
+    are closed: then it may be called again, and closes them although there is no such token any more. Raises NotFound."""
+    removed = work.personal_tokens.remove(user_id, token_id)
+    if removed:
+        note_revoked(work.audit, user_id, token_id)
+        work.commit()
     sockets.close(user_id, [token_id])
+    if not removed:
+        raise NotFound
+
+
+def note_revoked(audit: AuditLog, user_id: UserId, token_id: str) -> None:
+    audit.write(user_id, Action.TOKEN_REVOKED, Subject(SubjectKind.USER, user_id), details={"token": token_id})
 
 
 def speak_with_token(work: Work, token: str, needed: Scope | None) -> tuple[Identity, Standing]:

@@ -6,7 +6,7 @@ order matters: first the end is committed, so that nobody gets another ticket by
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -131,7 +131,7 @@ def log_out(work: SessionWork, sockets: Sockets, who: Identity) -> None:
     """End the session that `who` came with: its tokens are worthless, its sockets close."""
     work.sessions.end(who.session_id, "logged_out", datetime.now(UTC))
     work.commit()
-    _close_if_possible(sockets, who.user_id, [who.session_id])
+    close_if_possible(lambda: sockets.close(who.user_id, [who.session_id]), who.user_id)
 
 
 def running_sessions(
@@ -156,24 +156,33 @@ def revoke_other_sessions(work: SessionWork, sockets: Sockets, who: Identity) ->
     sockets.close(who.user_id, ended)
 
 
-def end_sessions(work: SessionWork, sockets: Sockets, user_id: UserId, reason: str, *, but: str | None = None) -> None:
-    """End all of a user's sessions, or all but one, as a part of something else that is done with this."""
+def end_sessions(
+    work: SessionWork,
+    sockets: Sockets,
+    user_id: UserId,
+    reason: str,
+    *,
+    but: str | None = None,
+    tokens: Sequence[str] = (),
+) -> None:
+    """End all of a user's sessions, or all but one, as a part of something else that is done with this; and close the
+    sockets that they and the personal `tokens` (ids) opened."""
     ended = work.sessions.end_all(user_id, reason, datetime.now(UTC), but=but)
     work.commit()
-    _close_if_possible(sockets, user_id, ended)
+    close_if_possible(lambda: sockets.close(user_id, [*ended, *tokens]), user_id)
 
 
 def _end_stolen(work: Work, sockets: Sockets, shown: ShownToken, now: datetime) -> None:
     work.sessions.end(shown.session_id, "token_reused", now)
     work.commit()  # the refusal must not undo it
     count("RefreshTokenReused")
-    _close_if_possible(sockets, shown.user_id, [shown.session_id])
+    close_if_possible(lambda: sockets.close(shown.user_id, [shown.session_id]), shown.user_id)
 
 
-def _close_if_possible(sockets: Sockets, user_id: UserId, session_ids: Sequence[str]) -> None:
+def close_if_possible(close: Callable[[], None], user_id: UserId) -> None:
     """For calls that cannot be made again: the session is over either way, and operators hear of its sockets."""
     try:
-        sockets.close(user_id, session_ids)
+        close()
     except DependencyUnavailable:
-        logger().exception("sockets of an ended session were not closed", extra={"session_ids": list(session_ids)})
+        logger().exception("sockets of an ended session were not closed", extra={"user_id": user_id})
         count("SocketsNotClosed")

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from functions.api.refusals import REFUSALS
 from tests.api_gateway import ApiClient
+from tests.contract.api.test_problems import codes_of_the_api
 
 
 @pytest.fixture
@@ -28,12 +30,26 @@ def test_every_reference_leads_somewhere(description: dict[str, Any]) -> None:
     assert names <= set(description["components"]["schemas"])
 
 
-def test_every_operation_announces_the_one_error_shape(description: dict[str, Any]) -> None:
-    for operations in description["paths"].values():
+def test_every_operation_says_how_it_may_be_refused_in_the_one_shape(description: dict[str, Any]) -> None:
+    for path, operations in description["paths"].items():
         for operation in operations.values():
-            assert "application/problem+json" in operation["responses"]["default"]["content"]
-            assert "422" not in operation["responses"]
+            refusals = {status: told for status, told in operation["responses"].items() if int(status) >= 400}
+            if path != "/v1/health":  # its 503 says what does not answer
+                assert all(list(told["content"]) == ["application/problem+json"] for told in refusals.values())
+            assert {"422", "500", "503"} <= set(refusals)
+            assert any(int(status) < 400 for status in operation["responses"])
             assert operation["description"]
+
+
+def test_refusals_are_of_operations_that_exist(description: dict[str, Any]) -> None:
+    names = {operation["operationId"] for each in description["paths"].values() for operation in each.values()}
+    assert set(REFUSALS) <= names
+
+
+def test_every_code_of_the_api_is_some_operations(description: dict[str, Any]) -> None:
+    announced = set(re.findall(r"`([a-z_]+)`", str(list(description["paths"].values()))))
+    # Those are not of an operation, but of an address or method that is none.
+    assert set(codes_of_the_api()) - announced <= {"method_not_allowed"}
 
 
 def test_operations_have_names_of_their_own(description: dict[str, Any]) -> None:

@@ -61,6 +61,7 @@ MATRIX = {
     ),
     "POST /v1/auth/password/forgot": Expected((204, 204, 204), body={"email": "nobody@example.org"}),
     "POST /v1/auth/password/reset": Expected((410, 410, 410), body={"token": "nothing", "password": PASSWORD}),
+    "POST /v1/auth/email": Expected((401, 204, 204), body={"email": "new@example.org", "password": PASSWORD}),
     "POST /v1/auth/email/verification": Expected((401, 204, 204)),
     "POST /v1/auth/email/verify": Expected((410, 410, 410), body={"token": "nothing"}),
     "GET /v1/auth/sessions": MEMBERS,
@@ -119,7 +120,7 @@ MATRIX = {
     "DELETE /v1/me/avatar": Expected((401, 204, 204)),
     "GET /v1/me/exports": MEMBERS,
     "POST /v1/me/exports": Expected((401, 202, 202)),
-    "POST /v1/me/deletion": Expected((401, 204, 204), admin=409, body={}),  # the site's only administrator
+    "POST /v1/me/deletion": Expected((401, 204, 204), admin=409, body={"password": PASSWORD}),  # the only administrator
     "GET /v1/me/following": MEMBERS,
     "GET /v1/me/following/{username}": MEMBERS,
     "POST /v1/me/tokens": Expected((401, 201, 201), body={"name": "A bot", "scopes": ["read:account"]}),

@@ -19,11 +19,16 @@ from functions.avatar_maker import wiring as avatar_wiring
 from functions.avatar_maker.handler import handler as avatar_maker
 from headwater.adapters import aws
 from headwater.adapters.chat_archive import ChatArchive
-from headwater.adapters.tables import chat_messages, sessions, users
+from headwater.adapters.media_store import MediaStore
+from headwater.adapters.signed_in_sockets import SignedInSockets
+from headwater.adapters.tables import account_exports, chat_messages, metadata, sessions, users
 from headwater.contracts import ChatMessageArchived
 from headwater.domain.accounts import Role
 from headwater.domain.decision import Outcome
 from headwater.domain.ids import MessageId, StreamId, UserId, new_id
+from headwater.errors import DependencyUnavailable
+from tests.account_mail import letters
+from tests.api_world import a_clip
 from tests.aws import REGION, queue_record
 from tests.factories import publish, session_ref
 from tests.rest_api import MEDIA_BUCKET, PASSWORD, UPLOAD_BUCKET, Person, RestApi
@@ -220,6 +225,103 @@ def test_an_account_is_deleted_by_password_and_leaves_only_anonymous_words(behin
     behind.register(person.user["username"])  # the name is free again
 
 
+# Where a person is named, and what an export calls it.
+EXPORTED = {
+    "sessions": "sessions", "identities": "identities", "mail_links": "mail_links", "streams": "streams",
+    "stream_viewers": "may_watch", "stream_moderators": "moderates", "clips": "clips", "follows": "following",
+    "personal_tokens": "personal_tokens", "avatar_uploads": "avatar_upload", "account_exports": "exports",
+}  # fmt: skip
+
+
+def test_whatever_is_stored_about_a_person_is_in_the_copy(api: RestApi) -> None:
+    """A table that is made one day and refers to people fails this, until it is thought of."""
+    about_people = {
+        table.name for table in metadata.tables.values() for key in table.foreign_keys if key.column is users.c.id
+    }
+    assert about_people == set(EXPORTED)
+    person = api.newcomer()
+    with api.services.unit_of_work() as unit:
+        sections = dict(unit.account_records.sections(UserId(person.user["id"])))
+    assert set(EXPORTED.values()) <= set(sections)
+
+
+def test_a_copy_holds_clips_and_who_is_named_by_whom(api: RestApi) -> None:
+    person, friend = api.newcomer(), api.newcomer()
+    own, theirs = person.stream(privacy="private"), friend.stream(privacy="private")
+    person.api.put(f"/v1/streams/{own['id']}/viewers/{friend.user['username']}")
+    person.api.put(f"/v1/streams/{own['id']}/moderators/{friend.user['username']}")
+    friend.api.put(f"/v1/streams/{theirs['id']}/viewers/{person.user['username']}")
+    broadcast_id = api.go_live(own)
+    api.tell_history()
+    a_clip(api, broadcast_id, person)
+    with api.services.unit_of_work() as unit:
+        copy = dict(unit.account_records.sections(UserId(person.user["id"])))
+    assert [each["username"] for name in ("viewers", "moderators") for each in copy[name]] == [
+        friend.user["username"]
+    ] * 2
+    assert [each["stream_id"] for each in copy["may_watch"]] == [theirs["id"]]
+    assert [each["title"] for each in copy["clips"]] == ["A clip"]
+
+
+def test_a_picture_that_is_made_after_its_account_was_closed_is_left_nowhere(behind: RestApi) -> None:
+    """It was sent a moment before; and what is erased later has looked for files already, when it is stored."""
+    person = behind.register()
+    key = send_file(person, picture())
+    assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
+    notify(key)
+    assert keys(MEDIA_BUCKET, person) == []
+    assert keys(UPLOAD_BUCKET, person) == []
+
+
+def test_a_closed_account_keeps_no_address_in_any_table(behind: RestApi) -> None:
+    person = behind.register()
+    letters()  # a link to confirm the address is written down
+    assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
+    with behind.services.database.begin() as connection:
+        held = {table.name: str(connection.execute(table.select()).all()) for table in metadata.tables.values()}
+    assert [name for name, rows in held.items() if person.user["email"] in rows] == []
+
+
+def test_a_copy_that_is_finished_when_its_owner_has_gone_is_left_nowhere(
+    behind: RestApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = behind.register()
+    person.api.post("/v1/me/exports")
+    put = MediaStore.put
+
+    def leave_meanwhile(*given: Any) -> None:
+        monkeypatch.undo()
+        assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
+        put(*given)
+
+    monkeypatch.setattr(MediaStore, "put", leave_meanwhile)
+    export, *_ = bodies()
+    assert account_data({"Records": [queue_record("m", export)]}, None)["batchItemFailures"] == []
+    assert keys(UPLOAD_BUCKET, person) == []
+
+
+def test_a_copy_that_cannot_be_made_is_said_to_have_failed_when_another_may_be_asked_for(api: RestApi) -> None:
+    person = api.newcomer()
+    person.api.post("/v1/me/exports")
+    with api.services.database.begin() as connection:
+        connection.execute(account_exports.update().values(created_at=datetime.now(UTC) - timedelta(minutes=61)))
+    assert person.api.get("/v1/me/exports").json["items"][0]["status"] == "failed"
+    assert person.api.post("/v1/me/exports").status == 202
+
+
+def test_an_account_is_deleted_also_while_its_sockets_cannot_be_closed(
+    api: RestApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks again is nobody any more: the answer must not be that it may be asked for again."""
+
+    def away(*_: object) -> None:
+        raise DependencyUnavailable
+
+    person = api.newcomer()
+    monkeypatch.setattr(SignedInSockets, "close_all", away)
+    assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
+
+
 def test_words_that_reach_the_archive_after_their_author_has_gone_are_nobodys(behind: RestApi) -> None:
     person, friend = behind.register(), behind.newcomer()
     stream = friend.stream()
@@ -231,18 +333,21 @@ def test_words_that_reach_the_archive_after_their_author_has_gone_are_nobodys(be
 
 
 def test_without_a_password_only_a_fresh_sign_in_deletes_an_account(api: RestApi) -> None:
-    stale, fresh = api.newcomer(), api.newcomer()
+    stale, fresh, known = api.newcomer(), api.newcomer(), api.newcomer()
     with api.services.database.begin() as connection:
+        of_known = users.c.id == known.user["id"]
+        connection.execute(users.update().where(~of_known).values(password_hash=None))
         long_ago = datetime.now(UTC) - timedelta(minutes=11)
         of_stale = sessions.update().where(sessions.c.user_id == stale.user["id"])
         connection.execute(of_stale.values(created_at=long_ago))
     assert stale.api.post("/v1/me/deletion", {}).code == "reauthentication_required"
     assert fresh.api.post("/v1/me/deletion", {}).status == 204
+    assert known.api.post("/v1/me/deletion", {}).code == "reauthentication_required", "who has a password sends it"
 
 
 def test_the_only_admin_cannot_leave_the_site_to_nobody(api: RestApi) -> None:
     admin = api.newcomer(Role.ADMIN)
-    assert admin.api.post("/v1/me/deletion", {}).code == "last_admin"
+    assert admin.api.post("/v1/me/deletion", {"password": PASSWORD}).code == "last_admin"
 
 
 def test_a_request_to_erase_an_account_that_was_not_closed_is_void(behind: RestApi) -> None:

@@ -19,10 +19,12 @@ from headwater.adapters import aws
 from headwater.adapters.mail import Mail
 from headwater.adapters.mail_links import MailLinks
 from headwater.adapters.passwords import Passwords
+from headwater.adapters.tables import users
 from headwater.domain.mail_links import LinkPurpose
 from headwater.errors import DependencyUnavailable
 from tests.account_mail import asked_for, letters
 from tests.api_gateway import Answer
+from tests.api_world import linked_identity
 from tests.aws import queue_record
 from tests.rest_api import PASSWORD, Person, RestApi
 
@@ -132,6 +134,57 @@ def test_a_forgotten_password_is_replaced_by_mail_and_every_session_ends(api: Re
     assert "changed" in letters()[0].subject
 
 
+def test_a_password_by_mail_takes_the_account_back_from_bots_too(api: RestApi) -> None:
+    person = registered(api)
+    bot = api.anonymous.signed_in(
+        person.api.post("/v1/me/tokens", {"name": "Bot", "scopes": ["read:account"]}).json["token"]
+    )
+    forgot(api, "ana@example.org")
+    assert reset(api, letters()[0].token).status == 204
+    assert bot.get("/v1/me").status == 401
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_who_never_showed_that_the_address_is_theirs_left_no_way_in_for_themselves(
+    api: RestApi, confirmed: bool
+) -> None:
+    """Pre-hijacking: an account with somebody else's address, and an identity of one's own, waits for that somebody."""
+    person = api.register("ana")
+    [letter] = letters()
+    if confirmed:
+        api.anonymous.post("/v1/auth/email/verify", {"token": letter.token})
+    linked_identity(api, person)
+    forgot(api, "ana@example.org")
+    assert reset(api, letters()[0].token).status == 204
+    owner = api.signed_in(log_in(api, "ana", NEW))
+    assert len(owner.api.get("/v1/me/identities").json["items"]) == (1 if confirmed else 0)
+
+
+@pytest.mark.parametrize("what", ["login", "change"])
+def test_a_password_that_is_replaced_while_it_is_compared_opens_nothing(
+    api: RestApi, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """To compare takes 20 ms: who began before the owner ended all sessions must not begin one after."""
+    person = registered(api)
+    matches = Passwords.matches
+
+    def replaced_meanwhile(self: Passwords, password: str, stored: str | None) -> bool:
+        other_process = create_engine(api.services.database.engine.url)
+        with other_process.begin() as connection:
+            connection.execute(users.update().values(password_hash=self.hash(NEW)))
+        other_process.dispose()
+        return matches(self, password, stored)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Passwords, "matches", replaced_meanwhile)
+        if what == "login":
+            assert log_in(api, "ana").code == "invalid_credentials"
+        else:
+            body = {"current_password": PASSWORD, "new_password": "a-third-umbrella-69"}
+            assert person.api.post("/v1/auth/password", body).code == "invalid_input"
+    assert log_in(api, "ana", NEW).status == 200
+
+
 def test_a_link_works_once_and_takes_the_others_with_it(api: RestApi) -> None:
     registered(api)
     for _ in range(2):
@@ -203,10 +256,11 @@ def test_the_database_and_the_queue_hold_no_link(api: RestApi) -> None:
 
 
 def test_mail_goes_to_the_address_that_is_known_not_to_the_one_that_was_typed(api: RestApi) -> None:
-    """Django's CVE-2019-19844: Unicode has letters that a database takes for others; here the Kelvin sign, for a k."""
+    """Django's CVE-2019-19844: Unicode has letters that a database takes for others; here an I with a dot, for an i."""
     registered(api, "mike")
-    assert forgot(api, "mi\u212ae@example.org").status == 204
+    assert forgot(api, "m\u0130ke@example.org").status == 204
     assert [letter.to for letter in letters()] in ([], [["mike@example.org"]])
+    assert forgot(api, "mi\u212ae@example.org").code == "invalid_input", "the Kelvin sign is no k, and no address's"
 
 
 def test_a_letter_is_asked_for_the_same_way_whoever_is_meant(api: RestApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import functions.ws_chat.wiring as chat_wiring
 from functions.ws_chat.handler import handler as chat_handler
 from headwater.adapters.chat_connections import ChatConnections
 from headwater.domain.ids import ConnectionId, new_id
+from tests.account_mail import letters
 from tests.api_gateway import Answer
 from tests.chat_backend import ORIGIN, socket_event
 from tests.connections_endpoint import ConnectionsEndpoint
@@ -218,6 +219,36 @@ def test_what_cannot_be_asked_for_again_is_done_without_the_sockets(
         assert here.api.post("/v1/auth/password", body).status == 204
     assert there.api.get("/v1/me").status == 401
     assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
+
+
+def bot_of(person: Person) -> tuple[Person, str]:
+    made = person.api.post("/v1/me/tokens", {"name": "Bot", "scopes": ["write:chat"]}).json
+    return Person(person.api.signed_in(made["token"]), person.user, ""), made["id"]
+
+
+def test_a_token_ends_also_while_its_sockets_cannot_be_closed(api: RestApi, endpoint: ConnectionsEndpoint) -> None:
+    person = api.newcomer()
+    bot, token_id = bot_of(person)
+    connection_id = socket_of(bot)
+    endpoint.refusing = 403
+    assert person.api.delete(f"/v1/me/tokens/{token_id}").status == 503
+    assert bot.api.post("/v1/chat/tickets").status == 401
+    endpoint.refusing = None
+    assert person.api.delete(f"/v1/me/tokens/{token_id}").status == 404, "it is gone"
+    assert endpoint.closed == [connection_id], "and now its sockets are, too"
+
+
+def test_a_password_by_mail_closes_the_sockets_of_sessions_and_bots(
+    api: RestApi, endpoint: ConnectionsEndpoint
+) -> None:
+    person = api.register("ana")
+    bot, _ = bot_of(person)
+    opened = [socket_of(person), socket_of(bot)]
+    letters()
+    api.anonymous.post("/v1/auth/password/forgot", {"email": "ana@example.org"})
+    body = {"token": letters()[0].token, "password": "another-umbrella-58"}
+    assert api.anonymous.post("/v1/auth/password/reset", body).status == 204
+    assert sorted(endpoint.closed) == sorted(opened)
 
 
 def test_a_lost_answer_is_given_again_to_who_asks_with_the_same_key(api: RestApi) -> None:
