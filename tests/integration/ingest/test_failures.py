@@ -120,6 +120,20 @@ def test_term_with_the_api_away_leaves_the_dones_on_disk(api: HooksApi, stream: 
         assert stream.key not in node.log()
 
 
+def test_a_done_outlives_the_kill_of_its_node(api: HooksApi, stream: Stream, tmp_path: Path) -> None:
+    with ingest_node(tmp_path / "node", api.url) as node:
+        with encoder(f"{node.base}/{stream.key}"):
+            assert is_live(node, stream), node.log()
+            api.down = True
+        assert eventually(lambda: spooled(node))
+        node.process.kill()
+        node.process.wait()
+    api.down = False
+    assert stream.pull_url is not None
+    with ingest_node(tmp_path / "node", api.url) as restarted:
+        assert eventually(lambda: stream.pull_url is None and not spooled(restarted)), restarted.log()
+
+
 def test_term_does_not_wait_for_an_api_that_hangs(api: HooksApi, stream: Stream, tmp_path: Path) -> None:
     hanging, function = threading.Event(), api.answer
 
