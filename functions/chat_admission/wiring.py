@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 
 from functions.chat_admission.clear_room import ClearRoom
 from functions.chat_admission.settings import ChatAdmissionSettings
 from headwater.adapters.chat_connections import ChatConnections
-from headwater.adapters.connection_posts import signed_posts
+from headwater.adapters.connection_posts import PostingLoop
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.ids import StreamId
 from headwater.settings import load_settings
 
 
 class Wiring:
-    """The event loop is kept between calls, and with it the wires to API Gateway."""
-
     def __init__(self, settings: ChatAdmissionSettings) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._posts = signed_posts(settings.chat_callback_url)
+        self._loop = PostingLoop(settings.chat_callback_url)
         self._clear_room = ClearRoom(
-            StreamControls(settings.stream_table), ChatConnections(settings.connection_table), self._posts
+            StreamControls(settings.stream_table), ChatConnections(settings.connection_table), self._loop.posts
         )
 
     def clear(self, stream_id: StreamId) -> int:
-        return self._loop.run_until_complete(self._clear_room(stream_id))
+        return self._loop.run(self._clear_room(stream_id))
 
     def close(self) -> None:
-        self._loop.run_until_complete(self._posts.aclose())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
 

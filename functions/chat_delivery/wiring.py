@@ -10,32 +10,27 @@ from functions.chat_delivery.deliver_room import DeliverRoom
 from functions.chat_delivery.settings import ChatDeliverySettings
 from headwater.adapters.chat_connections import ChatConnections
 from headwater.adapters.chat_rooms import ChatRooms
-from headwater.adapters.connection_posts import signed_posts
+from headwater.adapters.connection_posts import PostingLoop
 from headwater.domain.ids import StreamId
 from headwater.settings import load_settings
 
 
 class Wiring:
-    """The event loop is kept between calls, and with it the wires to API Gateway."""
-
     def __init__(self, settings: ChatDeliverySettings) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._posts = signed_posts(settings.chat_callback_url)
+        self._loop = PostingLoop(settings.chat_callback_url)
         self._deliver_room = DeliverRoom(
-            ChatRooms(settings.cache_url), ChatConnections(settings.connection_table), self._posts
+            ChatRooms(settings.cache_url), ChatConnections(settings.connection_table), self._loop.posts
         )
 
     def deliver(self, rooms: Iterable[StreamId]) -> dict[StreamId, BaseException]:
         """Every room at the same time; those whose delivery failed, with the reason."""
-        return self._loop.run_until_complete(self._deliver(list(rooms)))
+        return self._loop.run(self._deliver(list(rooms)))
 
     async def _deliver(self, rooms: list[StreamId]) -> dict[StreamId, BaseException]:
         results = await asyncio.gather(*map(self._deliver_room, rooms), return_exceptions=True)
         return {room: result for room, result in zip(rooms, results, strict=True) if result is not None}
 
     def close(self) -> None:
-        self._loop.run_until_complete(self._posts.aclose())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
 

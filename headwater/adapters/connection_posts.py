@@ -10,16 +10,19 @@ import contextlib
 import hashlib
 import random
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from headwater.adapters import aws
 from headwater.adapters.request_signing import EMPTY_BODY_HASH, RequestSigner, SigningCredentials
 from headwater.domain.ids import ConnectionId
 from headwater.errors import DependencyUnavailable
+
+Done = TypeVar("Done")
 
 POST_SECONDS = 2.0  # for one frame, retries included; then its connection counts as unresponsive
 CONNECT_SECONDS = 1.0
@@ -173,6 +176,22 @@ def signed_posts(callback_url: str) -> ConnectionPosts:
         return SigningCredentials(found.access_key, found.secret_key, found.token)
 
     return ConnectionPosts(callback_url, RequestSigner(frozen, aws.region(), "execute-api"))
+
+
+class PostingLoop:
+    """For functions that post in every call: an event loop that is kept between calls, and with it the wires."""
+
+    def __init__(self, callback_url: str) -> None:
+        self.posts = signed_posts(callback_url)
+        self._loop = asyncio.new_event_loop()
+
+    def run(self, work: Coroutine[Any, Any, Done]) -> Done:
+        return self._loop.run_until_complete(work)
+
+    def close(self) -> None:
+        self._loop.run_until_complete(self.posts.aclose())
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
 
 
 async def _hang_up(wire: _Wire) -> None:
