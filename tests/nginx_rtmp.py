@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from headwater.media.flv import Tag, TagReader
 from headwater.media.source_mark import is_mark
 from tests.ports import free_port
+from tests.processes import end
 from tests.rtmp_publisher import RtmpPublisher
 
 ROOT = Path(__file__).parents[1]
@@ -158,12 +159,7 @@ class Encoder:
         if self.process.poll() is None:
             with suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGCONT)
-            self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process, within_seconds=5)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from tests.ports import free_port
+from tests.processes import end
 
 SCRIPT = Path(__file__).with_name("openid_provider.mjs")
 
@@ -59,11 +60,7 @@ def openid_provider(clients: Sequence[Client], port: int | None = None, host: st
                 assert said[-1], f"it did not start: {''.join(said)}"
             yield issuer
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            end(process, within_seconds=10)
 
 
 def approve(url: str, login: str, *, deny: bool = False) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from tests.processes import end
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -52,16 +54,11 @@ def gstreamer_command(url: str) -> list[str]:
 
 @contextmanager
 def encoder(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The encoder while it runs; on leaving it is ended as a person would end it, and then for certain."""
+    """The encoder while it runs."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, within_seconds=5)
         if process.stderr:
             process.stderr.close()

@@ -19,6 +19,7 @@ import pytest
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
 from tests.e2e.local_stack import ROOT, eventually, running_stack, stack_environment
 from tests.ports import free_port
+from tests.processes import end
 
 PORT_OFFSET = 6000
 OWN_EMULATOR = 14566 + PORT_OFFSET
@@ -58,12 +59,7 @@ def emulator(folder: Path) -> Iterator[str]:
         )
         yield url
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, within_seconds=20)
 
 
 def answers(url: str) -> bool:
