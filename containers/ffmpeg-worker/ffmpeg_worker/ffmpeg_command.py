@@ -103,18 +103,8 @@ def _scale(rung: Rung, plan: TranscodePlan) -> str:
 
 
 def _encoded(rung: Rung, plan: TranscodePlan) -> Iterator[str]:
-    yield from (
-        "-map",
-        f"[{rung.track_id}]",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-profile:v",
-        "high",
-        "-bf",
-        "0",
-    )
+    yield from ("-map", f"[{rung.track_id}]")
+    yield from ("-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-bf", "0")
     yield from ("-g", str(_NO_KEYFRAMES_OF_ITS_OWN), "-x264-params", _X264)
     yield from ("-b:v", str(rung.bits_per_second), "-maxrate:v", str(rung.max_bits_per_second))
     yield from ("-bufsize:v", str(rung.buffer_bits))
