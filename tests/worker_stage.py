@@ -9,11 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import botocore.session
 import msgspec
@@ -249,9 +249,14 @@ class Stage:
         self.change(session=None, state=BroadcastState.ENDED)
 
     def start_worker(
-        self, *, path: str | None = None, environment: Mapping[str, str] | None = None
+        self,
+        *,
+        path: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
+        log_to: IO[bytes] | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Ask for a new generation, as the dispatcher does, and start its worker."""
+        """Ask for a new generation, as the dispatcher does, and start its worker; by the command `under`, if one is given."""
         self.generation += 1
         self.cloud.dynamodb.put_item(
             TableName=LEASES,
@@ -280,7 +285,11 @@ class Stage:
         }
         with self.log_path.open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "ffmpeg_worker"], env=variables, stdout=log, stderr=log, cwd=self.folder
+                [*under, sys.executable, "-m", "ffmpeg_worker"],
+                env=variables,
+                stdout=log_to or log,
+                stderr=log_to or log,
+                cwd=self.folder,
             )
         self.workers.append(worker)
         return worker

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,25 @@ def test_a_published_stream_becomes_playable_and_ends_with_everything_flushed(st
     names = [key.rpartition("/")[2] for key in stage.cloud.keys(f"{stage.stream_id}/")]
     assert {"live.m3u8", "live.mpd", "poster.jpg", "0.jpg"} <= set(names)
     assert "sources/one" not in stage.log(), "who knows a pull URL can read the stream"
+
+
+def test_a_full_disk_is_nothing_to_a_worker_for_it_writes_no_file(stage: Stage, node: SourceNode) -> None:
+    url = node.source("one")
+    with (
+        stage.log_path.open("ab") as log,
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log) as printer,
+        published(f"{node.base}/one", *picture_and_sound()),
+    ):
+        stage.publish(url)
+        worker = stage.start_worker(under=["prlimit", "--fsize=0", "--"], log_to=printer.stdin)
+        assert printer.stdin is not None
+        printer.stdin.close()
+        stage.wait_for_segments(2)
+        worker.terminate()
+        assert worker.wait(60) == 0, stage.log()
+    _check_timeline(stage)
+    _check_nothing_is_missing(stage)
+    _check_playlists(stage)
 
 
 def test_an_encoder_that_comes_back_continues_the_broadcast_with_a_discontinuity(
