@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,3 +71,21 @@ def test_a_source_becomes_aligned_segments_that_decode(name: str, tmp_path: Path
                 assert abs(first["dts"] * 1000 / track.timescale - segment.start_ms) <= 1
         assert decoded_frames(sink.media(0, track.track_id))
     assert bool(sink.thumbnails) == (tracks != ["audio"])
+
+
+def test_encoded_sound_stays_where_its_timestamps_say_though_the_encoders_clock_drifts(tmp_path: Path) -> None:
+    beeps = "aevalsrc=0.8*sin(2*PI*1000*t)*lt(mod(t\\,4)\\,0.02):s=44100:d=60"
+    recording = recorded(tmp_path, "-f", "lavfi", "-i", beeps, "-c:a", "libmp3lame")
+    drifting = [replace(tag, timestamp=round(tag.timestamp * 1.001)) for tag in recording]
+    sink = read_session(drifting)
+    late_ms = [at - number * 4 * 1.001 * 1000 for number, at in enumerate(_loud_at_ms(sink.media(0, "audio")))]
+    assert len(late_ms) == 15
+    assert max(late_ms) - min(late_ms) < 20, late_ms
+
+
+def _loud_at_ms(media: bytes) -> list[float]:
+    """When each beep begins, as decoded."""
+    command = ["ffmpeg", "-v", "error", "-i", "pipe:0", "-ac", "1", "-ar", "48000", "-f", "s16le", "pipe:1"]
+    heard = array("h", subprocess.run(command, input=media, capture_output=True, timeout=60, check=True).stdout)
+    loud = [number for number, sample in enumerate(heard) if abs(sample) > 6000]
+    return [at / 48 for before, at in itertools.pairwise([-48_000, *loud]) if at - before >= 48_000]

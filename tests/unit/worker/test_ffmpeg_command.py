@@ -62,7 +62,7 @@ def test_keyframes_of_our_own_come_every_two_seconds_of_steady_pictures() -> Non
 
 def test_sound_that_not_everyone_plays_is_encoded() -> None:
     command = _command(replace(_SOURCE, audio_codec="mp3"), Keyframes.SOURCE)
-    assert f"-map 0:a:0 -af aresample=async=1 -c:a aac -b:a 128000 -ar 48000 -ac 2 {_FRAMES}" in command
+    assert f"-map 0:a:0 -af aresample=async=96:min_comp=0.01 -c:a aac -b:a 128000 -ar 48000 -ac 2 {_FRAMES}" in command
 
 
 def test_sound_alone_that_is_encoded_has_neither_pictures_nor_thumbnails() -> None:
