@@ -30,13 +30,13 @@ from tests.e2e.local_stack import ROOT, LocalStack, running_stack
 from tests.ports import free_port
 
 PAGE = """<!doctype html><meta charset=utf-8>
-<video muted autoplay playsinline></video><video muted autoplay playsinline></video>
 <script type=module>
 import Hls from '/vendor/hls.js/dist/hls.min.mjs';
-const sources = new URLSearchParams(location.search).getAll('src');
-for (const [index, video] of document.querySelectorAll('video').entries()) {
+for (const source of new URLSearchParams(location.search).getAll('src')) {
+  const video = Object.assign(document.createElement('video'), { muted: true, autoplay: true });
+  document.body.append(video);
   const hls = new Hls();
-  hls.loadSource(sources[index]);
+  hls.loadSource(source);
   hls.attachMedia(video);
 }
 </script>"""
