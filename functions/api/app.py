@@ -64,7 +64,9 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     answer_with_problems(app)
-    for module in (
+    for module in (  # requests look for their route in this order: the most frequent ones first
+        streams,
+        playback,
         auth,
         credentials,
         oauth,
@@ -73,12 +75,10 @@ def create_app(services: Services) -> FastAPI:
         tokens,
         avatars,
         account_data,
-        streams,
         listed_people,
         categories,
         broadcasts,
         clips,
-        playback,
         chat,
         admin,
         service,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, all_, func, literal, or_, select, update
+from sqlalchemy import Connection, Row, Text, all_, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -26,6 +26,12 @@ USER_COLUMNS = (
     users.c.suspended_at,
     users.c.follower_count,
     users.c.password_hash.is_not(None).label("has_password"),
+)
+
+_HOLD_ABLE = (  # made once, also for SQLAlchemy, which then need not look it up
+    select(*USER_COLUMNS)
+    .where(users.c.id == bindparam("user", type_=Text), users.c.suspended_at.is_(None))
+    .with_for_update(key_share=True)
 )
 
 
@@ -62,6 +68,12 @@ class Accounts:
 
     def by_id(self, user_id: UserId) -> User | None:
         row = self._connection.execute(select(*USER_COLUMNS).where(users.c.id == user_id)).one_or_none()
+        return user_of(row) if row else None
+
+    def hold_able(self, user_id: UserId) -> User | None:
+        """The user, whom nobody else changes, nor gives a stream, until the end of the transaction. None when there is no
+        such account, or it was suspended just now: whoever suspends it holds it, too, and then sees every stream of it."""
+        row = self._connection.execute(_HOLD_ABLE, {"user": user_id}).one_or_none()
         return user_of(row) if row else None
 
     def by_username(self, username: str) -> User | None:

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from headwater.adapters.tables import refresh_tokens, sessions, users
 from headwater.domain.ids import UserId, new_id
@@ -15,6 +29,7 @@ from headwater.domain.sign_in import Device, SignInSession, Standing
 # So long, who ends a session again means its sockets: the first time they may not all have been closed.
 ENDED_LATELY = timedelta(minutes=10)
 KEPT_AFTER_END = timedelta(days=30)  # an ended session, so that its tokens are known for what they are
+_TIME = DateTime(timezone=True)
 
 
 class SignInSessions:
@@ -45,16 +60,8 @@ class SignInSessions:
 
         The one place that says whether a token which was signed a moment ago is still worth something.
         """
-        row = self._connection.execute(
-            select(users.c.roles, users.c.suspended_at)
-            .join_from(sessions, users)
-            .where(
-                sessions.c.id == session_id,
-                sessions.c.user_id == user_id,
-                _running(now),
-                users.c.deleted_at.is_(None),
-            )
-        ).one_or_none()
+        asked = {"session": session_id, "user": user_id, "now": now, "oldest": now - REFRESH_TOKEN_LIFE}
+        row = self._connection.execute(_STANDING, asked).one_or_none()
         return Standing(tuple(row.roles), row.suspended_at is not None) if row else None
 
     def began_at(self, session_id: str) -> datetime | None:
@@ -170,6 +177,21 @@ class SignInSessions:
 
 def _running(now: datetime) -> ColumnElement[bool]:
     """Not ended, and refreshed lately enough for its last token to be good."""
-    return and_(
-        sessions.c.ended_at.is_(None), sessions.c.expires_at > now, sessions.c.refreshed_at > now - REFRESH_TOKEN_LIFE
+    return _is_running(literal(now), literal(now - REFRESH_TOKEN_LIFE))
+
+
+def _is_running(now: ColumnElement[Any], oldest: ColumnElement[Any]) -> ColumnElement[bool]:
+    return and_(sessions.c.ended_at.is_(None), sessions.c.expires_at > now, sessions.c.refreshed_at > oldest)
+
+
+# The statement of nearly every request with a token: made once, also for SQLAlchemy, which then need not look it up.
+_STANDING = (
+    select(users.c.roles, users.c.suspended_at)
+    .join_from(sessions, users)
+    .where(
+        sessions.c.id == bindparam("session", type_=Text),
+        sessions.c.user_id == bindparam("user", type_=Text),
+        _is_running(bindparam("now", type_=_TIME), bindparam("oldest", type_=_TIME)),
+        users.c.deleted_at.is_(None),
     )
+)

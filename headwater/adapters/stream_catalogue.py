@@ -34,10 +34,12 @@ from headwater.adapters.tables import (
     streams,
     users,
 )
-from headwater.domain.broadcast import BroadcastState
+from headwater.domain.broadcast import BroadcastState, RecordingState
 from headwater.domain.ids import BroadcastId, StreamId, UserId
 from headwater.domain.stream_search import searchable
 from headwater.domain.streams import Latency, OnAir, Owner, Privacy, Stream, StreamProfile
+
+NOTHING_KEPT = (RecordingState.FAILED.value, RecordingState.DISCARDED.value)
 
 newest_broadcast = (
     select(broadcasts.c.id, broadcasts.c.state, broadcasts.c.public, broadcasts.c.live_at)
@@ -50,6 +52,7 @@ _poster_of = (
     select(broadcasts.c.id)
     .where(broadcasts.c.stream_id == streams.c.id, broadcasts.c.public, broadcasts.c.live_at.is_not(None))
     .where(broadcasts.c.withheld.is_(False), broadcasts.c.deleted_at.is_(None))
+    .where(broadcasts.c.recording.not_in(NOTHING_KEPT))
     .order_by(broadcasts.c.id.desc())
     .limit(1)
     .correlate(streams)
@@ -60,31 +63,41 @@ is_live = and_(
     newest_broadcast.c.state.in_(ON_AIR_STATES),
     newest_broadcast.c.live_at.is_not(None),
 )
+# Made once, also for SQLAlchemy, which then need not look them up.
+_COUNT_OWNED = select(func.count()).select_from(streams).where(streams.c.owner_id == bindparam("owner", type_=Text))
+_ASKED = bindparam("asked", type_=Text)
+_CATEGORY_NAMED = select(categories.c.name).where(
+    or_(func.lower(categories.c.name) == _ASKED, categories.c.id == _ASKED)
+)
+_ADD_STREAM = insert(streams).returning(streams.c.created_at)
+_ADD_WORDS = insert(stream_words)
 
 
 class StreamCatalogue:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def count_of_owner(self, owner_id: UserId) -> int | None:
-        """How many streams the user has; nobody adds one before the transaction ends. None: there is no such user,
-        or they were suspended just now: whoever suspends them holds the user, too, and then sees every stream of theirs."""
-        able = (users.c.id == owner_id) & users.c.suspended_at.is_(None)
-        owner = select(users.c.id).where(able).with_for_update(key_share=True)
-        if self._connection.execute(owner).first() is None:
-            return None
-        owned = select(func.count()).select_from(streams).where(streams.c.owner_id == owner_id)
-        return self._connection.execute(owned).scalar_one()
+    def count_of_owner(self, owner_id: UserId) -> int:
+        return self._connection.execute(_COUNT_OWNED, {"owner": owner_id}).scalar_one()
 
     def category_named(self, text: str) -> str:
         """The category's own spelling, where `text` is the name or the id of one; otherwise `text`."""
-        asked = text.lower()
-        known = select(categories.c.name).where(or_(func.lower(categories.c.name) == asked, categories.c.id == asked))
-        return self._connection.execute(known).scalar() or text
+        return self._connection.execute(_CATEGORY_NAMED, {"asked": text.lower()}).scalar() or text
 
-    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None:
-        self._connection.execute(insert(streams).values(id=stream_id, owner_id=owner_id, **_columns(profile)))
-        self._write_words(stream_id, owner_id, profile)
+    def add(self, stream_id: StreamId, owner: Owner, profile: StreamProfile) -> Stream:
+        """As `visible` would find it: nothing has happened to it yet."""
+        row = {"id": stream_id, "owner_id": owner.user_id, **_columns(profile)}
+        created_at = self._connection.execute(_ADD_STREAM, row).scalar_one()
+        self._connection.execute(_ADD_WORDS, {"stream_id": stream_id, **_words(owner, profile)})
+        return Stream(
+            stream_id=stream_id,
+            owner=owner,
+            profile=profile,
+            created_at=created_at,
+            total_views=0,
+            on_air=None,
+            poster_of=None,
+        )
 
     def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None:
         """The stream, unless it is private and somebody else's."""
@@ -98,27 +111,20 @@ class StreamCatalogue:
         # `key_share`: history, which only refers to the row, is not kept waiting.
         self._connection.execute(select(streams.c.id).where(owned).with_for_update(key_share=True))
 
-    def change(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None:
-        owned = (streams.c.id == stream_id) & (streams.c.owner_id == owner_id)
+    def change(self, stream_id: StreamId, owner: Owner, profile: StreamProfile) -> None:
+        owned = (streams.c.id == stream_id) & (streams.c.owner_id == owner.user_id)
         if self._connection.execute(update(streams).where(owned).values(**_columns(profile))).rowcount:
-            self._write_words(stream_id, owner_id, profile)
+            words = _words(owner, profile)
+            written = upsert(stream_words).values(stream_id=stream_id, **words)
+            self._connection.execute(
+                written.on_conflict_do_update(index_elements=[stream_words.c.stream_id], set_=words)
+            )
 
     def remove(self, stream_id: StreamId, owner_id: UserId) -> None:
         """The stream with its history and its chat."""
         owned = (streams.c.id == stream_id) & (streams.c.owner_id == owner_id)
         if self._connection.execute(delete(streams).where(owned)).rowcount:
             self._connection.execute(delete(chat_messages).where(chat_messages.c.stream_id == stream_id))
-
-    def _write_words(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None:
-        """What the stream is found by from now on."""
-        username = self._connection.execute(select(users.c.username).where(users.c.id == owner_id)).scalar_one()
-        words = {
-            "title": searchable(profile.title),
-            "labels": searchable(" ".join([username, profile.category or "", *profile.tags])),
-            "description": searchable(profile.description),
-        }
-        written = upsert(stream_words).values(stream_id=stream_id, **words)
-        self._connection.execute(written.on_conflict_do_update(index_elements=[stream_words.c.stream_id], set_=words))
 
 
 def select_streams() -> Select[Any]:
@@ -169,6 +175,15 @@ def _columns(profile: StreamProfile) -> Mapping[str, Any]:
         "auto_start": profile.auto_start,
         "mature": profile.mature,
         "scheduled_start": profile.scheduled_start,
+    }
+
+
+def _words(owner: Owner, profile: StreamProfile) -> Mapping[str, str]:
+    """What the stream is found by."""
+    return {
+        "title": searchable(profile.title),
+        "labels": searchable(" ".join([owner.username, profile.category or "", *profile.tags])),
+        "description": searchable(profile.description),
     }
 
 

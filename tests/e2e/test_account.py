@@ -63,6 +63,22 @@ def test_an_account_is_confirmed_and_taken_back_by_mail_and_others_are_shown_out
     page.get_by_role("status").get_by_role("link", name="Your account").click()
     expect(page.get_by_text("Confirmed", exact=True)).to_be_visible(timeout=20_000)
 
+    moved = f"Moved{os.getpid()}@example.com"
+    page.get_by_text("Change it").click()
+    page.get_by_label("New address").fill(moved)
+    page.get_by_label("Your password, once more").fill(PASSWORD)
+    page.get_by_role("button", name="Send a link there").click()
+    expect(page.get_by_text(f"on its way to {moved}")).to_be_visible(timeout=20_000)
+    page.goto(link_in_mail(stack, moved, "verify"))
+    page.get_by_role("button", name="This address is mine").click()
+    page.get_by_role("status").get_by_role("link", name="Your account").click()
+    expect(page.get_by_text(moved)).to_be_visible(timeout=20_000)
+    eventually(
+        lambda: any("no longer here" in letter.read_text() for letter in (stack.data / "mail").glob(f"*{email}.txt")),
+        "word to the old address",
+    )
+    email = moved
+
     # Somebody else is signed in, and has a chat socket open.
     answer = stack.http.post("/v1/auth/login", json={"login": name, "password": PASSWORD}).json()
     elsewhere = Person(stack.http, name, answer["user"]["id"], answer["access_token"])

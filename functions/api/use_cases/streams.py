@@ -16,27 +16,28 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from headwater.domain.accounts import Role
+from headwater.domain.accounts import Role, User
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.broadcast_events import Configure, Delete, Event
 from headwater.domain.decision import Decision
 from headwater.domain.ids import StreamId, UserId, new_id
-from headwater.domain.streams import OnAir, Stream, StreamProfile
+from headwater.domain.streams import OnAir, Owner, Stream, StreamProfile
 from headwater.errors import DependencyUnavailable, Forbidden, LimitReached, NotFound, Unauthenticated
 from headwater.observability import count
 
 
 class StreamStore(Protocol):
-    def add(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
-    def count_of_owner(self, owner_id: UserId) -> int | None: ...
+    def add(self, stream_id: StreamId, owner: Owner, profile: StreamProfile) -> Stream: ...
+    def count_of_owner(self, owner_id: UserId) -> int: ...
     def category_named(self, text: str) -> str: ...
     def visible(self, stream_id: StreamId, viewer: UserId | None) -> Stream | None: ...
     def hold(self, stream_id: StreamId, owner_id: UserId) -> None: ...
-    def change(self, stream_id: StreamId, owner_id: UserId, profile: StreamProfile) -> None: ...
+    def change(self, stream_id: StreamId, owner: Owner, profile: StreamProfile) -> None: ...
     def remove(self, stream_id: StreamId, owner_id: UserId) -> None: ...
 
 
-class RoleStore(Protocol):
+class AccountStore(Protocol):
+    def hold_able(self, user_id: UserId) -> User | None: ...
     def add_role(self, user_id: UserId, role: Role) -> None: ...
 
 
@@ -64,22 +65,23 @@ def owned_stream(streams: StreamStore, stream_id: StreamId, user_id: UserId) -> 
 
 def create_stream(
     streams: StreamStore,
-    roles: RoleStore,
+    accounts: AccountStore,
     hot_state: HotState,
     owner_id: UserId,
     profile: StreamProfile,
     streams_per_user: int,
 ) -> Stream:
     """Raises LimitReached when the owner has `streams_per_user` of them; of two made at once, too, one is refused."""
-    owned = streams.count_of_owner(owner_id)
-    if owned is None:
+    user = accounts.hold_able(owner_id)
+    if user is None:
         raise Unauthenticated  # the account is gone; its last token is not yet
-    if owned >= streams_per_user:
+    if streams.count_of_owner(owner_id) >= streams_per_user:
         raise LimitReached(f"An account has at most {streams_per_user} streams. Delete one that you no longer need.")
     stream_id = StreamId(new_id())
-    streams.add(stream_id, owner_id, _with_known_category(streams, profile))
-    roles.add_role(owner_id, Role.STREAMER)
-    stream = visible_stream(streams, stream_id, owner_id)
+    owner = Owner(user_id=owner_id, username=user.username, avatar_url=user.avatar_url)
+    stream = streams.add(stream_id, owner, _with_known_category(streams, profile))
+    if not user.is_streamer:
+        accounts.add_role(owner_id, Role.STREAMER)
     hot_state.create(StreamControl(stream_id=stream_id, owner_id=owner_id, settings=profile.ingest_settings))
     return stream
 
@@ -101,9 +103,9 @@ def change_stream(
     streams.hold(stream_id, user_id)
     stream = owned_stream(streams, stream_id, user_id)
     profile = _with_known_category(streams, replace(stream.profile, **fields))
-    if profile == stream.profile:
-        return as_of(stream, hot_state.read(stream_id))
-    streams.change(stream_id, user_id, profile)
+    if profile != stream.profile:
+        streams.change(stream_id, stream.owner, profile)
+    # Also when nothing changes here: ingest may follow a change of which this store never heard.
     control = hot_state.apply(stream_id, Configure(profile.ingest_settings)).control
     return as_of(replace(stream, profile=profile), control)
 

@@ -259,6 +259,44 @@ def test_logins_are_limited_by_address_and_by_account(api: RestApi, monkeypatch:
     assert log_in("2001:db8:0:1::1", "other9") == 401
 
 
+def test_what_a_request_says_of_its_own_address_is_not_believed(api: RestApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api.services, "settings", msgspec.structs.replace(api.services.settings, logins_per_minute=2))
+    wish = {"login": "nobody", "password": "wrong"}
+    names = ("x-forwarded-for", "x-real-ip", "forwarded", "cf-connecting-ip", "true-client-ip", "x-client-ip")
+    answers = []
+    for number in range(3):
+        claimed = dict.fromkeys(names, f"198.51.100.{number}")
+        answers.append(
+            api.anonymous.call("POST", "/v1/auth/login", {**wish, "login": f"n{number}"}, headers=claimed).status
+        )
+    assert answers == [401, 401, 429]
+
+
+LIMITED = {
+    "/v1/auth/password": {"current_password": "wrong", "new_password": PASSWORD},
+    "/v1/auth/password/forgot": {"email": "ana@example.org"},
+    "/v1/auth/password/reset": {"token": "nothing", "password": PASSWORD},
+    "/v1/auth/email": {"email": "new@example.org", "password": "wrong"},
+    "/v1/auth/email/verify": {"token": "nothing"},
+    "/v1/auth/email/verification": None,
+    "/v1/auth/oauth/exchange": {"code": "nothing", "verifier": "v" * 43},
+    "/v1/me/deletion": {"password": "wrong"},
+}
+
+
+@pytest.mark.parametrize("path", LIMITED)
+def test_whatever_checks_a_secret_or_sends_mail_is_limited(
+    api: RestApi, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    few = msgspec.structs.replace(api.services.settings, logins_per_minute=1, mails_per_hour=1)
+    monkeypatch.setattr(api.services, "settings", few)
+    person = api.newcomer()
+    answers = [person.api.post(path, LIMITED[path]) for _ in range(2)]
+    assert answers[0].status != 429
+    assert answers[1].status == 429
+    assert int(answers[1].headers["retry-after"]) >= 1
+
+
 def test_the_database_quotes_nobody_in_errors(api: RestApi) -> None:
     with pytest.raises(Exception, match="duplicate") as caught, api.services.database.begin() as connection:
         for _ in range(2):
