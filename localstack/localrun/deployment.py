@@ -204,7 +204,9 @@ def _cdk_environment(plan: StackPlan, account: str, values_file: Path) -> dict[s
         # The CLI remembers accounts by credentials in its home: shared, it would confuse two endpoints.
         "CDK_HOME": str(_folder(plan) / "cdk-home"),
         "CDK_DOCKER": "true",
+        # Debian's Node.js is older than both would like.
         "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20,22",
+        "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",
         "HEADWATER_LOCAL": str(values_file),
         "TMPDIR": str(_folder(plan)),
         "UV_PYTHON_DOWNLOADS": "never",

@@ -90,15 +90,22 @@ async def _cancelled_by_a_crash(processes: Processes) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _services(plan: StackPlan, processes: Processes, console: Console) -> AsyncIterator[Deployed]:
-    """Stores first, then what runs on them. Each group starts together, and stops together once the next is gone."""
+    """Stores first, which start and stop together; then, one by one, what runs on them.
+
+    The ingest node comes last and goes first: it tells of the end of its publishers while the edge still answers.
+    """
     aws = "MiniStack" if plan.external_aws is None else plan.aws.endpoint
     console.progress("stack", f"waiting for PostgreSQL, Redis and {aws}")
     stores = _together(postgres(plan, processes), cache(plan, processes), emulator(plan, processes))
     async with stores as (database_url, _, _):
         console.say("stores", f"PostgreSQL, Redis and {aws} answer")
-        async with ecs_endpoint(plan, processes), mailbox(plan):
+        async with mailbox(plan):
             deployed = await deploy(plan, processes, console, database_url=str(database_url))
-            async with _together(edge(plan, processes, deployed), ingest(plan, processes, deployed)):
+            async with (
+                edge(plan, processes, deployed),
+                ecs_endpoint(plan, processes),
+                ingest(plan, processes, deployed),
+            ):
                 console.progress("stack", "waiting for the first answers")
                 await _check_health(plan)
                 yield deployed

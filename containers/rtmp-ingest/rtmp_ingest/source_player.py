@@ -71,7 +71,7 @@ class SourcePlayer(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._source.buffer.ended:
-            log.warning("connection to nginx lost: %s", type(exc).__name__)
+            log.warning("connection to nginx lost: %s", "it was closed" if exc is None else type(exc).__name__)
         if not self.lost.done():
             self.lost.set_result(None)
 

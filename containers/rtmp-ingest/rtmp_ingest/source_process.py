@@ -124,4 +124,7 @@ def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
 def _print_messages(stream: IO[bytes]) -> None:
     with stream:
         for line in stream:
-            log.info("sources: %s", redact(line.decode(errors="replace").rstrip()))
+            said = redact(line.decode(errors="replace").rstrip())
+            level, _, message = said.partition(" ")
+            known = logging.getLevelNamesMapping().get(level)
+            log.log(known or logging.INFO, "sources: %s", said if known is None else message)
