@@ -66,7 +66,7 @@ class TranscodeWorker(Construct):
             ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"], control_plane.leases.table_arn
         )
         self.may(["dynamodb:PutItem", "dynamodb:Query"], control_plane.timeline.table_arn)
-        self.may(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], media.arn_for_objects("*"))
+        self.may(["s3:GetObject", "s3:PutObject"], media.arn_for_objects("*"))
         self.may("s3:ListBucket", media.bucket_arn)  # or S3 says 403 of an object that is not there, instead of 404
 
     @property

@@ -77,6 +77,14 @@ def test_workers_may_be_started_only_with_their_own_roles(synthesised: Templates
     }
 
 
+def test_a_worker_that_was_taken_over_by_what_it_decodes_could_remove_nothing(synthesised: Templates) -> None:
+    [definition] = synthesised.resources("AWS::ECS::TaskDefinition")
+    role = synthesised.referred(definition.stack, definition.properties["TaskRoleArn"])
+    actions = {action for statement in synthesised.statements(role) for action in listed(statement["Action"])}
+    assert {"s3:PutObject", "dynamodb:PutItem"} <= actions
+    assert [action for action in actions if "Delete" in action or "secretsmanager" in action] == []
+
+
 def test_the_http_api_routes_what_exists_and_lets_listed_origins_in(synthesised: Templates) -> None:
     [api] = [
         each for each in synthesised.resources("AWS::ApiGatewayV2::Api") if each.properties["ProtocolType"] == "HTTP"
