@@ -15,7 +15,7 @@ from functions.account_data.settings import AccountDataSettings
 from headwater.adapters.account_exports import AccountExports
 from headwater.adapters.account_records import AccountRecords
 from headwater.adapters.avatars import Avatars
-from headwater.adapters.media_store import MediaStore
+from headwater.adapters.bucket import Bucket
 from headwater.adapters.postgres import Database
 from headwater.adapters.secrets import secret
 from headwater.contracts import AccountTask, AccountTaskKind
@@ -50,7 +50,7 @@ def _avatars() -> Iterator[Avatars]:
 def perform(task: AccountTask) -> None:
     """Raises DependencyUnavailable; then call it again."""
     settings = load_settings(AccountDataSettings)
-    uploads, media = MediaStore(settings.upload_bucket), MediaStore(settings.media_bucket)
+    uploads, media = Bucket(settings.upload_bucket), Bucket(settings.media_bucket)
     match task.kind:
         case AccountTaskKind.EXPORT if task.export_id is not None:
             ExportAccount(unit_of_work, uploads)(task.user_id, task.export_id)

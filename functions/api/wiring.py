@@ -50,7 +50,7 @@ from headwater.domain.signing_keys import SigningKey
 
 if TYPE_CHECKING:
     from headwater.adapters.answered_requests import AnsweredRequests
-    from headwater.adapters.media_store import MediaStore
+    from headwater.adapters.bucket import Bucket
     from headwater.adapters.openid_provider import OpenIdProvider
     from headwater.adapters.presigned import Presigned
     from headwater.adapters.queues import MessageQueue
@@ -241,10 +241,10 @@ class Services:
         return Timelines(self.settings.segment_table, self.settings.lease_table)
 
     @functools.cached_property
-    def media_store(self) -> MediaStore:
-        from headwater.adapters.media_store import MediaStore
+    def media_store(self) -> Bucket:
+        from headwater.adapters.bucket import Bucket
 
-        return MediaStore(self.settings.media_bucket)
+        return Bucket(self.settings.media_bucket)
 
     @contextmanager
     def unit_of_work(self) -> Iterator[UnitOfWork]:

@@ -10,7 +10,7 @@ from functions.avatar_maker.make_avatar import MakeAvatar
 from functions.avatar_maker.render_picture import render_picture
 from functions.avatar_maker.settings import AvatarMakerSettings
 from headwater.adapters.avatars import Avatars
-from headwater.adapters.media_store import MediaStore
+from headwater.adapters.bucket import Bucket
 from headwater.adapters.postgres import Database
 from headwater.adapters.secrets import secret
 from headwater.settings import load_settings
@@ -31,5 +31,5 @@ def unit_of_work() -> Iterator[Avatars]:
 @functools.cache
 def make_avatar() -> MakeAvatar:
     settings = load_settings(AvatarMakerSettings)
-    uploads, media = MediaStore(settings.upload_bucket), MediaStore(settings.media_bucket)
+    uploads, media = Bucket(settings.upload_bucket), Bucket(settings.media_bucket)
     return MakeAvatar(uploads, media, unit_of_work, render_picture, settings.cdn_url)

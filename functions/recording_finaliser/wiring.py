@@ -6,8 +6,8 @@ import functools
 from dataclasses import dataclass
 
 from functions.recording_finaliser.settings import RecordingFinaliserSettings
+from headwater.adapters.bucket import Bucket
 from headwater.adapters.leases import Leases
-from headwater.adapters.media_store import MediaStore
 from headwater.adapters.outbox import Outbox
 from headwater.adapters.stream_controls import StreamControls
 from headwater.adapters.timelines import Timelines
@@ -20,7 +20,7 @@ class Parts:
     streams: Broadcasts
     leases: Leases
     timelines: Timelines
-    objects: MediaStore
+    objects: Bucket
 
 
 @functools.cache
@@ -31,5 +31,5 @@ def parts() -> Parts:
         streams=Broadcasts(StreamControls(settings.stream_table), outbox),
         leases=Leases(settings.lease_table),
         timelines=Timelines(settings.segment_table, settings.lease_table),
-        objects=MediaStore(settings.media_bucket),
+        objects=Bucket(settings.media_bucket),
     )

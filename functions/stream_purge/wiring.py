@@ -6,7 +6,7 @@ import functools
 
 from functions.stream_purge.purge import Purge
 from functions.stream_purge.settings import StreamPurgeSettings
-from headwater.adapters.media_store import MediaStore
+from headwater.adapters.bucket import Bucket
 from headwater.adapters.stream_controls import StreamControls
 from headwater.adapters.timelines import Timelines
 from headwater.settings import load_settings
@@ -18,5 +18,5 @@ def purge() -> Purge:
     return Purge(
         StreamControls(settings.stream_table),
         Timelines(settings.segment_table, settings.lease_table),
-        MediaStore(settings.media_bucket),
+        Bucket(settings.media_bucket),
     )

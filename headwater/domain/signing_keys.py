@@ -1,4 +1,4 @@
-"""Stage 7 · the keys that sign access tokens: which one signs now, and how one follows another without a gap.
+"""Stage 7 · the keys that sign access tokens and access to media: which one signs now, and how one follows another in time.
 
 A new key is published before it signs, for verifiers keep the old list for a while; an old key stays published until every
 token that it signed has run out.

@@ -23,8 +23,8 @@ from headwater.settings import load_settings
 
 def worker(environ: Mapping[str, str] | None = None) -> Worker:
     """The worker that the environment describes. Raises SettingsError, or msgspec's errors for a malformed job."""
+    from headwater.adapters.bucket import Bucket
     from headwater.adapters.leases import Leases
-    from headwater.adapters.media_store import MediaStore
     from headwater.adapters.outbox import Outbox
     from headwater.adapters.stream_controls import StreamControls
     from headwater.adapters.timelines import Timelines
@@ -32,7 +32,7 @@ def worker(environ: Mapping[str, str] | None = None) -> Worker:
 
     settings = load_settings(Settings, environ)
     job = decode(settings.transcode_job, TranscodeJob)
-    store = MediaStore(settings.media_bucket)
+    store = Bucket(settings.media_bucket)
     outbox = Outbox(settings.event_bus, settings.pulse_queue_url)
     fence = Fence(job.broadcast_id, job.generation, WorkerId(new_id()))
     made: list[Worker] = []

@@ -18,8 +18,8 @@ from functions.account_data.handler import handler as account_data
 from functions.avatar_maker import wiring as avatar_wiring
 from functions.avatar_maker.handler import handler as avatar_maker
 from headwater.adapters import aws
+from headwater.adapters.bucket import Bucket
 from headwater.adapters.chat_archive import ChatArchive
-from headwater.adapters.media_store import MediaStore
 from headwater.adapters.signed_in_sockets import SignedInSockets
 from headwater.adapters.tables import account_exports, chat_messages, metadata, sessions, users
 from headwater.contracts import ChatMessageArchived
@@ -287,14 +287,14 @@ def test_a_copy_that_is_finished_when_its_owner_has_gone_is_left_nowhere(
 ) -> None:
     person = behind.register()
     person.api.post("/v1/me/exports")
-    put = MediaStore.put
+    put = Bucket.put
 
     def leave_meanwhile(*given: Any) -> None:
         monkeypatch.undo()
         assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
         put(*given)
 
-    monkeypatch.setattr(MediaStore, "put", leave_meanwhile)
+    monkeypatch.setattr(Bucket, "put", leave_meanwhile)
     export, *_ = bodies()
     assert account_data({"Records": [queue_record("m", export)]}, None)["batchItemFailures"] == []
     assert keys(UPLOAD_BUCKET, person) == []

@@ -12,8 +12,8 @@ import pytest
 
 from functions.recording_finaliser import wiring
 from functions.recording_finaliser.handler import handler
+from headwater.adapters.bucket import Bucket
 from headwater.adapters.leases import Leases
-from headwater.adapters.media_store import MediaStore
 from headwater.adapters.outbox import Outbox
 from headwater.adapters.stream_controls import StreamControls
 from headwater.adapters.timelines import Timelines
@@ -38,7 +38,7 @@ LIVE_KEYS = (object_keys.live_hls, object_keys.live_dash)
 @dataclass
 class Deployment:
     account: Account
-    store: MediaStore
+    store: Bucket
     broadcasts: Broadcasts
     leases: Leases
     timelines: Timelines
@@ -112,7 +112,7 @@ def deployment(account: Account, bucket: str, monkeypatch: pytest.MonkeyPatch) -
     wiring.parts.cache_clear()
     return Deployment(
         account,
-        MediaStore(bucket),
+        Bucket(bucket),
         Broadcasts(StreamControls(STREAM_TABLE), Outbox(EVENT_BUS, account.pulse_queue)),
         Leases(LEASE_TABLE),
         Timelines(SEGMENT_TABLE, LEASE_TABLE),
@@ -204,10 +204,10 @@ def test_strays_that_cannot_be_removed_do_not_keep_the_recording(
     deployment.record(stream_id, broadcast_id, (epoch(1, "360p"), [2_000]))
     deployment.broadcasts.apply(stream_id, Stop())
 
-    def unavailable(store: MediaStore, keys: Iterable[str]) -> int:
+    def unavailable(store: Bucket, keys: Iterable[str]) -> int:
         raise DependencyUnavailable
 
-    monkeypatch.setattr(MediaStore, "delete_many", unavailable)
+    monkeypatch.setattr(Bucket, "delete_many", unavailable)
     assert finalise((stream_id, broadcast_id)) == []
     assert deployment.broadcast(stream_id).recording is RecordingState.READY
 
@@ -271,13 +271,13 @@ def test_a_broadcast_that_is_taken_over_between_the_look_and_the_removal_stays_o
     deployment.record(stream_id, first, (epoch(1, "360p"), [2_000]))
     deployment.stop_without_encoder(stream_id)
     second = deployment.start(stream_id, client="2")
-    remove = MediaStore.delete_if_match
+    remove = Bucket.delete_if_match
 
-    def removed_late(store: MediaStore, key: str, etag: str, **options: Any) -> bool:
+    def removed_late(store: Bucket, key: str, etag: str, **options: Any) -> bool:
         deployment.go_on_air(stream_id, second)
         return remove(store, key, etag, **options)
 
-    monkeypatch.setattr(MediaStore, "delete_if_match", removed_late)
+    monkeypatch.setattr(Bucket, "delete_if_match", removed_late)
     assert finalise((stream_id, first)) == []
     for key in LIVE_KEYS:
         assert deployment.store.get(key(stream_id)) == second.encode()

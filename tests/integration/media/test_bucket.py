@@ -11,8 +11,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
 
-from headwater.adapters import aws, media_store
-from headwater.adapters.media_store import MediaStore, ObjectVersion
+from headwater.adapters import aws
+from headwater.adapters import bucket as bucket_adapter
+from headwater.adapters.bucket import Bucket, ObjectVersion
 from headwater.errors import DependencyUnavailable, ObjectChanged
 
 Fault = Callable[[Any], AWSResponse | None]
@@ -52,28 +53,28 @@ def times_out(request: Any) -> AWSResponse | None:
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch, bucket: str) -> Faults:
     found = Faults()
-    make = media_store._client
+    make = bucket_adapter._client
 
     def make_faulty() -> Any:
         client: Any = make()
         client.meta.events.register_first("before-send.s3", found)
         return client
 
-    monkeypatch.setattr(media_store, "_client", make_faulty)
+    monkeypatch.setattr(bucket_adapter, "_client", make_faulty)
     return found
 
 
 @pytest.fixture
-def store(bucket: str) -> MediaStore:
-    return MediaStore(bucket)
+def store(bucket: str) -> Bucket:
+    return Bucket(bucket)
 
 
-def write(store: MediaStore, key: str, body: bytes, etag: str | None, broadcast: str = "b1", **options: Any) -> str:
+def write(store: Bucket, key: str, body: bytes, etag: str | None, broadcast: str = "b1", **options: Any) -> str:
     metadata = {"broadcast-id": broadcast}
     return store.put_if_match(key, body, "text/plain", "max-age=1", etag, metadata=metadata, **options)
 
 
-def test_what_was_put_can_be_read_with_its_type_and_cache_header(store: MediaStore, bucket: str) -> None:
+def test_what_was_put_can_be_read_with_its_type_and_cache_header(store: Bucket, bucket: str) -> None:
     store.put("a/1.m4s", b"media", "video/mp4", "immutable", metadata={"broadcast-id": "b1"})
     assert store.get("a/1.m4s") == b"media"
     answer = aws.client("s3").head_object(Bucket=bucket, Key="a/1.m4s")
@@ -81,18 +82,18 @@ def test_what_was_put_can_be_read_with_its_type_and_cache_header(store: MediaSto
     assert store.head("a/1.m4s") == ObjectVersion(answer["ETag"], {"broadcast-id": "b1"})
 
 
-def test_how_long_a_version_holds_is_kept_with_it(store: MediaStore, bucket: str) -> None:
+def test_how_long_a_version_holds_is_kept_with_it(store: Bucket, bucket: str) -> None:
     write(store, "live", b"1", None, expires_at=datetime(2026, 11, 22, 13, 0, 7, 900_000, tzinfo=UTC))
     answer = aws.client("s3").get_object(Bucket=bucket, Key="live")
     assert answer["ResponseMetadata"]["HTTPHeaders"]["expires"] == "Sun, 22 Nov 2026 13:00:07 GMT"
 
 
-def test_what_is_not_there_is_none(store: MediaStore) -> None:
+def test_what_is_not_there_is_none(store: Bucket) -> None:
     assert store.get("nothing") is None
     assert store.head("nothing") is None
 
 
-def test_a_chain_of_conditional_writes_goes_through_and_a_second_writer_does_not(store: MediaStore) -> None:
+def test_a_chain_of_conditional_writes_goes_through_and_a_second_writer_does_not(store: Bucket) -> None:
     first = write(store, "live", b"1", None)
     second = write(store, "live", b"2", first)
     for stale in (None, first):
@@ -102,7 +103,7 @@ def test_a_chain_of_conditional_writes_goes_through_and_a_second_writer_does_not
     assert store.head("live") == ObjectVersion(second, {"broadcast-id": "b1"})
 
 
-def test_a_version_that_was_removed_is_not_written_again(store: MediaStore) -> None:
+def test_a_version_that_was_removed_is_not_written_again(store: Bucket) -> None:
     etag = write(store, "live", b"1", None)
     assert store.delete_if_match("live", etag)
     with pytest.raises(ObjectChanged):
@@ -110,7 +111,7 @@ def test_a_version_that_was_removed_is_not_written_again(store: MediaStore) -> N
     assert store.get("live") is None
 
 
-def test_only_the_version_that_was_seen_is_removed(store: MediaStore) -> None:
+def test_only_the_version_that_was_seen_is_removed(store: Bucket) -> None:
     first = write(store, "live", b"1", None)
     second = write(store, "live", b"2", first)
     assert not store.delete_if_match("live", first)
@@ -119,8 +120,8 @@ def test_only_the_version_that_was_seen_is_removed(store: MediaStore) -> None:
     assert store.delete_if_match("live", second), "it is gone, which is what was asked for"
 
 
-def test_more_keys_than_a_page_are_listed_and_removed(store: MediaStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media_store, "PAGE", 3)
+def test_more_keys_than_a_page_are_listed_and_removed(store: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_adapter, "PAGE", 3)
     keys = [f"s/b/{number:05d}" for number in range(8)]
     for key in keys:
         store.put(key, b"", "text/plain", "no-store")
@@ -140,13 +141,13 @@ def test_more_keys_than_a_page_are_listed_and_removed(store: MediaStore, monkeyp
         times_out,
     ],
 )
-def test_a_passing_failure_is_tried_again(store: MediaStore, faults: Faults, fault: Fault) -> None:
+def test_a_passing_failure_is_tried_again(store: Bucket, faults: Faults, fault: Fault) -> None:
     faults.next = [fault, fault]
     store.put("key", b"body", "text/plain", "no-store")
     assert store.get("key") == b"body"
 
 
-def test_past_the_deadline_it_says_that_s3_is_not_available(store: MediaStore, faults: Faults) -> None:
+def test_past_the_deadline_it_says_that_s3_is_not_available(store: Bucket, faults: Faults) -> None:
     store.head("key")  # makes the client, which takes its time
     faults.forever = answers(503, "SlowDown")
     calls: list[Callable[[], Any]] = [
@@ -164,16 +165,16 @@ def test_past_the_deadline_it_says_that_s3_is_not_available(store: MediaStore, f
     assert faults.requests > len(calls) + 1, "they tried more than once"
 
 
-def test_a_refusal_for_good_is_not_tried_again(store: MediaStore, faults: Faults) -> None:
+def test_a_refusal_for_good_is_not_tried_again(store: Bucket, faults: Faults) -> None:
     faults.forever = answers(403, "AccessDenied")
     with pytest.raises(DependencyUnavailable):
         store.put("key", b"", "text/plain", "no-store")
     assert faults.requests == 1
 
 
-def test_a_write_whose_answer_was_lost_is_recognised_as_ours(store: MediaStore, faults: Faults, bucket: str) -> None:
+def test_a_write_whose_answer_was_lost_is_recognised_as_ours(store: Bucket, faults: Faults, bucket: str) -> None:
     first = write(store, "live", b"1", None)
-    other = MediaStore(bucket)
+    other = Bucket(bucket)
 
     def written_but_lost(request: Any) -> AWSResponse | None:
         faults.forever, forever = None, faults.forever
@@ -186,11 +187,9 @@ def test_a_write_whose_answer_was_lost_is_recognised_as_ours(store: MediaStore, 
     assert store.head("live") == ObjectVersion(etag, {"broadcast-id": "b1"})
 
 
-def test_a_lost_answer_does_not_make_another_writers_version_ours(
-    store: MediaStore, faults: Faults, bucket: str
-) -> None:
+def test_a_lost_answer_does_not_make_another_writers_version_ours(store: Bucket, faults: Faults, bucket: str) -> None:
     first = write(store, "live", b"1", None)
-    other = MediaStore(bucket)
+    other = Bucket(bucket)
 
     def overtaken(request: Any) -> AWSResponse | None:
         write(other, "live", b"2", first, broadcast="b2")  # the same bytes, of another broadcast
@@ -201,7 +200,7 @@ def test_a_lost_answer_does_not_make_another_writers_version_ours(
         write(store, "live", b"2", first)
 
 
-def test_a_batch_of_removals_that_was_partly_refused_is_asked_for_again(store: MediaStore, faults: Faults) -> None:
+def test_a_batch_of_removals_that_was_partly_refused_is_asked_for_again(store: Bucket, faults: Faults) -> None:
     store.put("key", b"", "text/plain", "no-store")
     partly = b"<DeleteResult><Error><Key>key</Key><Code>InternalError</Code></Error></DeleteResult>"
     faults.next = [lambda request: AWSResponse(request.url, 200, HTTPHeaders(), Body(partly))]

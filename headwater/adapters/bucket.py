@@ -1,4 +1,4 @@
-"""Stage 5 · objects in S3, written by the worker and the finaliser.
+"""Stage 5 · one bucket of S3: objects written, compared, listed and removed.
 
 botocore's own retries are off: how long a segment may take is decided by its caller, so every call has a deadline, and
 retries inside it wait with full jitter. No attempt begins after the deadline; one that is under way may outlast it by the
@@ -58,7 +58,7 @@ class ObjectVersion:
     metadata: Mapping[str, str]
 
 
-class MediaStore:
+class Bucket:
     """One bucket. Safe to share among threads; the client is made at first use."""
 
     def __init__(self, bucket: str) -> None:
