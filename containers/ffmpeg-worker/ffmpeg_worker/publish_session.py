@@ -22,6 +22,7 @@ from ffmpeg_worker.pace import Pace
 from ffmpeg_worker.packager import PackagedSegment
 from ffmpeg_worker.segment_cutter import Boundary, KeyframesTooFarApart
 from ffmpeg_worker.source import SourceProbe
+from ffmpeg_worker.source_clock import SourceClock
 from ffmpeg_worker.source_connection import SourceConnection
 from ffmpeg_worker.source_reader import SourceAddress, SourceEnded
 from ffmpeg_worker.tag_buffer import ResumePoint, TagBuffer
@@ -32,8 +33,6 @@ from headwater.media.flv import Tag, TagKind
 from headwater.observability import count, logger
 
 DRAIN_SECONDS = 4.0  # how long FFmpeg may take to write out what it holds
-FORWARD_JUMP_MS = 2000
-BACKWARD_JUMP_MS = 1000
 SOUND_LOST_MS = 3000  # and nothing could stand in for it
 RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
 FRESH_STARTS = 20  # within the same time: of clocks and formats that keep changing nothing that plays can be made
@@ -85,7 +84,7 @@ class PublishSessionReader:
         self._left_out: frozenset[str] = frozenset()  # rungs that this machine is too slow for
         self._restarts: deque[float] = deque(maxlen=RESTARTS)
         self._fresh_starts: deque[float] = deque(maxlen=FRESH_STARTS)
-        self._last_timestamp: int | None = None
+        self._clock = SourceClock()
         self._last_sound = 0
         self._wall_offset_ms = 0  # from the publisher's clock to the time at which the node received it
 
@@ -173,14 +172,13 @@ class PublishSessionReader:
             self._filler.learn_sound(self._probe.aac)
 
     def _take_frame(self, tag: Tag) -> None:
-        if self._last_timestamp is None:
-            self._set_clock(tag)
-        elif not -BACKWARD_JUMP_MS <= tag.timestamp - self._last_timestamp <= FORWARD_JUMP_MS:
+        if self._clock.jumps(tag):
             count("TimestampJumps")
             logger().info("the encoder's clock jumped", extra={"session": self._serial})
             self._begin_anew()
-            self._set_clock(tag)
-        self._last_timestamp = max(self._last_timestamp or 0, tag.timestamp)
+        if not self._clock.is_set:
+            self._begin_at(tag)
+        self._clock.feed(tag)
         if self._run is None and self._filler.lacks_pictures(tag):
             self._probe.forget_video()
         for frame in self._filler.feed(tag):
@@ -204,8 +202,8 @@ class PublishSessionReader:
         else:
             self._feed(self._run, tag)
 
-    def _set_clock(self, tag: Tag) -> None:
-        self._last_timestamp = self._last_sound = tag.timestamp
+    def _begin_at(self, tag: Tag) -> None:
+        self._last_sound = tag.timestamp
         self._wall_offset_ms = self._connection.wall_offset_ms
         self._filler.begin(tag.timestamp)
 
@@ -350,7 +348,7 @@ class PublishSessionReader:
         self._finish_run()
         self._buffer.clear()
         self._resume = None
-        self._last_timestamp = None
+        self._clock.reset()
         self._fresh_starts.append(now := time.monotonic())
         if len(self._fresh_starts) == FRESH_STARTS and now - self._fresh_starts[0] < RESTARTS_WITHIN_SECONDS:
             raise SourceUnplayable("The encoder's clock jumps, or its format changes, again and again.")

@@ -136,6 +136,19 @@ def test_a_jump_of_the_clock_begins_a_new_epoch_and_loses_no_whole_segment(
     assert len(_frames(sink, "384p")) == 360
 
 
+@pytest.mark.parametrize("late", [TagKind.VIDEO, TagKind.AUDIO], ids=["pictures", "sound"])
+def test_a_track_that_comes_seconds_after_the_other_is_neither_a_jump_nor_a_gap(
+    late: TagKind, twelve_seconds: list[Tag]
+) -> None:
+    as_they_come = sorted(twelve_seconds, key=lambda tag: tag.timestamp + 3000 * (tag.is_media and tag.kind is late))
+    sink = read_session(as_they_come, seconds=2)
+    assert len(sink.epochs) == 1
+    assert len(_frames(sink, "384p")) == 360
+    heard = _frames(sink, "audio")
+    assert max(later - earlier for earlier, later in itertools.pairwise(heard)) < 40
+    assert heard[-1] > 11_900
+
+
 def test_a_clock_that_keeps_jumping_is_given_up_with_a_reason(
     twelve_seconds: list[Tag], monkeypatch: pytest.MonkeyPatch
 ) -> None:
