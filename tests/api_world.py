@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from functions.api.dependencies import _caller
 from headwater.domain.accounts import Role
 from headwater.domain.clips import ClipId
 from headwater.domain.ids import BroadcastId, UserId, new_id
@@ -53,6 +55,11 @@ class World:
         if template.startswith("/v1/auth/sessions"):
             names = {**names, "session_id": names["sign_in_id"]}
         return template.format(**names)
+
+
+def looks_at_tokens(dependant: Any) -> bool:
+    """Whether a route asks who is calling."""
+    return any(each.call is _caller or looks_at_tokens(each) for each in dependant.dependencies)
 
 
 def a_clip(api: RestApi, broadcast_id: BroadcastId, maker: Person) -> str:

@@ -38,7 +38,6 @@ class IdempotencyGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         key = headers.get(HEADER)
-        token = _bearer_token(headers)
         if key is None or scope["method"] not in UNSAFE_METHODS or scope["path"].startswith(LEFT_OUT):
             await self._app(scope, receive, send)
             return
@@ -46,6 +45,7 @@ class IdempotencyGuard:
             raise InvalidInput(
                 errors=(FieldError(HEADER, "Send 1 to 255 visible ASCII characters, a UUID for example."),)
             )
+        token = _bearer_token(headers)
         if token is None:  # there is nobody whose requests could be told from those of others
             await self._app(scope, receive, send)
             return

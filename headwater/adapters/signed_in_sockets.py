@@ -7,8 +7,9 @@ A socket may be opened at the very moment that its session ends. So first the se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from headwater.adapters.chat_connections import ChatConnections
 from headwater.adapters.chat_tickets import ChatTickets
@@ -32,14 +33,25 @@ class SignedInSockets:
         Raises DependencyUnavailable when it could not do all; it may be called again.
         """
         if session_ids:
-            for session_id in session_ids:
-                self._tickets.bar(user_id, session_id)
-            self._close(user_id, lambda session_id: session_id in session_ids)
+            with self._barring(user_id, *session_ids):
+                self._close(user_id, lambda session_id: session_id in session_ids)
 
     def close_all(self, user_id: UserId) -> None:
         """Close every socket of the user, whatever opened it. Raises as `close` does."""
-        self._tickets.bar(user_id)
-        self._close(user_id, lambda _: True)
+        with self._barring(user_id, None):
+            self._close(user_id, lambda _: True)
+
+    @contextmanager
+    def _barring(self, user_id: UserId, *session_ids: str | None) -> Iterator[None]:
+        """Before anything is closed; but a cache that is away is no reason to leave open what there is."""
+        try:
+            for session_id in session_ids:
+                self._tickets.bar(user_id, session_id)
+        except DependencyUnavailable:
+            yield
+            raise
+        else:
+            yield
 
     def _close(self, user_id: UserId, wanted: Callable[[str | None], bool]) -> None:
         found = [connection_id for connection_id, by in self._connections.of_user(user_id) if wanted(by)]

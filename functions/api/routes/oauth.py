@@ -79,6 +79,7 @@ def start_sign_in(
         raise InvalidInput(errors=(FieldError("challenge", "Send either this or `link`."),))
     try:
         services.limits.spend("oauth-start", address, services.settings.logins_per_minute)
+        _not_led_here(request, challenge or link)
         flows, client, link_to = services.oauth_flows, services.openid_provider(provider), None
         if link is not None:
             ticket = oauth.redeem_link_ticket(flows, link, provider.name)
@@ -180,6 +181,13 @@ def unlink_identity(
 ) -> None:
     """Unlink an identity. 409 `last_sign_in_method` if it is the only way to sign in."""
     oauth.unlink(unit, services.account_mail, user.user_id, identity_id)
+
+
+def _not_led_here(request: Request, page_began: str | None) -> None:
+    """A program opens its own address (`none`). A link elsewhere that leads here without a challenge is nobody's wish: at
+    its end somebody would have an account, and tokens on their screen, who wanted neither."""
+    if page_began is None and request.headers.get("sec-fetch-site", "none") != "none":
+        raise InvalidInput(errors=(FieldError("challenge", "A page that begins a sign-in sends one."),))
 
 
 def _may_join(services: Services, address: str) -> None:

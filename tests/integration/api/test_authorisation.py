@@ -9,8 +9,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from functions.api import handler as api_handler
-from functions.api.dependencies import _caller
-from tests.api_world import World
+from tests.api_world import World, looks_at_tokens
 from tests.rest_api import PASSWORD, RestApi
 
 # The owner comes last: what they may do changes what the others would see.
@@ -146,10 +145,6 @@ def test_every_route_is_in_the_table(api: RestApi) -> None:
     app: Any = api_handler.gateway().app
     served = {f"{method} {route.path}" for route in iter_route_contexts(app.routes) for method in route.methods or ()}
     assert served == set(MATRIX)
-
-
-def looks_at_tokens(dependant: Any) -> bool:
-    return any(each.call is _caller or looks_at_tokens(each) for each in dependant.dependencies)
 
 
 def check(api: RestApi, world: World, call: str, expected: Expected, privacy: str) -> dict[str, str]:

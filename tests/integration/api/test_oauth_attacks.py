@@ -45,6 +45,15 @@ def test_a_code_for_the_page_is_worth_nothing_on_another_page(api: RestApi, brow
     assert browser.exchange(code).code == "sign_in_expired"  # one try
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "same-origin"])
+def test_a_link_elsewhere_signs_nobody_in_who_did_not_want_it(api: RestApi, site: str) -> None:
+    """Without a challenge, the callback itself would make an account: that is for programs that open the address themselves."""
+    begun = api.anonymous.call("GET", "/v1/auth/oauth/acme/start", headers={"sec-fetch-site": site})
+    assert (begun.status, begun.code) == (422, "invalid_input")
+    by_program = api.anonymous.call("GET", "/v1/auth/oauth/acme/start", headers={"sec-fetch-site": "none"})
+    assert by_program.status == 303
+
+
 def test_every_step_works_once(browser: Browser) -> None:
     jar_before = dict(browser.cookies)
     url = browser.start("acme")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi.routing import iter_route_contexts
@@ -10,8 +12,11 @@ from fastapi.routing import iter_route_contexts
 from functions.api import handler as api_handler
 from functions.api.scopes import SCOPE_OF
 from headwater.adapters.tables import personal_tokens
+from headwater.domain.accounts import Role
+from headwater.domain.ids import new_id
 from headwater.domain.personal_tokens import MOST_TOKENS, Scope, new_personal_token
 from tests.api_gateway import ApiClient
+from tests.api_world import looks_at_tokens
 from tests.rest_api import Person, RestApi
 
 
@@ -50,6 +55,36 @@ def test_every_scope_is_of_a_route_that_exists(api: RestApi) -> None:
     assert api.services is not None
     app = api_handler.gateway().app
     assert set(SCOPE_OF) <= {route.name for route in iter_route_contexts(app.routes)}  # type: ignore[attr-defined]
+
+
+def calls() -> list[tuple[str, str, str]]:
+    """Every call that looks at who asks: its route's name, its method, and an address of something that is not there."""
+    app: Any = api_handler.gateway().app
+    found = []
+    for route in iter_route_contexts(app.routes):
+        name, path = str(route.name), str(route.path)
+        names = dict.fromkeys(re.findall(r"{(\w+)}", path), new_id()) | {"username": "nobody_here", "role": "admin"}
+        if looks_at_tokens(route.dependant):
+            found += [(name, method, path.format(**names)) for method in route.methods or ()]
+    return found
+
+
+def test_every_call_takes_its_own_scope_and_no_other(api: RestApi) -> None:
+    person = api.newcomer(Role.ADMIN)
+    lacking = {scope: bot_of(person, *(set(Scope) - {scope})) for scope in Scope}
+    having = {scope: bot_of(person, scope) for scope in Scope}
+    with_all = bot_of(person, *Scope)
+    wrong = []
+    for name, method, path in calls():
+        needed = SCOPE_OF.get(name)
+        refused = with_all if needed is None else lacking[needed]
+        body: dict[str, str] | None = None if method in ("GET", "DELETE") else {}
+        if refused.call(method, path, body).code != "insufficient_scope":
+            wrong.append(f"{method} {path} without {needed}")
+        if needed is not None and having[needed].call(method, path, body).code == "insufficient_scope":
+            wrong.append(f"{method} {path} with {needed}")
+    assert wrong == []
+    assert {SCOPE_OF[name] for name, _, _ in calls() if name in SCOPE_OF} == set(Scope)
 
 
 def test_the_token_is_shown_once_and_kept_as_a_hash(api: RestApi) -> None:

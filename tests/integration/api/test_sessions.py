@@ -10,7 +10,9 @@ import pytest
 import functions.ws_chat.wiring as chat_wiring
 from functions.ws_chat.handler import handler as chat_handler
 from headwater.adapters.chat_connections import ChatConnections
+from headwater.adapters.chat_tickets import ChatTickets
 from headwater.domain.ids import ConnectionId, new_id
+from headwater.errors import DependencyUnavailable
 from tests.account_mail import letters
 from tests.api_gateway import Answer
 from tests.chat_backend import ORIGIN, socket_event
@@ -218,6 +220,22 @@ def test_what_cannot_be_asked_for_again_is_done_without_the_sockets(
         body = {"current_password": PASSWORD, "new_password": "another-umbrella-58"}
         assert here.api.post("/v1/auth/password", body).status == 204
     assert there.api.get("/v1/me").status == 401
+    assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
+
+
+def test_a_cache_that_is_away_keeps_no_socket_open(
+    api: RestApi, endpoint: ConnectionsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back in a minute, and the socket would be signed in for two hours more."""
+
+    def away(*_: object) -> None:
+        raise DependencyUnavailable
+
+    person = api.newcomer()
+    connection_id = socket_of(person)
+    monkeypatch.setattr(ChatTickets, "bar", away)
+    assert person.api.post("/v1/auth/logout").status == 204
+    assert endpoint.closed == [connection_id]
     assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
 
 
