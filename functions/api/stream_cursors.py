@@ -1,10 +1,13 @@
 """Stage 7 · cursors of lists of streams. Opaque to clients, checked before they reach a query.
 
 `{id}` where ids order the list, `{rank}.{id}` where something of the row does, and `{slot}.{rank}.{id}` where a ranking
-that is kept does; there `-` as the rank says that the list has come to what the ranking does not hold.
+that is kept does; there `-` as the rank says that the list has come to what the ranking does not hold. A `~` before the id
+is of a search that forgives typos.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from headwater.adapters.stream_lists import StreamOrder, StreamPosition
 from headwater.domain.ids import StreamId, is_id
@@ -18,10 +21,11 @@ _LARGEST_RANK = {
     StreamOrder.SCHEDULED: _LARGEST_TIME * 1000,  # Unix µs
 }
 _UNRANKED = "-"
+_FORGIVING = "~"
 
 
 def stream_cursor(position: StreamPosition) -> str:
-    parts: list[str] = [position.stream_id]
+    parts: list[str] = [f"{_FORGIVING if position.forgiving else ''}{position.stream_id}"]
     if position.slot is not None:
         parts = [str(position.slot), _UNRANKED if position.rank is None else str(position.rank), *parts]
     elif position.rank is not None:
@@ -33,18 +37,19 @@ def position_after(cursor: str | None, order: StreamOrder) -> StreamPosition | N
     """Raises InvalidInput for a cursor that is not of such a list."""
     if cursor is None:
         return None
-    *numbers, stream_id = cursor.split(".")
+    *numbers, last = cursor.split(".")
+    stream_id = last.removeprefix(_FORGIVING)
     if not is_id(stream_id):
         raise invalid_cursor()
-    position = StreamId(stream_id)
+    position = StreamPosition(StreamId(stream_id), forgiving=stream_id != last)
     match order, numbers:
         case (StreamOrder.VIEWERS | StreamOrder.STARTED, [slot, rank]):
             after = None if rank == _UNRANKED else _number(rank, _LARGEST_RANK.get(order, _LARGEST_TIME))
-            return StreamPosition(position, after, _number(slot, _LARGEST_TIME))
+            return replace(position, rank=after, slot=_number(slot, _LARGEST_TIME))
         case (StreamOrder.RELEVANCE | StreamOrder.SCHEDULED, [rank]):
-            return StreamPosition(position, _number(rank, _LARGEST_RANK.get(order, _LARGEST_TIME)))
+            return replace(position, rank=_number(rank, _LARGEST_RANK.get(order, _LARGEST_TIME)))
         case (_, []):
-            return StreamPosition(position)
+            return position
     raise invalid_cursor()
 
 

@@ -66,11 +66,15 @@ class StreamFilter:
 
 @dataclass(frozen=True, slots=True)
 class StreamPosition:
-    """Where the next page goes on: after this stream, in the ranking of `slot`, where it has `rank`."""
+    """Where the next page goes on: after this stream, in the ranking of `slot`, where it has `rank`.
+
+    `forgiving`: the list began with typos forgiven, and goes on so, whatever can be found without by then.
+    """
 
     stream_id: StreamId
     rank: int | None = None
     slot: int | None = None
+    forgiving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ class StreamLists:
         if wanted.search is not None:
             if wanted.search.asks_for_nothing:
                 return StreamPage((), None)
-            wanted = replace(wanted, search=self._as_far_as_needed(wanted.search))
+            wanted = replace(wanted, search=self._as_far_as_needed(wanted.search, after))
         if order in (StreamOrder.VIEWERS, StreamOrder.STARTED) and wanted.live is not False:
             positions = self._ranked(wanted, order, viewer, after, limit + 1)
         elif order is StreamOrder.RELEVANCE and wanted.search is not None:
@@ -108,19 +112,25 @@ class StreamLists:
         else:
             positions = self._found(_newest(wanted, viewer, after), limit + 1)
         shown = positions[:limit]
-        return StreamPage(self._look_up(shown), shown[-1] if len(positions) > limit else None)
+        last = shown[-1] if len(positions) > limit else None
+        if last is not None and wanted.search is not None and wanted.search.tolerant:
+            last = replace(last, forgiving=True)
+        return StreamPage(self._look_up(shown), last)
 
-    def _as_far_as_needed(self, search: StreamSearch) -> StreamSearch:
+    def _as_far_as_needed(self, search: StreamSearch, after: StreamPosition | None) -> StreamSearch:
         """Without tolerance for typos, where the words as they are find something that everybody may see."""
         if not search.tolerant:
             return search
         exact = replace(search, tolerant=())
-        public = streams.c.privacy == Privacy.PUBLIC.value
-        found = exists().where(stream_words.c.stream_id == streams.c.id, matches(exact), public)
-        if self._connection.execute(select(found)).scalar_one():
+        if not (self._finds_nothing(exact) if after is None else after.forgiving):
             return exact
         forgive_typos(self._connection)
         return search
+
+    def _finds_nothing(self, exact: StreamSearch) -> bool:
+        public = streams.c.privacy == Privacy.PUBLIC.value
+        found = exists().where(stream_words.c.stream_id == streams.c.id, matches(exact), public)
+        return not self._connection.execute(select(found)).scalar_one()
 
     def ranking_is_kept(self, slot: int) -> bool:
         return self._rankings.is_kept(slot)
@@ -185,15 +195,20 @@ def _streams_by_id() -> Select[Any]:
 
 def _newest(wanted: StreamFilter, viewer: UserId | None, after: StreamPosition | None) -> Select[Any]:
     query = select(streams.c.id, literal(None, BigInteger).label("rank")).where(*_conditions(wanted, viewer))
-    if wanted.live is not None:
-        query = query.outerjoin(newest_broadcast, newest_broadcast.c.id.is_not(None))
-        query = query.where(is_live if wanted.live else func.coalesce(is_live, False).is_(False))
-    if wanted.live:
-        # Says nothing that `is_live` does not, but begins with the few streams on the air, by an index of just those.
-        query = query.where(streams.c.id.in_(select(broadcasts.c.stream_id).where(text("broadcasts.state <> 'ended'"))))
+    query = _live_or_not(query, wanted.live)
     if after is not None:
         query = query.where(streams.c.id < after.stream_id)
     return query.order_by(streams.c.id.desc())
+
+
+def _live_or_not(query: Select[Any], live: bool | None) -> Select[Any]:
+    if live is None:
+        return query
+    query = query.outerjoin(newest_broadcast, newest_broadcast.c.id.is_not(None))
+    if not live:
+        return query.where(func.coalesce(is_live, False).is_(False))
+    # The second says nothing that `is_live` does not, but begins with the few streams on the air.
+    return query.where(is_live, streams.c.id.in_(_on_air()))
 
 
 @functools.lru_cache(maxsize=256)  # the home page's list is asked for more often than all others
@@ -224,9 +239,7 @@ def _best(
         .join_from(stream_words, streams, streams.c.id == stream_words.c.stream_id)
         .where(*_conditions(wanted, viewer))
     )
-    if wanted.live is not None:
-        query = query.outerjoin(newest_broadcast, newest_broadcast.c.id.is_not(None))
-        query = query.where(is_live if wanted.live else func.coalesce(is_live, False).is_(False))
+    query = _live_or_not(query, wanted.live)
     if after is not None and after.rank is not None:
         query = query.where(tuple_(rank, streams.c.id) < tuple_(literal(after.rank, Integer), after.stream_id))
     return query.order_by(rank.desc(), streams.c.id.desc())
@@ -257,11 +270,20 @@ def _conditions(wanted: StreamFilter, viewer: UserId | None) -> list[ColumnEleme
         conditions.append(func.lower(streams.c.category) == func.coalesce(named, asked))
     if wanted.tag is not None:
         conditions.append(streams.c.tags.contains([wanted.tag]))
-    if wanted.search is not None:
-        newest = select(stream_words.c.stream_id).where(matches(wanted.search))
-        newest = newest.order_by(stream_words.c.stream_id.desc()).limit(
-            ALIKE_AT_MOST if wanted.search.tolerant else SEARCHED_AT_MOST
-        )
-        hits = newest.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")  # searched once, not for each row
-        conditions.append(streams.c.id.in_(select(hits.c.stream_id)))
-    return conditions
+    if wanted.search is None:
+        return conditions
+    if wanted.live:  # so few that each can be looked at, and none is left out
+        found = select(stream_words.c.stream_id.label("id")).where(stream_words.c.stream_id.in_(_on_air()))
+        found = found.where(matches(wanted.search))
+    else:
+        # What may be listed at all, and no more of it: nobody can bury others' streams under hidden ones of their own.
+        of_words = stream_words.c.stream_id == streams.c.id
+        found = select(streams.c.id).where(*conditions, of_words, matches(wanted.search)).order_by(streams.c.id.desc())
+        found = found.limit(ALIKE_AT_MOST if wanted.search.tolerant else SEARCHED_AT_MOST)
+    hits = found.cte("hits").prefix_with("MATERIALIZED", dialect="postgresql")  # searched once, not for each row
+    return [*conditions, streams.c.id.in_(select(hits.c.id))]
+
+
+def _on_air() -> Select[Any]:
+    """By an index of just those."""
+    return select(broadcasts.c.stream_id).where(text("broadcasts.state <> 'ended'"))

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 SHORTEST_TOLERANT = 3  # characters; a shorter word resembles too much to be searched for with a typo; so does a number
 # What no normal form takes apart.
+# Each letter and each word more makes such a search dearer; nobody means a name of this length, or mistypes so many.
+LONGEST_TOLERANT = 32
+MOST_TOLERANT = 8
 _PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 _PARTS = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
 
@@ -54,7 +57,7 @@ def understand(text: str) -> StreamSearch:
     """Total: whatever somebody types has a meaning, if only that nothing can be found by it."""
     exact: list[str] = []
     required: list[str] = []
-    tolerant: list[str] = []
+    tolerant: dict[str, None] = {}
     for part in _PARTS.finditer(text):
         quoted = part["phrase"] is not None
         words = searchable(part["phrase"] if quoted else part["word"])
@@ -67,10 +70,11 @@ def understand(text: str) -> StreamSearch:
         # Several words out of one are a phrase: `chess-club` is no search for clubs.
         asked = f'{part["minus"]}"{words}"'
         exact.append(asked)
-        if quoted or part["minus"] or len(words) < SHORTEST_TOLERANT or any(map(str.isdigit, words)):
-            required.append(asked)
+        room = words in tolerant or len(tolerant) < MOST_TOLERANT
+        if room and not quoted and not part["minus"] and _may_be_misspelt(words):
+            tolerant[words] = None
         else:
-            tolerant.append(words)
+            required.append(asked)
     if exact and exact[-1] == "or":
         exact.pop()
     if not any(asked != "or" and not asked.startswith("-") for asked in exact):
@@ -80,9 +84,13 @@ def understand(text: str) -> StreamSearch:
     return StreamSearch(" ".join(exact), " ".join(required), tuple(tolerant))
 
 
+def _may_be_misspelt(words: str) -> bool:
+    return SHORTEST_TOLERANT <= len(words) <= LONGEST_TOLERANT and not any(map(str.isdigit, words))
+
+
 def with_letters_swapped(word: str) -> tuple[str, ...]:
     """What somebody may have meant who typed two neighbouring letters in the wrong order."""
-    if " " in word or not word.isalpha():
+    if " " in word or not word.isalpha() or len(word) > LONGEST_TOLERANT:
         return ()
     swapped = (f"{word[:i]}{word[i + 1]}{word[i]}{word[i + 2 :]}" for i in range(len(word) - 1))
     return tuple(dict.fromkeys(each for each in swapped if each not in (word, "or")))

@@ -46,7 +46,9 @@ LISTS = {
     "scheduled": (StreamFilter(), StreamOrder.SCHEDULED),
     "search": (StreamFilter(search=understand("evening 4711")), StreamOrder.RELEVANCE),
     "search with a typo": (StreamFilter(search=understand("evenign streamr")), StreamOrder.RELEVANCE),
-    "search of what is live": (StreamFilter(live=True, search=understand("chess")), StreamOrder.VIEWERS),
+    "search of what is live": (StreamFilter(live=True, search=understand("chess")), StreamOrder.RELEVANCE),
+    "search of what is watched": (StreamFilter(live=True, search=understand("ches")), StreamOrder.VIEWERS),
+    "search in a category": (StreamFilter(category="chess", search=understand("evening")), StreamOrder.NEWEST),
 }
 
 

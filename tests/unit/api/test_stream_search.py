@@ -14,7 +14,14 @@ from functions.api.stream_cursors import position_after, stream_cursor
 from headwater.adapters.stream_lists import StreamOrder, StreamPosition
 from headwater.domain.broadcast import BroadcastState
 from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
-from headwater.domain.stream_search import StreamSearch, searchable, understand, with_letters_swapped
+from headwater.domain.stream_search import (
+    LONGEST_TOLERANT,
+    MOST_TOLERANT,
+    StreamSearch,
+    searchable,
+    understand,
+    with_letters_swapped,
+)
 from headwater.domain.streams import OnAir, Owner, Stream, StreamProfile
 from headwater.errors import InvalidInput
 
@@ -73,6 +80,19 @@ def test_neighbouring_letters_may_have_changed_places() -> None:
     assert with_letters_swapped("ab cd") == ()
 
 
+def test_a_search_stays_small_however_much_is_typed() -> None:
+    # One square of Japanese type stands for six letters: 140 characters can hold a word of 840.
+    for hostile in ("\u3316" * 140, "abcdefghijklmnopqrstuvwxyz" * 5, " ".join(f"ab{chr(97 + n)}" for n in range(26))):
+        search = understand(hostile)
+        assert search.exact
+        assert len(search.tolerant) <= MOST_TOLERANT
+        assert all(len(word) <= LONGEST_TOLERANT for word in search.tolerant)
+        assert with_letters_swapped(search.exact) == ()
+    assert understand("evenign " * 17).tolerant == ("evenign",)
+    assert len(with_letters_swapped("a\u00e4" * (LONGEST_TOLERANT // 2))) < LONGEST_TOLERANT
+    assert with_letters_swapped("ab" * LONGEST_TOLERANT) == ()
+
+
 @given(st.text(max_size=60))
 def test_a_tag_has_one_form(text: str) -> None:
     form = tag_form(text)
@@ -86,9 +106,10 @@ def test_spellings_of_one_tag_are_one_tag(text: str) -> None:
 
 
 positions = st.builds(
-    lambda rank, slot: StreamPosition(StreamId(new_id()), rank, slot),
+    lambda rank, slot, forgiving: StreamPosition(StreamId(new_id()), rank, slot, forgiving),
     st.one_of(st.none(), st.integers(0, 2**31 - 1)),
     st.integers(0, 10**12),
+    st.booleans(),
 )
 
 
