@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, event
 
 
 @contextmanager
-def explained(connection: Connection) -> Iterator[list[str]]:
-    """The plans of what is read meanwhile."""
+def explained(read_by: Connection | Engine) -> Iterator[list[str]]:
+    """The plans of what is read meanwhile, on this connection or on all of them."""
     plans: list[str] = []
 
     def explain(conn: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
@@ -21,12 +21,13 @@ def explained(connection: Connection) -> Iterator[list[str]]:
             raw.execute("EXPLAIN " + statement, parameters)
             plans.append("\n".join(line for (line,) in raw.fetchall()))
 
-    event.listen(connection, "before_cursor_execute", explain)
+    event.listen(read_by, "before_cursor_execute", explain)
     try:
         yield plans
     finally:
-        event.remove(connection, "before_cursor_execute", explain)
-        connection.rollback()
+        event.remove(read_by, "before_cursor_execute", explain)
+        if isinstance(read_by, Connection):
+            read_by.rollback()
 
 
 def assert_indexed(plans: list[str], read_whole: Collection[str] = ()) -> None:

@@ -173,7 +173,7 @@ broadcasts = Table(
     Column("withheld", Boolean, nullable=False, server_default=false()),  # its owner keeps the recording to themselves
     Column("deleted_at", DateTime(timezone=True)),  # the recording's; the row stays, or late news would bring it back
     Index("broadcasts_stream_id_id_idx", "stream_id", "id"),
-    Index("broadcasts_ready_idx", "id", postgresql_where=text("recording = 'ready'")),
+    Index("broadcasts_ready_idx", "id", postgresql_where=text("recording = 'ready' AND deleted_at IS NULL")),
     Index("broadcasts_on_air_idx", "stream_id", postgresql_where=text("state <> 'ended'")),
 )
 
