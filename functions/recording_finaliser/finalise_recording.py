@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from headwater.contracts import FinaliseRecording
-from headwater.domain.broadcast import StreamControl
+from headwater.domain.broadcast import Broadcast, StreamControl
 from headwater.domain.broadcast_events import Event, Finalised
 from headwater.domain.decision import Decision
 from headwater.domain.ids import BroadcastId, StreamId
@@ -75,7 +75,7 @@ def finalise_recording(
     leases.close_whatever(job.broadcast_id)
     timeline = timelines.load(job.stream_id, job.broadcast_id)
     holds_media = _holds_media(timeline)
-    keep = holds_media and _is_wanted(control, job.broadcast_id)
+    keep = holds_media and _is_wanted(control, broadcast)
     if keep:
         _write_manifests(timeline, objects, now_ms)
     _take_off_air(job.stream_id, job.broadcast_id, objects)
@@ -91,11 +91,11 @@ def finalise_recording(
     return Result.RECORDED if keep else Result.DISCARDED
 
 
-def _is_wanted(control: StreamControl, broadcast_id: BroadcastId) -> bool:
+def _is_wanted(control: StreamControl, broadcast: Broadcast) -> bool:
     """Previews that were never taken public are kept for their owner, but only so many."""
-    if control.deleted or not control.settings.record:
+    if control.deleted or not control.records(broadcast):
         return False
-    return broadcast_id not in control.withheld[WITHHELD_LIMIT:]
+    return broadcast.broadcast_id not in control.withheld[WITHHELD_LIMIT:]
 
 
 def _holds_media(timeline: Timeline) -> bool:

@@ -116,7 +116,7 @@ def _changed(control: StreamControl, news: BroadcastNews) -> BroadcastChanged:
         occurred_at=news.occurred_at,
         state=broadcast.state,
         public=broadcast.public,
-        record=control.settings.record,
+        record=control.records(broadcast),
         started_at=broadcast.started_at,
         live_at=broadcast.live_at,
         ended_at=broadcast.ended_at,

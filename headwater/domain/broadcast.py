@@ -112,6 +112,7 @@ class Broadcast:
     end_detail: str | None = None  # shown to the owner
     encoder_dropped: bool = False  # an encoder was publishing when it ended, and is about to try again
     ends_by: int | None = None  # as long as the deployment lets it last
+    recorded: bool | None = None  # as the stream's setting was when it ended; None while it counts
     recording: RecordingState = RecordingState.PENDING
     duration_seconds: float | None = None
     renditions: tuple[str, ...] = ()
@@ -195,6 +196,10 @@ class StreamControl:
     def find(self, broadcast_id: BroadcastId) -> Broadcast | None:
         candidates = (*self.previous, *((self.broadcast,) if self.broadcast else ()))
         return next((b for b in candidates if b.broadcast_id == broadcast_id), None)
+
+    def records(self, broadcast: Broadcast) -> bool:
+        """Whether a recording of it is wanted: a setting that changes after its end is about the next one."""
+        return self.settings.record if broadcast.recorded is None else broadcast.recorded
 
     @property
     def needs_attention(self) -> bool:

@@ -60,6 +60,7 @@ def end(
         end_reason=reason,
         end_detail=detail,
         encoder_dropped=broadcast.session is not None,
+        recorded=control.settings.record,
     )
     failures = failures_after(control, broadcast, reason, now)
     control = tell(replace(control, failures=failures), ended, BroadcastEventName.ENDED, now)

@@ -169,16 +169,19 @@ def _finalised(control: StreamControl, event: Finalised, now: int) -> Decision:
     broadcast = control.find(event.broadcast_id)
     if broadcast is None or broadcast.is_active or broadcast.is_settled:
         return Decision(control, Outcome.IGNORED)
-    ready = event.duration_seconds > 0
     settled = replace(
         broadcast,
         recording=_recording_state(event),
         duration_seconds=event.duration_seconds,
         renditions=event.renditions,
     )
-    if not ready:
-        control = released(control, event.broadcast_id)  # nothing is left to withhold
-    return Decision(tell(control, settled, _RECORDING_NEWS[settled.recording], now), Outcome.ACCEPTED)
+    control = tell(control, settled, _RECORDING_NEWS[settled.recording], now)
+    if settled.recording is RecordingState.FAILED:
+        control = released(control, event.broadcast_id)  # nothing was ever there to withhold
+    elif settled.recording is RecordingState.DISCARDED:
+        # Like a recording that is deleted: what caches have of it is refused, and what came too late is removed.
+        control = delete_recording(control, DeleteRecording(event.broadcast_id), now) or control
+    return Decision(control, Outcome.ACCEPTED)
 
 
 _RECORDING_NEWS = {
@@ -202,7 +205,9 @@ def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
     if broadcast.is_active:
         control = _meet_deadlines(control, broadcast, now)
     elif broadcast.ended_at is not None and now - broadcast.ended_at >= FINALISE_LIMIT_MS:
-        return _finalised(control, Finalised(event.broadcast_id, 0.0), now)
+        # What there is of it stays where it is, and withheld if it was: for an operator, or until its owner deletes it.
+        given_up = replace(broadcast, recording=RecordingState.FAILED, duration_seconds=0.0)
+        return Decision(tell(control, given_up, BroadcastEventName.FAILED, now), Outcome.ACCEPTED)
     broadcast = control.find(event.broadcast_id) or broadcast
     if event.due != broadcast.next_pulse_at and now < broadcast.next_pulse_at:
         return Decision(control, Outcome.IGNORED)  # a copy, or a nudge: the chain itself is on its way

@@ -44,7 +44,8 @@ def withhold(control: StreamControl, event: Withhold) -> StreamControl | None:
     if not event.withheld:
         broadcast = control.find(event.broadcast_id)
         return None if broadcast is not None and not broadcast.public else released(control, event.broadcast_id)
-    return withheld(control, event.broadcast_id) if has_room(control) else None
+    is_one = event.broadcast_id in control.withheld
+    return withheld(control, event.broadcast_id) if is_one or has_room(control) else None
 
 
 def has_room(control: StreamControl) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from headwater.domain.broadcast import (
     BroadcastEventName,
     EndReason,
     RecordingState,
+    StreamEventName,
     StreamSettings,
 )
 from headwater.domain.broadcast_events import (
@@ -24,8 +27,9 @@ from headwater.domain.broadcast_events import (
 from headwater.domain.broadcast_rules import FINALISE_LIMIT_MS, PULSE_INTERVAL_MS
 from headwater.domain.control_edits import NEWS_LIMIT
 from headwater.domain.decision import Outcome
+from headwater.domain.media_access import Audience, audience_of
 from tests.broadcast_story import ENCODER, OTHER, Story, live, with_window
-from tests.factories import NOW, done, publish, session_ref, update
+from tests.factories import NOW, done, publish, session_ref, stream_control, update
 
 
 def test_an_ended_broadcast_becomes_a_recording_once() -> None:
@@ -64,6 +68,48 @@ def test_a_recording_that_cannot_be_finished_in_a_day_is_given_up() -> None:
     story.tick(5_000 + FINALISE_LIMIT_MS)
     assert story.broadcast.recording is RecordingState.FAILED
     assert story.broadcast.is_settled
+
+
+def test_a_preview_whose_recording_is_given_up_stays_its_owners_alone() -> None:
+    story = live(stream_control(settings=StreamSettings(auto_start=False)))
+    preview = story.broadcast.broadcast_id
+    story.at(5_000, Stop())
+    story.tick(5_000 + FINALISE_LIMIT_MS)
+    assert story.broadcast.recording is RecordingState.FAILED
+    story.at(6_000 + FINALISE_LIMIT_MS, publish(OTHER))
+    assert audience_of(story.control, preview) is Audience.OWNER
+
+
+@pytest.mark.parametrize("auto_start", [True, False])
+def test_what_was_not_recorded_is_nobodys_from_then_on_whatever_caches_have(auto_start: bool) -> None:
+    story = live(stream_control(settings=StreamSettings(record=False, auto_start=auto_start)))
+    unrecorded = story.broadcast.broadcast_id
+    story.at(5_000, Stop())
+    story.at(6_000, Finalised(unrecorded, 0.0, discarded=True))
+    assert story.told[-1] is BroadcastEventName.DISCARDED
+    assert [(news.name, news.broadcast_id) for news in story.control.stream_news] == [
+        (StreamEventName.RECORDING_DELETED, unrecorded)
+    ]
+    assert story.control.withheld == ()
+    assert audience_of(story.control, unrecorded) is Audience.NOBODY
+
+
+def test_a_preview_of_which_nothing_was_ever_stored_takes_no_place_among_what_is_withheld() -> None:
+    story = live(stream_control(settings=StreamSettings(auto_start=False)))
+    story.at(5_000, Stop())
+    story.at(6_000, Finalised(story.broadcast.broadcast_id, 0.0))
+    assert (story.control.withheld, story.control.removed, story.control.stream_news) == ((), (), ())
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_whether_a_recording_is_kept_is_what_was_set_when_the_broadcast_ended(recorded: bool) -> None:
+    story = live(stream_control(settings=StreamSettings(record=not recorded)))
+    assert story.control.records(story.broadcast) is not recorded
+    story.at(2_000, Configure(StreamSettings(record=recorded)))
+    assert story.control.records(story.broadcast) is recorded
+    story.at(5_000, Stop())
+    story.at(5_001, Configure(StreamSettings(record=not recorded)))
+    assert story.control.records(story.broadcast) is recorded
 
 
 def test_the_pulse_that_is_due_arms_the_next_even_when_clocks_disagree() -> None:
