@@ -33,6 +33,7 @@ function Row({ broadcast, picture, onChanged, onDeleted }) {
   const renameButton = useRef(null);
   const { id, title, status, notice } = broadcast;
   const withheld = broadcast.privacy === "private";
+  const label = status === "ended" && !broadcast.recorded ? "Not recorded" : STATUSES[status];
   const change = async (fields, said) => onChanged(await call("PATCH", `/broadcasts/${id}`, fields), said);
   const close = () => {
     setRenaming(false);
@@ -60,7 +61,7 @@ function Row({ broadcast, picture, onChanged, onDeleted }) {
       <div class="grow">
         <h3>${status === "ready" ? html`<a href=${`/recordings/${id}`}>${title}</a>` : title}</h3>
         <p class="about">
-          ${STATUSES[status] && html`<span class=${`badge ${status}`}>${STATUSES[status]}</span>`}
+          ${label && html`<span class=${`badge ${status}`}>${label}</span>`}
           ${withheld && html`<span class="badge">Private</span>`}
           ${broadcast.duration !== null && html`<span>${duration(broadcast.duration)}</span>`}
           <span>${dayAndTime(broadcast.started_at)}</span>

@@ -94,6 +94,8 @@ function usePlaybackSession(streamId, watching, otherwise) {
   return watching ? playback : null;
 }
 
+const withoutPlayback = ({ status, recorded }) =>
+  recorded && status !== "failed" ? "The recording is not ready yet." : "There is no recording of this broadcast.";
 const poster = ({ thumbnail_url: url }) => url && signed(url);
 
 function Live() {
@@ -185,7 +187,7 @@ function Recording() {
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
       <section class="stage" aria-label="Video">
         ${playable && html`<${Player} playback=${broadcast.playback} poster=${poster(broadcast)} live=${false} onPlayer=${setPlayer} />`}
-        ${broadcast && !broadcast.playback?.hls && html`<div class="player off"><p>The recording is not ready yet.</p></div>`}
+        ${broadcast && !broadcast.playback?.hls && html`<div class="player off"><p>${withoutPlayback(broadcast)}</p></div>`}
         ${broadcast &&
         html`
           <h1>${broadcast.title}</h1>

@@ -103,6 +103,9 @@ class BroadcastOut(BaseModel):
     stream_id: str
     title: str
     status: Literal["live", "ended", "ready", "failed"]
+    recorded: bool = Field(
+        description="Whether a recording of it is wanted: the stream's `record`, as it was when it ended."
+    )
     started_at: datetime
     ended_at: datetime | None
     duration: float | None
@@ -242,12 +245,13 @@ class Representations:
             )
         elif status is BroadcastStatus.LIVE and broadcast.live_at is not None:
             playback = self.live_playback(stream_id, entrance)
-        has_picture = broadcast.live_at is not None and broadcast.renditions != (object_keys.AUDIO_TRACK,)
+        has_picture = broadcast.keeps_media and broadcast.renditions != (object_keys.AUDIO_TRACK,)
         return BroadcastOut(
             id=broadcast_id,
             stream_id=stream_id,
             title=broadcast.title,
             status=status.value,
+            recorded=broadcast.recorded,
             started_at=broadcast.started_at,
             ended_at=broadcast.ended_at,
             duration=broadcast.duration_seconds,

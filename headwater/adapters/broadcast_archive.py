@@ -142,6 +142,9 @@ class BroadcastArchive:
             .limit(1)
             .scalar_subquery()
         )
+        if new_views:  # the stream first, as who deletes it locks them
+            grown = streams.c.total_views + new_views
+            self._connection.execute(update(streams).where(streams.c.id == stream_id).values(total_views=grown))
         self._connection.execute(
             update(broadcasts)
             .where(broadcasts.c.id == on_air)
@@ -152,9 +155,6 @@ class BroadcastArchive:
                 total_views=broadcasts.c.total_views + new_views,
             )
         )
-        if new_views:
-            grown = streams.c.total_views + new_views
-            self._connection.execute(update(streams).where(streams.c.id == stream_id).values(total_views=grown))
 
 
 def _is_public() -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 
+from headwater.adapters.stream_catalogue import NOTHING_KEPT
 from headwater.adapters.tables import broadcasts, clips, users
 from headwater.domain.clips import Clip, ClipId
 from headwater.domain.ids import BroadcastId, StreamId, UserId
@@ -26,10 +27,11 @@ class ClipList:
         duration_seconds: float,
         picture: int | None,
     ) -> None:
-        """Of a broadcast whose recording nobody has deleted meanwhile; else it is not there afterwards."""
+        """Of a broadcast whose recording was neither deleted nor given up meanwhile; else it is not there afterwards."""
         held = (
             select(broadcasts.c.stream_id)
             .where(broadcasts.c.id == broadcast_id, broadcasts.c.deleted_at.is_(None))
+            .where(broadcasts.c.recording.not_in(NOTHING_KEPT))
             .with_for_update(key_share=True)
         )
         row = self._connection.execute(held).one_or_none()

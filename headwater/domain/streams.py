@@ -150,6 +150,11 @@ class PastBroadcast:
         return self.withheld or not self.public
 
     @property
+    def keeps_media(self) -> bool:
+        """Whether anything of it is, or soon will be, stored."""
+        return self.live_at is not None and self.recording not in (RecordingState.FAILED, RecordingState.DISCARDED)
+
+    @property
     def status(self) -> BroadcastStatus:
         if self.state is not BroadcastState.ENDED:
             return BroadcastStatus.LIVE
@@ -185,7 +190,10 @@ def ingest_health(broadcast: Broadcast | None, declined: Declined | None = None)
     if broadcast is None:
         return IngestHealth(connected=False, since_ms=None, receiving=False, notice=notice)
     session = broadcast.session
-    ended = broadcast.end_detail or (_NOTICES.get(broadcast.end_reason) if broadcast.end_reason else None)
+    reason = broadcast.end_reason
+    if session is None and broadcast.state is BroadcastState.STARTING:
+        reason = EndReason.NO_MEDIA  # it was dropped for its silence, long before the broadcast is given up
+    ended = broadcast.end_detail or (_NOTICES.get(reason) if reason else None)
     return IngestHealth(
         connected=session is not None,
         since_ms=session.claimed_at if session else None,

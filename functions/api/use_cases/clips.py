@@ -16,7 +16,7 @@ from headwater.broadcasts import unix_ms
 from headwater.domain.accounts import Role
 from headwater.domain.clips import LONGEST_SECONDS, MOST_OF_USER, THUMBNAIL_SECONDS, Clip, ClipId
 from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
-from headwater.domain.streams import BroadcastStatus, PastBroadcast, Stream
+from headwater.domain.streams import PastBroadcast, Stream
 from headwater.errors import FieldError, Forbidden, InvalidInput, LimitReached, NotFound, NotRecorded
 from headwater.media import object_keys
 from headwater.media.clips import cut, manifests, seconds_at
@@ -147,6 +147,6 @@ def _clipped_broadcast(work: Work, stream: Stream, maker: UserId, wanted: Broadc
         if visible is None or visible.stream_id != stream.stream_id:
             raise NotFound
         broadcast = visible
-    if broadcast.live_at is None or not broadcast.recorded or broadcast.status is BroadcastStatus.FAILED:
+    if not broadcast.keeps_media or not broadcast.recorded:
         raise NotRecorded
     return broadcast

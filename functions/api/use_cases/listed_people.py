@@ -97,14 +97,13 @@ def put_on(
     if person == owner:
         raise Conflict(kept.not_the_owner)
     people = kept.store(work).of_stream(stream_id)
-    if person in [each.user_id for each in people]:
-        return
-    if len(people) >= kept.limit:
-        raise LimitReached(kept.full)
-    if not kept.store(work).add(stream_id, person):
-        raise NotFound
-    if kept.audited_as is not None:
-        _note(work, kept.audited_as[0], stream_id, owner, person)
+    if person not in [each.user_id for each in people]:
+        if len(people) >= kept.limit:
+            raise LimitReached(kept.full)
+        if not kept.store(work).add(stream_id, person):
+            raise NotFound
+        if kept.audited_as is not None:
+            _note(work, kept.audited_as[0], stream_id, owner, person)
     _copy(work, hot_state, kept, stream_id)
 
 
@@ -113,9 +112,7 @@ def take_off(
 ) -> None:
     """Whether they were on it or not. Raises NotFound, Forbidden."""
     person = _held(work, stream_id, owner, username)
-    if not kept.store(work).remove(stream_id, person):
-        return
-    if kept.audited_as is not None:
+    if kept.store(work).remove(stream_id, person) and kept.audited_as is not None:
         _note(work, kept.audited_as[1], stream_id, owner, person)
     _copy(work, hot_state, kept, stream_id)
 
@@ -134,5 +131,6 @@ def _note(work: Work, action: Action, stream_id: StreamId, owner: UserId, person
 
 
 def _copy(work: Work, hot_state: HotState, kept: PeopleList, stream_id: StreamId) -> None:
+    """Also when nothing has changed: the copy may be of a change that was not committed in the end."""
     people = tuple(each.user_id for each in kept.store(work).of_stream(stream_id))
     hot_state.apply(stream_id, kept.copied_by(people))

@@ -50,7 +50,10 @@ def change_broadcast(
         if not broadcast.public:
             raise Conflict("This is the recording of a preview that was never started: it stays private.")
         work.broadcasts.withhold(broadcast_id, withheld)
-        if hot_state.apply(broadcast.stream_id, Withhold(broadcast_id, withheld)).outcome is Outcome.REFUSED:
+    if withheld is not None and broadcast.public and broadcast.status is BroadcastStatus.READY:
+        # Also when nothing changes here: the edge may follow a change of which this store never heard.
+        told = hot_state.apply(broadcast.stream_id, Withhold(broadcast_id, withheld))
+        if told.outcome is Outcome.REFUSED:
             raise LimitReached("So many recordings are private that there is no room for another. Delete some.")
     return _owned(work, broadcast_id, owner)
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from functions.api.use_cases import recordings as recordings_use_case
-from headwater.domain.broadcast import StreamEventName
-from headwater.domain.broadcast_events import Stop
-from headwater.domain.ids import BroadcastId, StreamId
+from headwater.domain.broadcast import StreamEventName, StreamSettings
+from headwater.domain.broadcast_events import Configure, NameModerators, NameViewers, Stop, Withhold
+from headwater.domain.ids import BroadcastId, StreamId, UserId
 from headwater.domain.media_access import Audience, audience_of
 from tests.aws import received
 from tests.rest_api import CDN, Person, RestApi, write_history
@@ -147,8 +147,45 @@ def test_a_broadcast_that_was_not_to_be_recorded_ended_and_did_not_fail(api: Res
     api.discard(stream, broadcast_id)
     api.tell_history()
     shown = api.anonymous.get(f"/v1/broadcasts/{broadcast_id}").json
-    assert (shown["status"], shown["playback"]) == ("ended", None)
+    assert (shown["status"], shown["recorded"], shown["playback"]) == ("ended", False, None)
+    assert shown["thumbnail_url"] is None, "it went with the rest"
+    assert api.anonymous.get(f"/v1/streams/{stream['id']}").json["thumbnail_url"] is None
+    assert audience(api, stream, broadcast_id) is Audience.NOBODY
     assert owner.api.patch(f"/v1/broadcasts/{broadcast_id}", {"privacy": "private"}).code == "conflict"
+
+
+def test_a_setting_for_the_next_broadcast_takes_no_recording_from_the_last_one(api: RestApi) -> None:
+    owner = api.newcomer()
+    stream = owner.stream()
+    broadcast_id = recorded(api, stream, finalise=False)
+    assert owner.api.patch(f"/v1/streams/{stream['id']}", {"record": False}).status == 200
+    api.finalise(stream, broadcast_id)
+    api.tell_history()
+    shown = api.anonymous.get(f"/v1/broadcasts/{broadcast_id}").json
+    assert (shown["status"], shown["recorded"]) == ("ready", True)
+
+
+def test_what_the_hot_state_took_and_the_database_never_heard_of_is_undone_by_saying_how_it_shall_be(
+    api: RestApi,
+) -> None:
+    owner, stranger = api.newcomer(), api.newcomer()
+    stream = owner.stream(privacy="private")
+    path, broadcast_id = f"/v1/streams/{stream['id']}", recorded(api, stream)
+    for event in (
+        Configure(StreamSettings()),
+        Withhold(broadcast_id, withheld=True),
+        NameViewers((UserId(stranger.user["id"]),)),
+        NameModerators((UserId(stranger.user["id"]),)),
+    ):
+        api.happen(stream, event)
+    assert owner.api.patch(path, {"privacy": "private"}).status == 200
+    assert owner.api.patch(f"/v1/broadcasts/{broadcast_id}", {"privacy": "public"}).status == 200
+    for role in ("viewers", "moderators"):
+        assert owner.api.delete(f"{path}/{role}/{stranger.user['username']}").status == 204
+    control = api.hot_state.read(StreamId(stream["id"]))
+    assert control is not None
+    assert (control.settings.private, control.withheld) == (True, ())
+    assert (control.viewers, control.moderators) == ((), ())
 
 
 def test_a_delete_that_the_hot_state_did_not_take_changes_nothing(
