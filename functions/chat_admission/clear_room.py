@@ -1,7 +1,7 @@
 """Stage 7 · a room that turned private, whose list got shorter, or that is gone: close the sockets of who may not be in it.
 
-Joining is refused to them within seconds (`chat_streams` remembers a room for so long), and the queue's delay is longer: so
-nobody slips in behind this.
+Joining and sending are refused to them within a second (`chat_streams` remembers a room for so long), and the queue's delay is
+longer: so nobody slips in behind this.
 """
 
 from __future__ import annotations

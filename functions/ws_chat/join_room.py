@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from headwater.domain.chat import Chatter, Membership, Room, RoomView, role_in_room
+from headwater.domain.chat import Chatter, Membership, Room, RoomView
 from headwater.domain.chat_frames import Join, joined_frames
 from headwater.domain.ids import ConnectionId, StreamId
 from headwater.errors import NotFound
@@ -51,15 +51,14 @@ class JoinRoom:
         self._limits.spend("chat-join", chatter.user_id if chatter else connection_id, self._joins_per_minute)
         if room is None or not room.admits(chatter):
             raise NotFound("There is no such room.")
-        role = role_in_room(chatter, room.owner_id, room.moderators)
         newest = self._rooms.newest_seq(frame.stream_id)
-        self._connections.join(frame.stream_id, Membership(connection_id, chatter, role, joined_seq=newest))
+        self._connections.join(frame.stream_id, Membership(connection_id, chatter, joined_seq=newest))
         view = self._rooms.view(frame.stream_id, after_seq=frame.after_seq)
         return joined_frames(
             view,
             stream_id=frame.stream_id,
             chatter=chatter,
-            role=role,
+            role=room.role_of(chatter),
             nonce=frame.nonce,
             resumed=frame.after_seq is not None,
         )

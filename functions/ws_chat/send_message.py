@@ -7,10 +7,10 @@ from typing import Protocol
 
 from headwater.broadcasts import unix_ms
 from headwater.contracts import ChatMessageArchived
-from headwater.domain.chat import Membership, clean_text
+from headwater.domain.chat import Membership, Room, clean_text
 from headwater.domain.chat_frames import Ack, MessageEvent, Send, message_event
 from headwater.domain.ids import ConnectionId, MessageId, StreamId, UserId, new_id
-from headwater.errors import BadFrame, NotJoined, Unauthenticated
+from headwater.errors import BadFrame, NotFound, NotJoined, Unauthenticated
 
 
 class Accepted(Protocol):
@@ -22,6 +22,11 @@ class Accepted(Protocol):
 
 class Rooms(Protocol):
     def accept(self, stream_id: StreamId, user_id: UserId, nonce: str, message: MessageEvent) -> Accepted: ...
+
+
+class Streams(Protocol):
+    def room(self, stream_id: StreamId) -> Room | None:
+        """None when there is no such stream (any more)."""
 
 
 class Members(Protocol):
@@ -39,12 +44,14 @@ class ArchiveQueue(Protocol):
 class SendMessage:
     def __init__(
         self,
+        streams: Streams,
         rooms: Rooms,
         members: Members,
         delivery: DeliveryQueue,
         archive: ArchiveQueue,
         clock: Callable[[], int] = unix_ms,
     ) -> None:
+        self._streams = streams
         self._rooms = rooms
         self._members = members
         self._delivery = delivery
@@ -52,10 +59,11 @@ class SendMessage:
         self._clock = clock
 
     def __call__(self, connection_id: ConnectionId, frame: Send) -> Ack:
-        """Raises NotJoined, Unauthenticated, BadFrame, TooLong, RateLimited, DependencyUnavailable.
+        """Raises NotJoined, Unauthenticated, NotFound, BadFrame, TooLong, RateLimited, DependencyUnavailable.
 
         After the last of these the sender may send again under the same nonce: what was accepted is not accepted twice,
-        and its way to the others and to the archive, which may have been cut off, is taken again.
+        and its way to the others and to the archive, which may have been cut off, is taken again. Who somebody is in the
+        room, and whether they may be there, is what holds now, and not what held when they joined.
         """
         if frame.nonce is None:
             raise BadFrame("`send` needs a `nonce`.")
@@ -65,8 +73,12 @@ class SendMessage:
             raise NotJoined
         if member.chatter is None:
             raise Unauthenticated("Sign in to chat. This connection may only read.")
+        room = self._streams.room(frame.stream_id)
+        if room is None or not room.admits(member.chatter):
+            raise NotFound("There is no such room.")
         created_at = self._clock()
-        message = message_event(MessageId(new_id()), member.chatter, member.role, text, frame.reply_to, created_at)
+        role = room.role_of(member.chatter)
+        message = message_event(MessageId(new_id()), member.chatter, role, text, frame.reply_to, created_at)
         accepted = self._rooms.accept(frame.stream_id, member.chatter.user_id, frame.nonce, message)
         self._delivery.hint(frame.stream_id, accepted.seq)
         self._archive.send(

@@ -38,15 +38,17 @@ class Wiring:
         )
         rate = MessageRate(settings.chat_message_burst, settings.chat_messages_per_minute)
         rooms = ChatRooms(settings.cache_url, rate)
+        streams = ChatStreams(StreamControls(settings.stream_table))
         self.answer_frame = AnswerFrame(
             JoinRoom(
-                ChatStreams(StreamControls(settings.stream_table)),
+                streams,
                 rooms,
                 self.connections,
                 limits,
                 settings.chat_joins_per_minute,
             ),
             SendMessage(
+                streams,
                 rooms,
                 self.connections,
                 ChatDeliveryQueue(settings.chat_delivery_queue_url),

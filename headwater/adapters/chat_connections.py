@@ -17,7 +17,7 @@ from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
 from headwater.adapters.dynamodb_tables import Patience, ready, unavailable_when_failing
-from headwater.domain.chat import CONNECTION_SECONDS, Chatter, Membership, RoomRole
+from headwater.domain.chat import CONNECTION_SECONDS, Chatter, Membership
 from headwater.domain.ids import ConnectionId, StreamId, UserId
 
 EXPIRY_SLACK_SECONDS = 600
@@ -39,7 +39,6 @@ class ConnectionItem(Model):
     user_id = UnicodeAttribute(null=True)
     username = UnicodeAttribute(null=True)
     roles = UnicodeSetAttribute(null=True)
-    role = UnicodeAttribute(null=True)  # in this room
     joined_seq = NumberAttribute(null=True)
     session_id = UnicodeAttribute(null=True)  # of the sign-in that opened it; under `@of:` only
     expires_at = NumberAttribute()  # Unix seconds; DynamoDB's TTL
@@ -88,7 +87,6 @@ class ChatConnections:
     def join(self, stream_id: StreamId, member: Membership) -> None:
         """From now on, `members` includes it."""
         item = self._item(stream_id, member.connection_id, member.chatter)
-        item.role = member.role.value
         item.joined_seq = member.joined_seq
         with unavailable_when_failing():
             item.save()
@@ -158,6 +156,5 @@ def _membership(item: ConnectionItem) -> Membership:
     return Membership(
         connection_id=ConnectionId(item.connection_id),
         chatter=_chatter(item),
-        role=RoomRole(item.role or RoomRole.VIEWER),
         joined_seq=int(item.joined_seq or 0),
     )

@@ -1,4 +1,4 @@
-"""Stage 7 · whose a room is and whether it is private, from the hot state of ingest, remembered for a few seconds."""
+"""Stage 7 · whose a room is and whether it is private, from the hot state of ingest, remembered for a second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from headwater.domain.broadcast import StreamControl
 from headwater.domain.chat import Room
 from headwater.domain.ids import StreamId
 
-KEPT_SECONDS = 5.0
+KEPT_SECONDS = 1.0
 _KEPT_STREAMS = 10_000
 
 

@@ -66,6 +66,9 @@ class Room:
             return True
         return chatter is not None and (chatter.user_id == self.owner_id or chatter.user_id in self.viewers)
 
+    def role_of(self, chatter: Chatter | None) -> RoomRole:
+        return role_in_room(chatter, self.owner_id, self.moderators)
+
 
 @dataclass(frozen=True, slots=True)
 class Membership:
@@ -73,7 +76,6 @@ class Membership:
 
     connection_id: ConnectionId
     chatter: Chatter | None
-    role: RoomRole
     joined_seq: int  # the frame `joined` held everything up to here
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
 from headwater.contracts import EVENT_SOURCE, STREAM_EVENT_SOURCE
@@ -107,17 +105,11 @@ class ChatStack(Stack):
         )
         self.status.may("sqs:SendMessage", self.delivery_queue.arn)
         self.status.consume(self.status_queue, batch_size=10)
-        events.Rule(
-            self,
-            "BroadcastChanged",
-            event_bus=data.control_plane.bus,
-            event_pattern=events.EventPattern(source=[EVENT_SOURCE]),
-            targets=[event_targets.SqsQueue(self.status_queue.queue, dead_letter_queue=self.status_queue.dead_letters)],
-        )
+        data.control_plane.forward(EVENT_SOURCE, self.status_queue, rule=(self, "BroadcastChanged"))
 
-        # Who joined just before a room was closed to them is in it by then: `ws_chat` remembers a room for five seconds.
+        # Who joined just before a room was closed to them is in it by then: `ws_chat` remembers a room for a second.
         self.admission_queue = WorkQueue(
-            self, "AdmissionQueue", stage=stage, visibility_seconds=120, attempts=20, delay_seconds=6
+            self, "AdmissionQueue", stage=stage, visibility_seconds=120, attempts=20, delay_seconds=3
         )
         self.admission = ServiceFunction(
             self,
@@ -134,17 +126,12 @@ class ChatStack(Stack):
         self.admission.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
         self.let_end_sockets(self.admission, data)
         self.admission.consume(self.admission_queue, batch_size=10)
-        events.Rule(
-            self,
-            "AudienceChanged",
-            event_bus=data.control_plane.bus,
-            event_pattern=events.EventPattern(
-                source=[STREAM_EVENT_SOURCE],
-                detail_type=[StreamEventName.AUDIENCE_CHANGED.value, StreamEventName.DELETED.value],
-            ),
-            targets=[
-                event_targets.SqsQueue(self.admission_queue.queue, dead_letter_queue=self.admission_queue.dead_letters)
-            ],
+        data.control_plane.forward(
+            STREAM_EVENT_SOURCE,
+            self.admission_queue,
+            StreamEventName.AUDIENCE_CHANGED,
+            StreamEventName.DELETED,
+            rule=(self, "AudienceChanged"),
         )
 
         self.archive = ServiceFunction(

@@ -36,7 +36,7 @@ def moderators(stream_id: StreamIdParam, user: CurrentUser, unit: Unit) -> Page[
 def name_moderator(
     stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
 ) -> None:
-    """Let somebody moderate the stream's chat. It takes effect in the room within five seconds."""
+    """Let somebody moderate the stream's chat. It takes effect in the room within two seconds."""
     put_on(unit, services.hot_state, MODERATORS, stream_id, user.user_id, username)
 
 

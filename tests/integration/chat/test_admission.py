@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
@@ -13,8 +14,8 @@ from headwater.adapters.stream_controls import StreamControls
 from headwater.broadcasts import Broadcasts
 from headwater.contracts import StreamChanged
 from headwater.domain.broadcast import StreamEventName, StreamSettings
-from headwater.domain.broadcast_events import Configure, Delete, Event, NameViewers
-from headwater.domain.ids import UserId
+from headwater.domain.broadcast_events import Configure, Delete, Event, NameModerators, NameViewers
+from headwater.domain.ids import UserId, new_id
 from tests.aws import STREAM_TABLE
 from tests.chat_backend import ChatBackend, queue_event
 from tests.factories import NOW
@@ -92,6 +93,47 @@ def test_late_news_of_a_stream_that_is_public_again_puts_nobody_out(chat: ChatBa
     happen(chat, Configure(StreamSettings(private=True)), Configure(StreamSettings()))
     tell(chat, StreamEventName.AUDIENCE_CHANGED)
     assert in_room(chat, people) == set(people)
+
+
+def test_whom_the_owner_dismisses_speaks_as_a_viewer_again_without_joining_anew(chat: ChatBackend) -> None:
+    mia = chat.signed_in("mia", "user-mia")
+
+    def role() -> str:
+        ack = chat.send(mia, "Who am I?")
+        [event] = [each for each in chat.rooms.recent(chat.stream_id, None, 1) if each.seq == ack["seq"]]
+        return event.user.role.value
+
+    happen(chat, NameModerators((UserId("user-mia"),)))
+    assert chat.join(mia)["you"]["role"] == role() == "moderator"
+    happen(chat, NameModerators(()))
+    eventually(lambda: role() == "viewer")
+    happen(chat, NameModerators((UserId("user-mia"),)))
+    eventually(lambda: role() == "moderator")
+
+
+def test_who_may_be_in_the_room_no_more_cannot_speak_in_it_while_they_are(chat: ChatBackend) -> None:
+    stranger, owner = chat.signed_in("stranger"), chat.signed_in("owner", chat.owner_id)
+    for connection in (stranger, owner):
+        chat.join(connection)
+
+    def refusal(connection: str) -> str | None:
+        code: str | None = chat.frame(connection, "send", text="Still here", nonce=new_id()).get("code")
+        return code
+
+    assert refusal(stranger) is None
+    happen(chat, Configure(StreamSettings(private=True)))
+    eventually(lambda: refusal(stranger) == "not_found")
+    assert refusal(owner) is None
+    happen(chat, Delete())
+    eventually(lambda: refusal(owner) == "not_found")
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """A room is remembered for a moment."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_message_that_nobody_can_read_comes_back(chat: ChatBackend) -> None:
