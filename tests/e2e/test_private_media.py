@@ -45,7 +45,7 @@ def test_a_stream_that_turns_private_closes_and_lets_in_only_who_is_on_the_list_
         assert status(known) == 200
         stream.owner.call("PATCH", path, {"privacy": "private"})
         for url in (public, known):
-            eventually(lambda url=url: status(url) == 403, f"{url} is closed")  # type: ignore[misc]
+            eventually(lambda url=url: status(url) == 404, f"{url} is closed")  # type: ignore[misc]
         stranger.call("POST", f"{path}/playback-session", expect=404)
         stream.owner.call("PUT", f"{path}/viewers/{friend.username}")
         opened = watch(friend, stream)
@@ -74,8 +74,8 @@ def test_a_preview_is_fetched_by_its_owner_alone_until_start_and_a_deleted_recor
         opened = watch(stream.owner, stream)
         cookies = opened["access"]["cookies"]
         segment = eventually(lambda: try_segment(opened["playback"]["hls"], cookies), "the preview plays")
-        assert status(public) == 403
-        assert status(segment.replace("/owner/", "/")) == 403
+        assert status(public) == 404
+        assert status(segment.replace("/owner/", "/")) == 404
         page.goto(f"{stack.web}/watch/{stream.stream_id}")
         expect(page.locator(".off")).to_contain_text("offline")
         stream.owner.call("POST", f"/streams/{stream.stream_id}/start")

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.ids import StreamId
-from headwater.domain.media_access import Audience, audience_of, lets_in, media_path
+from headwater.domain.media_access import Audience, lets_in, media_path
 from headwater.errors import DependencyUnavailable
 from localrun.media_gate.signed_requests import is_signed
 
@@ -29,8 +29,8 @@ class Verdict(IntEnum):
     """As nginx's auth_request takes it: 2xx opens, 401 and 403 refuse, everything else is a failure."""
 
     OPEN = 204
-    REFUSED = 401
-    ABSENT = 403
+    REFUSED = 401  # no valid signature, where the path takes one
+    ABSENT = 403  # there is nothing, for whoever asks
     UNKNOWN = 503
 
 
@@ -71,10 +71,8 @@ class Gate:
         except DependencyUnavailable:
             _log.exception("not decided: %s", asked)
             return Verdict.UNKNOWN
-        if lets_in(control, asked):
-            return Verdict.OPEN
-        gone = audience_of(control, asked.broadcast_id) is Audience.NOBODY
-        return Verdict.ABSENT if gone else Verdict.REFUSED
+        # Who has no way in is told nothing else: a preview looks as a stream does that is offline.
+        return Verdict.OPEN if lets_in(control, asked) else Verdict.ABSENT
 
     async def _control(self, stream_id: StreamId) -> StreamControl | None:
         now = time.monotonic()

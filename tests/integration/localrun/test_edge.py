@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from headwater.domain.broadcast import StreamControl, StreamSettings
+from headwater.domain.broadcast import Broadcast, BroadcastState, StreamControl, StreamSettings
 from headwater.domain.ids import BroadcastId, StreamId
 from localrun.edge import fill
-from tests.factories import stream_control
+from tests.factories import NOW, stream_control
 from tests.media_gate import MediaGate, media_gate, signed_cookies, signed_query
 from tests.ports import free_port
 
@@ -266,10 +266,10 @@ def test_a_stream_that_turns_private_is_closed_to_strangers_also_what_the_cache_
     segment = f"/{STREAM}/{BROADCAST}/720p/1-0.m4s"
     assert httpx.get(edge.url + segment).status_code == 200
     edge.gate.is_now(private())
-    refused = eventually(403, edge, segment)
+    refused = eventually(404, edge, segment)
     assert refused.headers["cache-control"] == "no-store"
     assert refused.content != OBJECT
-    eventually(403, edge, LIVE)
+    eventually(404, edge, LIVE)
     cookies = signed_cookies(f"{edge.url}/private/{STREAM}/*")
     answer = httpx.get(f"{edge.url}/private{segment}", cookies=cookies)
     assert (answer.status_code, answer.content) == (200, OBJECT)
@@ -286,21 +286,34 @@ def test_only_a_signature_for_this_stream_and_this_entrance_opens_it(edge: Edge)
     edge.gate.is_now(stream_control(stream_id=StreamId(other), settings=StreamSettings(private=True)))
     cookies = signed_cookies(f"{edge.url}/private/{STREAM}/*")
     assert httpx.get(f"{edge.url}/private{LIVE}", cookies=cookies).status_code == 200
-    for path in (
-        LIVE,
-        f"/owner{LIVE}",
-        f"/private/{other}/live.m3u8",
-        f"/private/{STREAM}/{BROADCAST}/720p.m3u8",  # withheld: for the owner alone
-        f"/private/{STREAM}/../{other}/live.m3u8",
-        f"/private/{STREAM}/%2e%2e/{other}/live.m3u8",
+    for path, status in (
+        (LIVE, b"404"),
+        (f"/owner{LIVE}", b"403"),
+        (f"/private/{other}/live.m3u8", b"403"),
+        (f"/private/{STREAM}/{BROADCAST}/720p.m3u8", b"404"),  # withheld: for the owner alone
+        (f"/private/{STREAM}/../{other}/live.m3u8", b"403"),
+        (f"/private/{STREAM}/%2e%2e/{other}/live.m3u8", b"403"),
     ):
         with socket.create_connection(("127.0.0.1", int(edge.url.rpartition(":")[2]))) as wire:
             # httpx would resolve the dots itself
             header = "; ".join(f"{name}={value}" for name, value in cookies.items())
             wire.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nCookie: {header}\r\nConnection: close\r\n\r\n".encode())
-            assert wire.makefile("rb").readline().split()[1] == b"403", path
+            assert wire.makefile("rb").readline().split()[1] == status, path
     owner = signed_cookies(f"{edge.url}/owner/{STREAM}/*")
     assert httpx.get(f"{edge.url}/owner/{STREAM}/{BROADCAST}/720p.m3u8", cookies=owner).status_code == 200
+
+
+def test_a_preview_looks_as_a_stream_that_is_offline(edge: Edge) -> None:
+    preview = Broadcast(BROADCAST, BroadcastState.LIVE, NOW, 1, 1, session=None, public=False, live_at=NOW)
+    edge.gate.is_now(stream_control(stream_id=StreamId(STREAM), broadcast=preview, withheld=(BROADCAST,)))
+    offline = httpx.get(edge.media("404"))
+    viewer = signed_cookies(f"{edge.url}/private/{STREAM}/*")
+    for path, cookies in ((LIVE, {}), (f"/{STREAM}/{BROADCAST}/720p.m3u8", {}), (f"/private{LIVE}", viewer)):
+        answer = httpx.get(edge.url + path, cookies=cookies)
+        assert (answer.status_code, answer.text) == (offline.status_code, offline.text) == (404, offline.text)
+        assert answer.headers["cache-control"] == offline.headers["cache-control"]
+    owner = signed_cookies(f"{edge.url}/owner/{STREAM}/*")
+    assert httpx.get(f"{edge.url}/owner{LIVE}", cookies=owner).status_code == 200
 
 
 def test_a_deleted_stream_or_recording_is_gone_for_everybody_though_the_cache_has_it(edge: Edge) -> None:
