@@ -17,6 +17,18 @@ MAX_TAG_LENGTH = 30
 MAX_TAGS = 10
 
 
+# Letters and a symbol that are drawn as nothing: the fillers of Hangul, and Braille without a dot.
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
+
+def _name(text: str) -> str:
+    """What things are called by is on one line, and there is something to be seen of it."""
+    line_of_text(text)
+    if all(unicodedata.category(character)[0] in "MZC" or character in _BLANK for character in text):
+        raise ValueError("There is nothing to be seen of this.")
+    return text
+
+
 def tag_form(tag: str) -> str:
     """The one spelling of a tag: `#Sea  Songs` and `sea songs` are the same. May be empty."""
     return " ".join(
@@ -25,7 +37,7 @@ def tag_form(tag: str) -> str:
 
 
 def _tag(text: str) -> str:
-    tag = tag_form(line_of_text(text))
+    tag = tag_form(_name(text))
     if not 1 <= len(tag) <= MAX_TAG_LENGTH:
         raise ValueError(f"A tag has between 1 and {MAX_TAG_LENGTH} characters.")
     return tag
@@ -54,9 +66,9 @@ def _planned_start(text: str) -> datetime:
     return start
 
 
-Title = Annotated[str, stripped(1, 140), AfterValidator(line_of_text)]
+Title = Annotated[str, stripped(1, 140), AfterValidator(_name)]
 Description = Annotated[str, stripped(0, 5000), AfterValidator(lines_of_text)]
-Category = Annotated[str, stripped(1, 60), AfterValidator(line_of_text)]
+Category = Annotated[str, stripped(1, 60), AfterValidator(_name)]
 Tag = Annotated[
     str,
     StringConstraints(max_length=4 * MAX_TAG_LENGTH),  # before it is brought into its form

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from headwater.domain.ids import BroadcastId, StreamId
 from headwater.errors import Conflict, NotFound
 from headwater.observability import count
 
-MOST_AT_ONCE = 200
+BATCH = 200
 
 
 class Archive(Protocol):
@@ -26,23 +26,37 @@ class HotState(Protocol):
 
 
 def expire_recordings(
-    unit_of_work: Callable[[], AbstractContextManager[Archive]], hot_state: HotState, days: int, now: datetime
+    unit_of_work: Callable[[], AbstractContextManager[Archive]],
+    hot_state: HotState,
+    days: int,
+    now: datetime,
+    has_time: Callable[[], bool],
 ) -> int:
     """How many; 0 `days` keep them for ever. One that is cut off goes on the next time: each is a transaction of its own."""
-    if days <= 0:
-        return 0
-    with unit_of_work() as archive:
-        due = archive.ended_before(now - timedelta(days=days), MOST_AT_ONCE)
     expired = 0
-    for stream_id, broadcast_id in due:
+    while days > 0 and has_time():
         with unit_of_work() as archive:
-            archive.mark_deleted(broadcast_id, now)
-            try:
-                refused = hot_state.apply(stream_id, DeleteRecording(broadcast_id)).outcome is Outcome.REFUSED
-            except NotFound:
-                refused = False  # the stream is gone, and its objects with it
-            if refused:
-                raise Conflict  # what history calls ready, the hot state does not: undone, and looked at by whoever is paged
+            due = archive.ended_before(now - timedelta(days=days), BATCH)
+        for stream_id, broadcast_id in due:
+            _expire(unit_of_work, hot_state, stream_id, broadcast_id, now)
             expired += 1
+            if not has_time():
+                break
+        if len(due) < BATCH:
+            break
     count("RecordingsExpired", expired)
     return expired
+
+
+def _expire(
+    unit_of_work: Callable[[], AbstractContextManager[Archive]],
+    hot_state: HotState,
+    stream_id: StreamId,
+    broadcast_id: BroadcastId,
+    now: datetime,
+) -> None:
+    with unit_of_work() as archive:
+        archive.mark_deleted(broadcast_id, now)
+        with suppress(NotFound):  # the stream is gone, and its objects with it
+            if hot_state.apply(stream_id, DeleteRecording(broadcast_id)).outcome is Outcome.REFUSED:
+                raise Conflict  # what history calls ready, the hot state does not: undone, and looked at by whoever is paged

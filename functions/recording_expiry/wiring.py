@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -30,8 +30,8 @@ def unit_of_work() -> Iterator[BroadcastArchive]:
         yield BroadcastArchive(connection)
 
 
-def expire() -> int:
+def expire(has_time: Callable[[], bool]) -> int:
     settings = load_settings(RecordingExpirySettings)
     outbox = Outbox(settings.event_bus, settings.pulse_queue_url)
     hot_state = Broadcasts(StreamControls(settings.stream_table), outbox)
-    return expire_recordings(unit_of_work, hot_state, settings.recording_retention_days, datetime.now(UTC))
+    return expire_recordings(unit_of_work, hot_state, settings.recording_retention_days, datetime.now(UTC), has_time)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as event_targets
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as schedule_targets
 from constructs import Construct
@@ -100,7 +98,7 @@ class TranscodeStack(Stack):
         # A recording of a day is some hundred thousand objects: what one call cannot remove, the next one does. The delay
         # lets a worker that was just stopped put down what it has in its hands.
         self.purge_queue = WorkQueue(
-            self, "PurgeQueue", stage=deployment.stage, visibility_seconds=720, attempts=200, delay_seconds=15
+            self, "PurgeQueue", stage=deployment.stage, visibility_seconds=720, attempts=1000, delay_seconds=15
         )
         self.purge = ServiceFunction(
             self,
@@ -120,15 +118,12 @@ class TranscodeStack(Stack):
         self.purge.may(["dynamodb:Query", "dynamodb:BatchWriteItem"], control_plane.timeline.table_arn)
         self.purge.may("s3:DeleteObject", data.media.arn_for_objects("*"))
         self.purge.may("s3:ListBucket", data.media.bucket_arn)
-        events.Rule(
-            self,
-            "Deleted",
-            event_bus=control_plane.bus,
-            event_pattern=events.EventPattern(
-                source=[STREAM_EVENT_SOURCE],
-                detail_type=[StreamEventName.DELETED.value, StreamEventName.RECORDING_DELETED.value],
-            ),
-            targets=[event_targets.SqsQueue(self.purge_queue.queue, dead_letter_queue=self.purge_queue.dead_letters)],
+        control_plane.forward(
+            STREAM_EVENT_SOURCE,
+            self.purge_queue,
+            StreamEventName.DELETED,
+            StreamEventName.RECORDING_DELETED,
+            rule=(self, "Deleted"),
         )
 
     def _let_run_workers(self, dispatch: ServiceFunction, cluster_name: str) -> None:

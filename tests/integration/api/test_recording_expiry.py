@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from functions.recording_expiry import expire_recordings
 from functions.recording_expiry.handler import handler
 from functions.recording_expiry.wiring import database
 from headwater.domain.broadcast import StreamEventName
@@ -31,16 +33,17 @@ def left(api: RestApi, recordings: list[BroadcastId]) -> list[bool]:
     return [api.anonymous.get(f"/v1/broadcasts/{each}").status == 200 for each in recordings]
 
 
-@pytest.mark.parametrize(("days", "kept"), [("0", [True, True]), ("30", [False, True])])
+@pytest.mark.parametrize(("days", "kept"), [("0", [True, True, True]), ("30", [False, False, True])])
 def test_what_is_older_than_the_deployment_keeps_it_is_deleted_as_its_owner_would(
     api: RestApi, monkeypatch: pytest.MonkeyPatch, days: str, kept: list[bool]
 ) -> None:
     monkeypatch.setenv("RECORDING_RETENTION_DAYS", days)
     owner = api.newcomer()
-    recordings = [recorded(api, owner, days_ago=31), recorded(api, owner, days_ago=29)]
+    recordings = [recorded(api, owner, days_ago=days_ago) for days_ago in (32, 31, 29)]
     api.news()
+    monkeypatch.setattr(expire_recordings, "BATCH", 1)
     for _ in range(2):
-        handler({}, None)
+        handler({}, SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000))
     database().close()
     database.cache_clear()
     assert left(api, recordings) == kept

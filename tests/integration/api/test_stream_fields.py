@@ -58,6 +58,36 @@ def test_tags_and_categories_are_brought_into_their_form(api: RestApi) -> None:
     assert (refused.status, refused.json["errors"][0]["field"]) == (422, "tags.1")
 
 
+@pytest.mark.parametrize(
+    "title",
+    [
+        "👩\u200d👩\u200d👧 🏴\U000e0067\U000e0062\U000e007f",
+        "مباشر الليلة",
+        "שידור חי",
+        "ＦＵＬＬ wídth",
+        "Z̸̢a̷l̴g̵o̶",
+        "🎬",
+        "?!",
+    ],
+)
+def test_any_script_and_any_emoji_can_name_a_stream_and_comes_back_as_it_was_sent(api: RestApi, title: str) -> None:
+    stream = api.newcomer().stream(title=title, tags=[title], category=title)
+    assert (stream["title"], stream["category"], len(stream["tags"])) == (title, title, 1)
+    assert api.anonymous.get("/v1/streams", tag=title, category=title).json["items"][0]["title"] == title
+
+
+@pytest.mark.parametrize(
+    "nothing", ["\u200b", "\u2060\ufeff", "\u3164", "\u2800 \u2800", "\u200e\u200f", "\u0301", "\u115f\u1160"]
+)
+def test_what_cannot_be_seen_names_nothing(api: RestApi, nothing: str) -> None:
+    owner = api.newcomer()
+    path = f"/v1/streams/{owner.stream()['id']}"
+    for field, value in (("title", nothing), ("category", nothing), ("tags", [nothing])):
+        refused = owner.api.patch(path, {field: value})
+        assert (refused.status, refused.code) == (422, "invalid_input")
+        assert refused.json["errors"][0]["field"].startswith(field)
+
+
 def test_categories_are_listed_searched_and_counted(api: RestApi) -> None:
     owner = api.register()
     for privacy in ("public", "private"):
