@@ -9,6 +9,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
+from headwater.domain.broadcast import StreamEventName
 from infra.config import Stage
 from infra.constructs.kept_store import removal_policy
 from infra.constructs.work_queue import WorkQueue
@@ -60,6 +61,17 @@ class ControlPlane(Construct):
     def let_find_unsettled(self, grantee: Grantee) -> None:
         grantee.may("dynamodb:Query", f"{self.streams.table_arn}/index/{UNSETTLED_INDEX}")
 
+    def forward(self, source: str, queue: WorkQueue, *names: StreamEventName, rule: tuple[Construct, str]) -> None:
+        """Everything from `source` that the bus carries goes to `queue`; with `names`, only what is called so."""
+        events.Rule(
+            *rule,
+            event_bus=self.bus,
+            event_pattern=events.EventPattern(
+                source=[source], detail_type=[name.value for name in names] if names else None
+            ),
+            targets=[_to(queue)],
+        )
+
     def _pulse_when_a_task_stops(self, cluster_arn: str) -> None:
         events.Rule(
             self,
@@ -70,8 +82,12 @@ class ControlPlane(Construct):
                 detail_type=["ECS Task State Change"],
                 detail={"clusterArn": [cluster_arn], "lastStatus": ["STOPPED"]},
             ),
-            targets=[event_targets.SqsQueue(self.pulses.queue, dead_letter_queue=self.pulses.dead_letters)],
+            targets=[_to(self.pulses)],
         )
+
+
+def _to(queue: WorkQueue) -> event_targets.SqsQueue:
+    return event_targets.SqsQueue(queue.queue, dead_letter_queue=queue.dead_letters)
 
 
 def table(

@@ -8,8 +8,6 @@ import json
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_apigatewayv2_integrations as integrations
-from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as event_targets
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as schedule_targets
 from aws_cdk import aws_ses as ses
@@ -39,9 +37,9 @@ class ApiStack(Stack):
         chat: ChatStack,
     ) -> None:
         super().__init__(scope, construct_id)
-        stage = deployment.stage
-        control_plane = data.control_plane
-        self.mail_queue = WorkQueue(self, "AccountMailQueue", stage=stage, visibility_seconds=180, attempts=20)
+        self.mail_queue = WorkQueue(
+            self, "AccountMailQueue", stage=deployment.stage, visibility_seconds=180, attempts=20
+        )
         self.personal_data = PersonalData(
             self,
             "PersonalData",
@@ -49,6 +47,20 @@ class ApiStack(Stack):
             media=data.media,
             database_secret=data.database_secret,
         )
+        self._answer_calls(deployment, data, chat)
+        self._make_administrators(deployment, data)
+        self._write_to_people(deployment, data)
+        self._rotate_keys(deployment, data)
+        self._expire_recordings(deployment, data)
+        self._write_history(deployment, data)
+        self._route_calls(deployment.stage, ingest)
+
+        CfnOutput(self, "HttpApiId", value=self.http_api.api_id)
+        CfnOutput(self, "GrantAdminFunction", value=self.grant_admin.function.function_name)
+        CfnOutput(self, "SigningKeysFunction", value=self.signing_keys.function.function_name)
+
+    def _answer_calls(self, deployment: Deployment, data: DataStack, chat: ChatStack) -> None:
+        stage, control_plane = deployment.stage, data.control_plane
         self.api = ServiceFunction(
             self,
             "Rest",
@@ -109,6 +121,7 @@ class ApiStack(Stack):
         if data.oauth_clients_secret is not None:
             self.api.may("secretsmanager:GetSecretValue", data.oauth_clients_secret.secret_arn)
 
+    def _make_administrators(self, deployment: Deployment, data: DataStack) -> None:
         self.grant_admin = ServiceFunction(
             self,
             "GrantAdmin",
@@ -119,6 +132,8 @@ class ApiStack(Stack):
         )
         self.grant_admin.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
 
+    def _write_to_people(self, deployment: Deployment, data: DataStack) -> None:
+        stage = deployment.stage
         self.account_mail = ServiceFunction(
             self,
             "AccountMail",
@@ -136,6 +151,7 @@ class ApiStack(Stack):
         self.account_mail.may("ses:SendEmail", self.mail_identity.email_identity_arn)
         self.account_mail.consume(self.mail_queue, batch_size=1)
 
+    def _rotate_keys(self, deployment: Deployment, data: DataStack) -> None:
         self.signing_keys = ServiceFunction(
             self,
             "SigningKeys",
@@ -155,56 +171,6 @@ class ApiStack(Stack):
                 self.signing_keys.function, input=scheduler.ScheduleTargetInput.from_object({"action": "rotate"})
             ),
         )
-
-        self._expire_recordings(deployment, data)
-
-        # The database may be away for a night. A thousand attempts, the most that SQS allows, are 16 hours; what is left
-        # then waits among the dead letters until the 14th day after it was sent, and can be sent back.
-        self.history_queue = WorkQueue(self, "HistoryQueue", stage=stage, visibility_seconds=60, attempts=1000)
-        self.history = ServiceFunction(
-            self,
-            "History",
-            deployment=deployment,
-            name="broadcast_history",
-            environment={"DATABASE_SECRET": data.database_secret.secret_arn},
-            timeout_seconds=10,
-        )
-        self.history.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
-        self.history.consume(self.history_queue, batch_size=10)
-        events.Rule(
-            self,
-            "BroadcastChanged",
-            event_bus=control_plane.bus,
-            event_pattern=events.EventPattern(source=[EVENT_SOURCE]),
-            targets=[
-                event_targets.SqsQueue(self.history_queue.queue, dead_letter_queue=self.history_queue.dead_letters)
-            ],
-        )
-
-        self.http_api = apigateway.HttpApi(
-            self,
-            "Http",
-            description="Headwater REST and ingest hooks",
-            # Answered by the gateway: a preflight wakes no function, and what a function says of CORS is ignored.
-            cors_preflight=apigateway.CorsPreflightOptions(
-                allow_origins=list(stage.cors_origins),
-                allow_methods=[apigateway.CorsHttpMethod.ANY],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
-                expose_headers=["Retry-After"],
-                max_age=Duration.hours(2),
-            ),
-        )
-        rest = integrations.HttpLambdaIntegration("RestIntegration", self.api.function)
-        hooks = integrations.HttpLambdaIntegration("HooksIntegration", ingest.hooks.function)
-        self.http_api.add_routes(path="/v1/{proxy+}", methods=[apigateway.HttpMethod.ANY], integration=rest)
-        self.http_api.add_routes(path="/.well-known/jwks.json", methods=[apigateway.HttpMethod.GET], integration=rest)
-        self.http_api.add_routes(
-            path="/ingest/hooks/nginx-rtmp", methods=[apigateway.HttpMethod.POST], integration=hooks
-        )
-
-        CfnOutput(self, "HttpApiId", value=self.http_api.api_id)
-        CfnOutput(self, "GrantAdminFunction", value=self.grant_admin.function.function_name)
-        CfnOutput(self, "SigningKeysFunction", value=self.signing_keys.function.function_name)
 
     def _expire_recordings(self, deployment: Deployment, data: DataStack) -> None:
         """Every hour, where the stage says how long recordings are kept."""
@@ -230,6 +196,45 @@ class ApiStack(Stack):
                 schedule=scheduler.ScheduleExpression.rate(Duration.hours(1)),
                 target=schedule_targets.LambdaInvoke(self.expiry.function, retry_attempts=0),
             )
+
+    def _write_history(self, deployment: Deployment, data: DataStack) -> None:
+        stage = deployment.stage
+        # The database may be away for a night. A thousand attempts, the most that SQS allows, are 16 hours; what is left
+        # then waits among the dead letters until the 14th day after it was sent, and can be sent back.
+        self.history_queue = WorkQueue(self, "HistoryQueue", stage=stage, visibility_seconds=60, attempts=1000)
+        self.history = ServiceFunction(
+            self,
+            "History",
+            deployment=deployment,
+            name="broadcast_history",
+            environment={"DATABASE_SECRET": data.database_secret.secret_arn},
+            timeout_seconds=10,
+        )
+        self.history.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        self.history.consume(self.history_queue, batch_size=10)
+        data.control_plane.forward(EVENT_SOURCE, self.history_queue, rule=(self, "BroadcastChanged"))
+
+    def _route_calls(self, stage: Stage, ingest: IngestStack) -> None:
+        self.http_api = apigateway.HttpApi(
+            self,
+            "Http",
+            description="Headwater REST and ingest hooks",
+            # Answered by the gateway: a preflight wakes no function, and what a function says of CORS is ignored.
+            cors_preflight=apigateway.CorsPreflightOptions(
+                allow_origins=list(stage.cors_origins),
+                allow_methods=[apigateway.CorsHttpMethod.ANY],
+                allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+                expose_headers=["Retry-After"],
+                max_age=Duration.hours(2),
+            ),
+        )
+        rest = integrations.HttpLambdaIntegration("RestIntegration", self.api.function)
+        hooks = integrations.HttpLambdaIntegration("HooksIntegration", ingest.hooks.function)
+        self.http_api.add_routes(path="/v1/{proxy+}", methods=[apigateway.HttpMethod.ANY], integration=rest)
+        self.http_api.add_routes(path="/.well-known/jwks.json", methods=[apigateway.HttpMethod.GET], integration=rest)
+        self.http_api.add_routes(
+            path="/ingest/hooks/nginx-rtmp", methods=[apigateway.HttpMethod.POST], integration=hooks
+        )
 
 
 def _sign_in_providers(stage: Stage, data: DataStack) -> dict[str, str]:
