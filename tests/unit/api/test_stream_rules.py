@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,6 +71,12 @@ def test_an_end_that_the_owner_should_know_of_has_words(reason: EndReason) -> No
     ended = Broadcast(BroadcastId("b"), ENDED, 0, 1, 1, None, public=True, ended_at=1, end_reason=reason)
     usual = {EndReason.STOPPED, EndReason.WINDOW_ELAPSED, EndReason.STREAM_DELETED}
     assert (ingest_health(ended).notice is None) == (reason in usual)
+
+
+def test_an_encoder_that_was_dropped_for_its_silence_is_told_so_before_its_broadcast_is_given_up() -> None:
+    starting = Broadcast(BroadcastId("b"), BroadcastState.STARTING, 0, 1, 1, None, public=True, interrupted_at=6_000)
+    assert "no picture or sound" in (ingest_health(starting).notice or "")
+    assert ingest_health(replace(starting, state=INTERRUPTED, live_at=1)).notice is None
 
 
 @given(st.binary(min_size=1, max_size=64), st.text(max_size=80))
