@@ -12,6 +12,8 @@ from urllib.parse import unquote
 
 import msgspec
 
+from tests.http_servers import serving
+
 STAGE = "chat"
 
 
@@ -34,7 +36,7 @@ class ConnectionsEndpoint:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = False
         self._server.block_on_close = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        self._running = contextlib.ExitStack()
 
     @property
     def url(self) -> str:
@@ -55,13 +57,11 @@ class ConnectionsEndpoint:
         return applied
 
     def start(self) -> None:
-        self._thread.start()
+        self._running.enter_context(serving(self._server))
 
     def stop(self) -> None:
         self._released.set()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._running.close()
 
     def answer(self, method: str, connection_id: str, body: str) -> int:
         with self._lock:

@@ -12,7 +12,6 @@ import contextlib
 import functools
 import json
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +23,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
+
+from tests.http_servers import serving
 
 Reply = tuple[int, dict[str, str], bytes]
 
@@ -166,11 +167,5 @@ def fake_openid(path: str = "", port: int = 0, **settings: Any) -> Iterator[Fake
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     fake = FakeOpenId(f"http://127.0.0.1:{server.server_port}{path}", **settings)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(server):
         yield fake
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

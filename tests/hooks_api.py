@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.http_servers import serving
 
 PATH = "/ingest/hooks/nginx-rtmp"
 LambdaHandler = Callable[[dict[str, Any], object], dict[str, Any]]
@@ -92,14 +93,8 @@ class _Front(BaseHTTPRequestHandler):
 @contextmanager
 def hooks_api(answer: LambdaHandler) -> Iterator[HooksApi]:
     api = HooksApi(answer)
-    serving = threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.05})
-    serving.start()
-    try:
+    with serving(api):
         yield api
-    finally:
-        api.shutdown()
-        serving.join()
-        api.server_close()
 
 
 def rename_everything(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.http_servers import serving
+
 _SLOW_DOWN = (
     b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
 )
@@ -65,11 +67,5 @@ def refusing_store(endpoint: str) -> Iterator[RefusingStore]:
 
     server = _Server(("127.0.0.1", 0), Handler)
     store = RefusingStore(endpoint, server.server_address[1])
-    serving = threading.Thread(target=server.serve_forever, name="refusing-store")
-    serving.start()
-    try:
+    with serving(server):
         yield store
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()

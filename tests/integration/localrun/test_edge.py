@@ -19,6 +19,7 @@ from headwater.domain.broadcast import Broadcast, BroadcastState, StreamControl,
 from headwater.domain.ids import BroadcastId, StreamId
 from localrun.edge import fill
 from tests.factories import NOW, stream_control
+from tests.http_servers import serving
 from tests.media_gate import MediaGate, media_gate, signed_cookies, signed_query
 from tests.ports import free_port
 
@@ -84,10 +85,9 @@ class Edge:
 @pytest.fixture
 def edge(tmp_path: Path) -> Iterator[Edge]:
     bucket = Bucket()
-    serving = threading.Thread(target=bucket.serve_forever)
-    serving.start()
     cdn, api, ws = free_port(), free_port(), free_port()
     stack = ExitStack()
+    stack.enter_context(serving(bucket))
     gate = stack.enter_context(media_gate(f"http://127.0.0.1:{cdn}"))
     gate.is_now(stream_control(stream_id=StreamId(STREAM)))
     web = tmp_path / "web"
@@ -134,9 +134,6 @@ def edge(tmp_path: Path) -> Iterator[Edge]:
         bucket.release.set()
         nginx.terminate()
         nginx.wait()
-        bucket.shutdown()
-        serving.join()
-        bucket.server_close()
         stack.close()
 
 
