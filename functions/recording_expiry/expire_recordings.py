@@ -1,4 +1,4 @@
-"""Stage 7 · recordings that were kept for as long as the deployment keeps them: deleted as their owners would."""
+"""Stage 5 · recordings that were kept for as long as the deployment keeps them: deleted as their owners would."""
 
 from __future__ import annotations
 

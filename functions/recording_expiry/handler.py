@@ -1,4 +1,4 @@
-"""Stage 7 · Lambda on a schedule: deletes recordings that are older than the deployment keeps them."""
+"""Stage 5 · Lambda on a schedule: deletes recordings that are older than the deployment keeps them."""
 
 from __future__ import annotations
 

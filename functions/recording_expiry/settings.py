@@ -1,4 +1,4 @@
-"""Stage 7 · what recording_expiry reads from its environment."""
+"""Stage 5 · what recording_expiry reads from its environment."""
 
 from __future__ import annotations
 

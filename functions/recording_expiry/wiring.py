@@ -1,4 +1,4 @@
-"""Stage 7 · joins the expiry of recordings to PostgreSQL and the hot state, at first use."""
+"""Stage 5 · joins the expiry of recordings to PostgreSQL and the hot state, at first use."""
 
 from __future__ import annotations
 
