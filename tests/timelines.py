@@ -36,9 +36,16 @@ def tracks(*track_ids: str) -> tuple[Track, ...]:
     return tuple(AUDIO if track_id == "audio" else RUNGS[track_id] for track_id in track_ids)
 
 
-def epoch(number: int, *track_ids: str, media_start_ms: int = 0, wall_start_ms: int | None = None) -> Epoch:
+def epoch(
+    number: int,
+    *track_ids: str,
+    media_start_ms: int = 0,
+    wall_start_ms: int | None = None,
+    first_sequence: int = 0,
+    begins_ms: int = 0,
+) -> Epoch:
     wall = WALL + (number - 1) * 100_000 if wall_start_ms is None else wall_start_ms
-    return Epoch(number, number, media_start_ms, wall, tracks(*track_ids))
+    return Epoch(number, number, media_start_ms, wall, tracks(*track_ids), first_sequence, begins_ms)
 
 
 def segments(
@@ -83,6 +90,7 @@ def generated_timelines(draw: st.DrawFn) -> Timeline:
     epochs: list[Epoch] = []
     made: list[Segment] = []
     wall = WALL
+    recorded_ms = 0
     for number in range(1, draw(st.integers(1, 5)) + 1):
         rungs = draw(st.lists(st.sampled_from(sorted(RUNGS)), unique=True, max_size=4))
         rungs.sort(key=lambda rung: -RUNGS[rung].height)
@@ -90,7 +98,9 @@ def generated_timelines(draw: st.DrawFn) -> Timeline:
         media_start_ms = draw(st.sampled_from([0, 67, 2_000, 123_457, 2**32 - 1_000]))
         durations = draw(st.lists(st.integers(300, 2_400), min_size=1, max_size=20))
         gone = draw(st.frozensets(st.tuples(st.integers(0, len(durations) - 1), st.sampled_from(ids)), max_size=3))
-        epochs.append(epoch(number, *ids, media_start_ms=media_start_ms, wall_start_ms=wall))
+        place = {"first_sequence": len(made), "begins_ms": recorded_ms}
+        epochs.append(epoch(number, *ids, media_start_ms=media_start_ms, wall_start_ms=wall, **place))
+        recorded_ms += sum(durations)
         made += segments(epochs[-1], durations, first_sequence=len(made), missing=gone)
         wall += sum(durations) + draw(st.integers(0, 60_000))
     return Timeline(STREAM, BROADCAST, tuple(epochs), tuple(made))

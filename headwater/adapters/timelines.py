@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from pynamodb.connection import Connection
-from pynamodb.exceptions import TransactWriteError
+from pynamodb.exceptions import DoesNotExist, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from headwater.adapters import aws
@@ -23,12 +23,13 @@ from headwater.adapters.dynamodb_tables import (
 from headwater.adapters.leases import holds
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.domain.lease import Fence
-from headwater.errors import Conflict, LeaseLost
+from headwater.errors import Conflict, LeaseLost, NotFound
 from headwater.media.timeline import Epoch, Segment, Timeline
 
 _EPOCHS = "epoch#"
 _SEGMENTS = "segment#"
 _CONFLICT_ATTEMPTS = 8
+_PAGE = 40  # segments, as many as a clip of a minute has and a few more
 
 _encoder = msgspec.json.Encoder()
 _epochs = msgspec.json.Decoder(Epoch)
@@ -62,7 +63,7 @@ class Timelines:
 
         Adding the very same rows again changes nothing. Raises LeaseLost, or Conflict when a different row is there.
         """
-        rows = [self._row(fence.broadcast_id, f"{_SEGMENTS}{segment.sequence:010d}", segment)]
+        rows = [self._row(fence.broadcast_id, _position(segment.sequence), segment)]
         if epoch is not None:
             rows.append(self._row(fence.broadcast_id, f"{_EPOCHS}{epoch.number:06d}", epoch))
         with unavailable_when_failing():
@@ -90,6 +91,16 @@ class Timelines:
         with unavailable_when_failing():
             rows = list(timeline_items(self._segment_table).query(broadcast_id, consistent_read=True))
         return _timeline(stream_id, broadcast_id, rows)
+
+    def epochs(self, broadcast_id: BroadcastId) -> tuple[Epoch, ...]:
+        with unavailable_when_failing():
+            rows = timeline_items(self._segment_table).query(
+                broadcast_id, TimelineItem.position.startswith(_EPOCHS), consistent_read=True
+            )
+            return tuple(_epochs.decode(row.body) for row in rows)
+
+    def segments(self, broadcast_id: BroadcastId) -> StoredSegments:
+        return StoredSegments(self._segment_table, broadcast_id)
 
     def load_tail(self, stream_id: StreamId, broadcast_id: BroadcastId, segments: int) -> Timeline:
         """The last `segments` segments and every epoch, strongly consistent."""
@@ -128,6 +139,42 @@ class Timelines:
         items = timeline_items(self._segment_table)
         stored = items.query(row.broadcast_id, TimelineItem.position == row.position, consistent_read=True)
         return any(found.body == row.body for found in stored)
+
+
+class StoredSegments:
+    """A `headwater.media.clips.RecordedSegments`. Every method raises DependencyUnavailable when DynamoDB fails."""
+
+    def __init__(self, segment_table: str, broadcast_id: BroadcastId) -> None:
+        self._items = timeline_items(segment_table)
+        self._broadcast_id = broadcast_id
+
+    def newest(self) -> int | None:
+        with unavailable_when_failing():
+            of_segments = TimelineItem.position.startswith(_SEGMENTS)
+            rows = self._items.query(
+                self._broadcast_id, of_segments, scan_index_forward=False, limit=1, consistent_read=True
+            )
+            return next((_segments.decode(row.body).sequence for row in rows), None)
+
+    def at(self, sequence: int) -> Segment:
+        """Raises NotFound: all of it has been deleted meanwhile."""
+        with unavailable_when_failing():
+            try:
+                row = self._items.get(self._broadcast_id, _position(sequence), consistent_read=True)
+            except DoesNotExist:
+                raise NotFound from None
+        return _segments.decode(row.body)
+
+    def onwards(self, sequence: int) -> Iterator[Segment]:
+        """Fetched as far as they are asked for."""
+        with unavailable_when_failing():
+            from_there = TimelineItem.position.between(_position(sequence), f"{_SEGMENTS}~")
+            for row in self._items.query(self._broadcast_id, from_there, page_size=_PAGE, consistent_read=True):
+                yield _segments.decode(row.body)
+
+
+def _position(sequence: int) -> str:
+    return f"{_SEGMENTS}{sequence:010d}"
 
 
 def _timeline(stream_id: StreamId, broadcast_id: BroadcastId, rows: Iterable[TimelineItem]) -> Timeline:

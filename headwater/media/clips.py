@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from typing import Protocol
 
+from headwater.domain.ids import BroadcastId, StreamId
 from headwater.media import dash, hls, object_keys
 from headwater.media.renditions import reference_part, rendition_ids
-from headwater.media.timeline import Segment, Timeline
+from headwater.media.timeline import Epoch, Segment, Timeline
 
 TO_BROADCAST = "../../"  # from a clip's folder to the one that the segments' names begin in
+
+
+class RecordedSegments(Protocol):
+    """A broadcast's segments by their sequence numbers, read where they are needed: of half a day there are 20,000."""
+
+    def newest(self) -> int | None:
+        """The last one's number; None when there is none."""
+
+    def at(self, sequence: int) -> Segment: ...
+    def onwards(self, sequence: int) -> Iterator[Segment]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,41 +35,50 @@ class Cut:
     duration_seconds: float
 
 
-def cut(timeline: Timeline, start_seconds: float, duration_seconds: float) -> Cut | None:
+def cut(
+    stream_id: StreamId,
+    broadcast_id: BroadcastId,
+    epochs: Sequence[Epoch],
+    segments: RecordedSegments,
+    start_seconds: float,
+    duration_seconds: float,
+) -> Cut | None:
     """The segments that hold the wanted time; shorter where the broadcast ends. None when nothing is there."""
-    wanted_end = start_seconds + duration_seconds
-    begins = Fraction(0)
+    by_number = {epoch.number: epoch for epoch in epochs}
+    newest = segments.newest()
+    if newest is None:
+        return None
+    wanted_from, wanted_until = start_seconds * 1000, (start_seconds + duration_seconds) * 1000
     chosen: list[Segment] = []
-    first = length = Fraction(0)
-    for segment, seconds in _lengths(timeline):
-        ends = begins + seconds
-        if ends > start_seconds and begins < wanted_end:
-            if not chosen:
-                first = begins
+    length = Fraction(0)
+    for segment in segments.onwards(_sequence_at(epochs, segments, newest, wanted_from)):
+        epoch = by_number.get(segment.epoch)
+        if epoch is None:  # it has begun since `epochs` were read
+            break
+        begins_ms = _begins_ms(epoch, segment)
+        if begins_ms >= wanted_until:
+            break
+        seconds = _seconds(epoch, segment)
+        if begins_ms + seconds * 1000 > wanted_from:
             chosen.append(segment)
             length += seconds
-        begins = ends
     if not chosen:
         return None
     numbers = {segment.epoch for segment in chosen}
-    epochs = tuple(epoch for epoch in timeline.epochs if epoch.number in numbers)
-    part = Timeline(timeline.stream_id, timeline.broadcast_id, epochs, tuple(chosen))
-    return Cut(part, float(first), float(length))
+    part = Timeline(stream_id, broadcast_id, tuple(each for each in epochs if each.number in numbers), tuple(chosen))
+    return Cut(part, _begins_ms(by_number[chosen[0].epoch], chosen[0]) / 1000, float(length))
 
 
-def seconds_at(timeline: Timeline, unix_ms: int) -> float:
+def seconds_at(epochs: Sequence[Epoch], unix_ms: int) -> float:
     """How far into the recording the moment `unix_ms` is; what was not on the air counts as the end of what was before."""
-    epochs = {epoch.number: epoch for epoch in timeline.epochs}
-    elapsed = Fraction(0)
-    found = Fraction(0)
-    for segment, seconds in _lengths(timeline):
-        epoch = epochs[segment.epoch]
-        into = Fraction(unix_ms - (epoch.wall_start_ms + segment.start_ms - epoch.media_start_ms), 1000)
-        if into < 0:
+    found = 0
+    for epoch, following in pairwise([*epochs, None]):
+        if epoch is None or unix_ms < epoch.wall_start_ms:
             break
-        found = elapsed + min(into, seconds)
-        elapsed += seconds
-    return float(found)
+        found = epoch.begins_ms + unix_ms - epoch.wall_start_ms
+        if following is not None:
+            found = min(found, following.begins_ms)
+    return found / 1000
 
 
 def manifests(part: Timeline, clip_id: str, now_ms: int) -> Mapping[str, tuple[str, str]]:
@@ -78,12 +100,30 @@ def manifests(part: Timeline, clip_id: str, now_ms: int) -> Mapping[str, tuple[s
     return documents
 
 
-def _lengths(timeline: Timeline) -> list[tuple[Segment, Fraction]]:
-    epochs = {epoch.number: epoch for epoch in timeline.epochs}
-    lengths = []
-    for segment in timeline.segments:
-        reference = reference_part(segment, epochs[segment.epoch])
-        if reference is not None:
-            track, part = reference
-            lengths.append((segment, Fraction(part.duration, track.timescale)))
-    return lengths
+def _sequence_at(epochs: Sequence[Epoch], segments: RecordedSegments, newest: int, wanted_ms: float) -> int:
+    """The last segment that begins at `wanted_ms` of the recording or before; the first one when there is none."""
+    within = max(
+        (epoch for epoch in epochs if epoch.begins_ms <= wanted_ms), key=lambda epoch: epoch.number, default=None
+    )
+    if within is None:
+        return 0
+    later = [epoch.first_sequence for epoch in epochs if epoch.number > within.number]
+    low, high = within.first_sequence, min(later, default=newest + 1) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        segment = segments.at(middle)
+        if segment.epoch == within.number and _begins_ms(within, segment) <= wanted_ms:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _begins_ms(epoch: Epoch, segment: Segment) -> int:
+    """How far into the recording: within an epoch, segments follow each other without a hole."""
+    return epoch.begins_ms + segment.start_ms - epoch.media_start_ms
+
+
+def _seconds(epoch: Epoch, segment: Segment) -> Fraction:
+    reference = reference_part(segment, epoch)
+    return Fraction(0) if reference is None else Fraction(reference[1].duration, reference[0].timescale)

@@ -42,13 +42,18 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """`media_start_ms` (publisher's clock) was captured at `wall_start_ms` (Unix time): the two make PROGRAM-DATE-TIME."""
+    """`media_start_ms` (publisher's clock) was captured at `wall_start_ms` (Unix time): the two make PROGRAM-DATE-TIME.
+
+    It begins with the segment `first_sequence`, `begins_ms` into the recording, where what was not on the air does not count.
+    """
 
     number: int
     session_serial: int
     media_start_ms: int
     wall_start_ms: int
     tracks: tuple[Track, ...]
+    first_sequence: int = 0
+    begins_ms: int = 0
 
     def track(self, track_id: str) -> Track | None:
         return next((track for track in self.tracks if track.track_id == track_id), None)

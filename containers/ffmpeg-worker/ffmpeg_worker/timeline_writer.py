@@ -159,7 +159,15 @@ class TimelineWriter:
     def _begin_epoch(self, media: EpochMedia) -> tuple[EpochMedia, Epoch, dict[str, Upload]]:
         number = self._next_epoch
         self._next_epoch += 1
-        epoch = Epoch(number, media.session_serial, media.media_start_ms, self._wall_start_ms(media), media.tracks)
+        epoch = Epoch(
+            number,
+            media.session_serial,
+            media.media_start_ms,
+            self._wall_start_ms(media),
+            media.tracks,
+            first_sequence=self._next_sequence,
+            begins_ms=self._recorded_ms(),
+        )
         stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
         inits = {
             track.track_id: self._upload(
@@ -170,6 +178,13 @@ class TimelineWriter:
             for track in media.tracks
         }
         return media, epoch, inits
+
+    def _recorded_ms(self) -> int:
+        """How long the recording is so far."""
+        if self._latest is None:
+            return 0
+        before, until_ms = self._latest[0], _shown_until_ms(*self._latest)
+        return before.begins_ms + round(until_ms) - before.media_start_ms
 
     def _wall_start_ms(self, media: EpochMedia) -> int:
         """Dates never go back, though the publisher's clock may have run fast; media that go on have dates that go on."""

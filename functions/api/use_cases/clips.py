@@ -19,8 +19,8 @@ from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.domain.streams import PastBroadcast, Stream
 from headwater.errors import FieldError, Forbidden, InvalidInput, LimitReached, NotFound, NotRecorded
 from headwater.media import object_keys
-from headwater.media.clips import cut, manifests, seconds_at
-from headwater.media.timeline import Timeline
+from headwater.media.clips import RecordedSegments, cut, manifests, seconds_at
+from headwater.media.timeline import Epoch
 
 _SITE_MODERATORS = frozenset({Role.MODERATOR, Role.ADMIN})
 
@@ -64,7 +64,8 @@ class Work(Protocol):
 
 
 class Timelines(Protocol):
-    def load(self, stream_id: StreamId, broadcast_id: BroadcastId) -> Timeline: ...
+    def epochs(self, broadcast_id: BroadcastId) -> Sequence[Epoch]: ...
+    def segments(self, broadcast_id: BroadcastId) -> RecordedSegments: ...
 
 
 class Objects(Protocol):
@@ -91,10 +92,12 @@ def make_clip(
     broadcast = _clipped_broadcast(work, stream, maker, wish.broadcast_id)
     if work.clips.count_of(stream_id, maker) >= MOST_OF_USER:
         raise LimitReached(f"You have made {MOST_OF_USER} clips of this stream, the most there may be. Delete some.")
-    timeline = timelines.load(stream_id, broadcast.broadcast_id)
+    epochs = timelines.epochs(broadcast.broadcast_id)
+    segments = timelines.segments(broadcast.broadcast_id)
     start = wish.start
-    begins = seconds_at(timeline, round(start.timestamp() * 1000)) if isinstance(start, datetime) else start
-    found = cut(timeline, begins, min(wish.duration_seconds, LONGEST_SECONDS))
+    begins = seconds_at(epochs, round(start.timestamp() * 1000)) if isinstance(start, datetime) else start
+    length = min(wish.duration_seconds, LONGEST_SECONDS)
+    found = cut(stream_id, broadcast.broadcast_id, epochs, segments, begins, length)
     if found is None:
         raise InvalidInput(errors=(FieldError("start", "The broadcast has nothing at this time."),))
     clip_id = ClipId(new_id())

@@ -134,7 +134,9 @@ def test_a_new_worker_continues_the_sequence_with_a_new_epoch(world: _World) -> 
     successor.writer.add_segment(epoch_media(2, 9000), packaged(9000))
     successor.close()
     assert [s.sequence for s in successor.timelines.segments] == [1]
-    assert [e.number for e in successor.timelines.epochs] == [2]
+    [first], [second] = world.timelines.epochs, successor.timelines.epochs
+    assert (first.number, first.first_sequence, first.begins_ms) == (1, 0, 0)
+    assert (second.number, second.first_sequence, second.begins_ms) == (2, 1, 2_000)
     assert successor.playlist().count("#EXT-X-DISCONTINUITY\n") == 1
 
 
