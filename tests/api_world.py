@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from functions.api.dependencies import _caller
+from functions.api.dependencies import look_up_caller
 from headwater.domain.accounts import Role
 from headwater.domain.clips import ClipId
 from headwater.domain.ids import BroadcastId, UserId, new_id
@@ -59,7 +59,7 @@ class World:
 
 def looks_at_tokens(dependant: Any) -> bool:
     """Whether a route asks who is calling."""
-    return any(each.call is _caller or looks_at_tokens(each) for each in dependant.dependencies)
+    return any(each.call is look_up_caller or looks_at_tokens(each) for each in dependant.dependencies)
 
 
 def a_clip(api: RestApi, broadcast_id: BroadcastId, maker: Person) -> str:

@@ -53,7 +53,7 @@ class Caller:
     standing: Standing
 
 
-async def _caller(
+async def look_up_caller(
     request: Request,
     services: ServicesDep,
     unit: Unit,
@@ -73,7 +73,7 @@ async def _caller(
     return Caller(identity, check_standing(unit.sessions, identity))
 
 
-MaybeCaller = Annotated[Caller | None, Depends(_caller, scope="function")]
+MaybeCaller = Annotated[Caller | None, Depends(look_up_caller, scope="function")]
 
 
 async def _maybe_user(caller: MaybeCaller) -> Identity | None:

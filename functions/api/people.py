@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from functions.api.accounts import UserOut
-from functions.api.request_bodies import Body, _opaque, line_of_text, lines_of_text, stripped
+from functions.api.request_bodies import Body, ShownPassword, line_of_text, lines_of_text, stripped
 from headwater.adapters.administered_users import AdministeredUser
-from headwater.domain.accounts import MAX_PASSWORD_LENGTH, Role
+from headwater.domain.accounts import Role
 from headwater.domain.audit import MAX_REASON_LENGTH, AuditEntry
 from headwater.domain.personal_tokens import LONGEST_LIFE_DAYS, PersonalToken, Scope
 
@@ -36,7 +36,7 @@ class NewPersonalToken(Body):
 class Farewell(Body):
     """Who deletes an account proves that it is theirs: by the password, or by having signed in a moment ago."""
 
-    password: Annotated[str, Field(max_length=MAX_PASSWORD_LENGTH), AfterValidator(_opaque)] | None = None
+    password: ShownPassword | None = None
 
 
 class AdministeredUserOut(BaseModel):

@@ -36,7 +36,7 @@ def lines_of_text(text: str) -> str:
     return text
 
 
-def _opaque(text: str) -> str:
+def opaque(text: str) -> str:
     """Passwords may hold anything that can be encoded and stored."""
     if "\x00" in text or any(unicodedata.category(character) == "Cs" for character in text):
         raise ValueError("This cannot be encoded.")
@@ -69,7 +69,7 @@ Username = Annotated[
     WithJsonSchema({"type": "string", "pattern": usernames.PATTERN}),
 ]
 NewPassword = Annotated[
-    str, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH), AfterValidator(_opaque)
+    str, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH), AfterValidator(opaque)
 ]
 
 # In a PATCH, a field that is not sent stays as it is. `null` is a value, and only valid where the field's type says so.
@@ -96,30 +96,34 @@ class Registration(Body):
     password: NewPassword
 
 
+# One that may be wrong: whether it is right is all that counts.
+ShownPassword = Annotated[str, Field(max_length=1024), AfterValidator(opaque)]
+
+
 class Login(Body):
-    login: Annotated[str, Field(max_length=MAX_EMAIL_LENGTH), AfterValidator(_opaque)]
-    password: Annotated[str, Field(max_length=1024), AfterValidator(_opaque)]
+    login: Annotated[str, Field(max_length=MAX_EMAIL_LENGTH), AfterValidator(opaque)]
+    password: ShownPassword
 
 
 class Refresh(Body):
-    refresh_token: Annotated[str, Field(max_length=MAX_REFRESH_TOKEN_LENGTH), AfterValidator(_opaque)]
+    refresh_token: Annotated[str, Field(max_length=MAX_REFRESH_TOKEN_LENGTH), AfterValidator(opaque)]
 
 
 class PasswordChange(Body):
-    current_password: Annotated[str, Field(max_length=1024), AfterValidator(_opaque)]
+    current_password: ShownPassword
     new_password: NewPassword
 
 
 class AddressChange(Body):
     email: Email
-    password: Annotated[str, Field(max_length=1024), AfterValidator(_opaque)] | None = None
+    password: ShownPassword | None = None
 
 
 class ForgottenPassword(Body):
     email: Email
 
 
-LinkToken = Annotated[str, Field(max_length=MAX_LINK_TOKEN_LENGTH), AfterValidator(_opaque)]
+LinkToken = Annotated[str, Field(max_length=MAX_LINK_TOKEN_LENGTH), AfterValidator(opaque)]
 
 
 class PasswordReset(Body):
