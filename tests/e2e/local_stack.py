@@ -154,11 +154,11 @@ def stack_environment(data: Path, port_offset: int) -> dict[str, str]:
     }
 
 
-def start_stack(environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """`python -m localrun up`, which is told to stop should the tests be killed."""
+def start_stack(environment: Mapping[str, str], log: Path, command: str = "up") -> subprocess.Popen[bytes]:
+    """`python -m localrun up` (or `demo`), which is told to stop should the tests be killed."""
     with log.open("wb") as output:
         return subprocess.Popen(
-            ["setpriv", "--pdeathsig=TERM", "--", sys.executable, "-m", "localrun", "up"],
+            ["setpriv", "--pdeathsig=TERM", "--", sys.executable, "-m", "localrun", command],
             cwd=ROOT,
             env=environment,
             stdout=output,
@@ -174,11 +174,12 @@ def running_stack(
     *,
     stopped_by: signal.Signals = signal.SIGTERM,
     settings: Mapping[str, str] | None = None,
+    command: str = "up",
 ) -> Iterator[LocalStack]:
     """A stack from when its endpoints are ready; on leaving it is told to stop, and must go cleanly."""
     log = data.parent / f"{data.name}.log"
     endpoints_file(data).unlink(missing_ok=True)  # a killed stack could not remove it, and we wait for the new one
-    process = start_stack(stack_environment(data, port_offset) | dict(settings or {}), log)
+    process = start_stack(stack_environment(data, port_offset) | dict(settings or {}), log, command)
     try:
         deadline = time.monotonic() + 400
         while not endpoints_file(data).exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -113,10 +114,18 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         eventually(lambda: not Path(f"/proc/{supervisor}/cmdline").exists() or not _alive(supervisor), "it is dead", 10)
         raise ProcessLookupError
 
-    with running_stack(data, PORT_OFFSET, settings=settings) as second:
-        assert second.http.get(f"/v1/streams/{kept.stream_id}").json()["title"] == "Kept"
+    with running_stack(data, PORT_OFFSET, settings=settings, command="demo") as second:
+        path = f"/v1/streams/{kept.stream_id}"
+        eventually(lambda: second.http.get(path).json().get("title") == "Kept", "what was there is there again")
         assert not (scratch / "of the killed run").exists()
-    nothing_is_left_by(environment, "after TERM")
+        printed = re.compile(r"^  Watch   (\S+)\n  HLS     (\S+)$", re.MULTILINE)
+        shown = eventually(lambda: printed.search(second.log.read_text()), "the demo says where it plays")
+        assert httpx.get(shown[1]).status_code == 200
+        assert "#EXT-X-STREAM-INF" in httpx.get(shown[2]).text
+        localrun("down", environment)
+    nothing_is_left_by(environment, "after `make down`, in the middle of the demo")
+    localrun("reset", environment)
+    assert [path.name for path in data.iterdir() if path.name != "run"] == []
 
     starting = start_stack(environment, tmp_path / "starting.log")
     try:
@@ -125,6 +134,10 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         starting.terminate()
         starting.wait(timeout=30)
     nothing_is_left_by(environment, "after TERM while it was starting")
+
+
+def localrun(command: str, environment: Mapping[str, str]) -> None:
+    subprocess.run([sys.executable, "-m", "localrun", command], env=environment, timeout=60, check=True)
 
 
 def _alive(pid: int) -> bool:
