@@ -6,7 +6,7 @@ docs/decisions/0003.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ffmpeg_worker.transcode_plan import Keyframes, TranscodePlan
@@ -63,26 +63,46 @@ def _input(plan: TranscodePlan) -> Iterator[str]:
 
 
 def _filter_graph(plan: TranscodePlan, *, thumbnails: bool) -> str:
-    """One decoded picture to every encoder and, now and then, to the thumbnails."""
-    branches = [(rung.track_id, _scale(rung, plan)) for rung in plan.rungs if not rung.copy]
-    if thumbnails:
-        chosen = rf"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,{THUMBNAIL_SECONDS})"
-        branches.append(("thumbnails", rf"{chosen},scale=min({THUMBNAIL_WIDTH}\,iw):-2,setsar=1,format=yuvj420p"))
-    if not branches:
-        return ""
-    first = "[0:v:0]"
+    """One decode; each rung is scaled from the next larger one, which takes much less than from the source (0019)."""
+    encoded = [rung for rung in plan.rungs if not rung.copy]
+    source = "[0:v:0]" + ",".join(_prepared(plan))
+    if not thumbnails:
+        return _cascade(source, encoded, plan)
+    chosen = rf"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,{THUMBNAIL_SECONDS})"
+    seldom = rf"{chosen},scale=min({THUMBNAIL_WIDTH}\,iw):-2,setsar=1,format=yuvj420p[thumbnails]"
+    if not encoded:
+        return _then(source, seldom)
+    return ";".join([_then(source, "split=2[in][seldom]"), f"[seldom]{seldom}", _cascade("[in]", encoded, plan)])
+
+
+def _prepared(plan: TranscodePlan) -> Iterator[str]:
+    """What is done to every picture of the source."""
     if plan.shown_from_ms is not None:
-        first += f"trim=start={plan.shown_from_ms / 1000:.3f},"
+        yield f"trim=start={plan.shown_from_ms / 1000:.3f}"
     if plan.deinterlace:
-        first += "yadif=deint=interlaced,"
+        yield "yadif=deint=interlaced"
     if plan.keyframes is Keyframes.FORCED:
-        first += f"fps={_steady_rate(plan)},"
-    if len(branches) == 1:
-        label, filters = branches[0]
-        return f"{first}{filters}[{label}]"
-    inputs = "".join(f"[in{number}]" for number in range(len(branches)))
-    chains = [f"[in{number}]{filters}[{label}]" for number, (label, filters) in enumerate(branches)]
-    return ";".join([f"{first}split={len(branches)}{inputs}", *chains])
+        yield f"fps={_steady_rate(plan)}"
+
+
+def _cascade(larger: str, rungs: Sequence[Rung], plan: TranscodePlan) -> str:
+    chains: list[str] = []
+    thinned = False
+    for rung in rungs:
+        limit = "" if thinned else _thinned(rung, plan)
+        thinned = thinned or bool(limit)
+        scaled = _then(larger, f"{limit}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1,format=yuv420p")
+        if rung is rungs[-1]:
+            chains.append(f"{scaled}[{rung.track_id}]")
+        else:
+            larger = f"[below{rung.track_id}]"
+            chains.append(f"{scaled},split=2[{rung.track_id}]{larger}")
+    return ";".join(chains)
+
+
+def _then(chain: str, filters: str) -> str:
+    """`chain` may be nothing but a label yet."""
+    return f"{chain}{filters}" if chain.endswith("]") else f"{chain},{filters}"
 
 
 def _steady_rate(plan: TranscodePlan) -> int:
@@ -90,16 +110,16 @@ def _steady_rate(plan: TranscodePlan) -> int:
     return max(_SLOWEST_RATE, min(_FASTEST_RATE, round(plan.frame_rate)))
 
 
-def _scale(rung: Rung, plan: TranscodePlan) -> str:
-    """A picture that is a keyframe in one rung must be in every rung, or their segments would begin differently."""
-    limit = ""
+def _thinned(rung: Rung, plan: TranscodePlan) -> str:
+    """Fewer pictures, where the rung takes no more. A keyframe in one rung must be one in every rung, or their segments
+    would begin differently."""
     if plan.keyframes is Keyframes.FORCED and rung.max_frame_rate and _steady_rate(plan) > rung.max_frame_rate:
-        limit = r"select=not(mod(n\,2)),"
-    elif plan.keyframes is Keyframes.SOURCE and rung.max_frame_rate:
+        return r"select=not(mod(n\,2)),"
+    if plan.keyframes is Keyframes.SOURCE and rung.max_frame_rate:
         # Half a picture early is near enough: timestamps are whole milliseconds, and encoders are not clocks.
         spacing = 1000 / rung.max_frame_rate - 500 / plan.frame_rate
-        limit = rf"select=isnan(prev_selected_pts)+gte(pts-prev_selected_pts\,{spacing:.0f})+key,"
-    return f"{limit}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1,format=yuv420p"
+        return rf"select=isnan(prev_selected_pts)+gte(pts-prev_selected_pts\,{spacing:.0f})+key,"
+    return ""
 
 
 def _encoded(rung: Rung, plan: TranscodePlan) -> Iterator[str]:

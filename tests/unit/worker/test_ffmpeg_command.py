@@ -39,8 +39,8 @@ def test_what_is_copied_does_not_pass_through_ffmpeg_and_lower_rungs_follow_its_
     source = replace(_SOURCE, frame_rate=30.0)
     assert _command(source, Keyframes.SOURCE) == (
         f"{_INPUT} -thread_type:v slice -f flv -i pipe:0"
-        " -filter_complex [0:v:0]split=2[in0][in1];[in0]scale=640:360:flags=bicubic,setsar=1,format=yuv420p[360p];"
-        f"[in1]{_THUMBNAIL_FILTERS}"
+        f" -filter_complex [0:v:0]split=2[in][seldom];[seldom]{_THUMBNAIL_FILTERS}"
+        ";[in]scale=640:360:flags=bicubic,setsar=1,format=yuv420p[360p]"
         " -map [360p] -c:v libx264 -preset veryfast -profile:v high -bf 0 -g 9999"
         f" {_X264} -b:v 800000 -maxrate:v 880000 -bufsize:v 800000 -force_key_frames source"
         f" -fps_mode passthrough -enc_time_base -1 {_FRAMES} pipe:5"
@@ -56,8 +56,18 @@ def test_keyframes_of_our_own_come_every_two_seconds_of_steady_pictures() -> Non
     command = _command(_SOURCE, Keyframes.FORCED)
     assert command.count("-c:v libx264") == 2, "nothing is copied"
     assert command.count("-force_key_frames expr:gte(t,n_forced*2-0.001)") == 2
-    assert "[0:v:0]fps=60,split=3" in command
-    assert command.count(r"select=not(mod(n\,2)),scale=") == 2
+    assert "[0:v:0]fps=60,split=2" in command
+    assert command.count(r"select=not(mod(n\,2)),scale=") == 1, "the next smaller rung is made from what is left"
+
+
+def test_each_rung_is_scaled_from_the_next_larger_one() -> None:
+    command = _command(replace(_SOURCE, width=1920, height=1080, frame_rate=30.0), Keyframes.SOURCE)
+    scaled = "flags=bicubic,setsar=1,format=yuv420p"
+    assert (
+        f"[in]scale=1280:720:{scaled},split=2[720p][below720p]"
+        f";[below720p]scale=854:480:{scaled},split=2[480p][below480p]"
+        f";[below480p]scale=640:360:{scaled}[360p]"
+    ) in command
 
 
 def test_sound_that_not_everyone_plays_is_encoded() -> None:
