@@ -229,16 +229,16 @@ def _glass_to_glass(browser: Browser, *addresses: str) -> list[list[float]]:
         page.route(re.compile(r"/bench\?"), lambda route: route.fulfill(body=PAGE, content_type="text/html"))
         page.goto(address, wait_until="commit")
     time.sleep(SETTLE_SECONDS)
-    ages: list[list[list[float]]] = [[[] for _ in page.evaluate(READ_AGES)] for page in pages]
+    ages: list[dict[int, list[float]]] = [{} for _ in pages]
     until = time.monotonic() + WATCH_SECONDS
     while time.monotonic() < until:
         for seen_on_page, page in zip(ages, pages, strict=True):
-            for seen, age in zip(seen_on_page, page.evaluate(READ_AGES), strict=True):
+            for player, age in enumerate(page.evaluate(READ_AGES)):
                 if age is not None:
-                    seen.append(age / 1000)
+                    seen_on_page.setdefault(player, []).append(age / 1000)
         time.sleep(0.05)
     for page in pages:
         page.close()
-    if not all(seen for seen_on_page in ages for seen in seen_on_page):
+    if not all(ages):
         raise RuntimeError("no picture with a readable stamp")
-    return [[statistics.median(seen) for seen in seen_on_page] for seen_on_page in ages]
+    return [[statistics.median(seen) for seen in seen_on_page.values()] for seen_on_page in ages]
