@@ -174,6 +174,10 @@ _NOTICES = {
 }
 
 
+_SILENCE_MS = 8_000  # with sound or pictures there is a segment by now, unless its worker is slow to start
+_NOTHING_YET = "The encoder is connected, but no picture or sound of it can be played yet."
+
+
 @dataclass(frozen=True, slots=True)
 class IngestHealth:
     """How the owner's encoder is doing. `since_ms` is Unix ms: when this encoder connected."""
@@ -184,8 +188,8 @@ class IngestHealth:
     notice: str | None
 
 
-def ingest_health(broadcast: Broadcast | None, declined: Declined | None = None) -> IngestHealth:
-    """`declined`: since `broadcast`, an encoder was turned away."""
+def ingest_health(broadcast: Broadcast | None, now: int, declined: Declined | None = None) -> IngestHealth:
+    """At `now` (Unix ms). `declined`: since `broadcast`, an encoder was turned away."""
     notice = None if declined is None else declined.detail
     if broadcast is None:
         return IngestHealth(connected=False, since_ms=None, receiving=False, notice=notice)
@@ -193,10 +197,12 @@ def ingest_health(broadcast: Broadcast | None, declined: Declined | None = None)
     reason = broadcast.end_reason
     if session is None and broadcast.state is BroadcastState.STARTING:
         reason = EndReason.NO_MEDIA  # it was dropped for its silence, long before the broadcast is given up
-    ended = broadcast.end_detail or (_NOTICES.get(reason) if reason else None)
+    said = broadcast.end_detail or (_NOTICES.get(reason) if reason else None)
+    if session is not None and broadcast.live_at is None and now - session.claimed_at >= _SILENCE_MS:
+        said = _NOTHING_YET
     return IngestHealth(
         connected=session is not None,
         since_ms=session.claimed_at if session else None,
         receiving=session is not None and broadcast.state is BroadcastState.LIVE,
-        notice=notice or ended,
+        notice=notice or said,
     )

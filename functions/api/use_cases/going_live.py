@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.api.use_cases.streams import HotState, StreamStore, as_of, owned_stream
+from headwater.broadcasts import unix_ms
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.broadcast_events import Event, RotateKey, Start, Stop
 from headwater.domain.decision import Outcome
@@ -62,4 +63,4 @@ def _decide(streams: StreamStore, hot_state: HotState, stream_id: StreamId, user
 
 def _access(control: StreamControl, secret: bytes) -> IngestAccess:
     key = derive_stream_key(secret, control.stream_id, control.key_version)
-    return IngestAccess(stream_key=key, health=ingest_health(control.broadcast, control.declined))
+    return IngestAccess(stream_key=key, health=ingest_health(control.broadcast, unix_ms(), control.declined))

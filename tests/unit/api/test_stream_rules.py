@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.domain.broadcast import Broadcast, BroadcastState, EndReason, RecordingState
+from headwater.domain.broadcast import (
+    Broadcast,
+    BroadcastState,
+    EndReason,
+    PublishSession,
+    RecordingState,
+    SessionRef,
+)
 from headwater.domain.ids import BroadcastId, StreamId, new_id
 from headwater.domain.playback_session import new_playback_session, stream_of_session
 from headwater.domain.streams import BroadcastStatus, OnAir, PastBroadcast, StreamStatus, ingest_health
@@ -70,13 +77,21 @@ def test_a_broadcast_becomes_what_its_recording_became(fields: dict[str, Any], s
 def test_an_end_that_the_owner_should_know_of_has_words(reason: EndReason) -> None:
     ended = Broadcast(BroadcastId("b"), ENDED, 0, 1, 1, None, public=True, ended_at=1, end_reason=reason)
     usual = {EndReason.STOPPED, EndReason.WINDOW_ELAPSED, EndReason.STREAM_DELETED}
-    assert (ingest_health(ended).notice is None) == (reason in usual)
+    assert (ingest_health(ended, 1).notice is None) == (reason in usual)
 
 
 def test_an_encoder_that_was_dropped_for_its_silence_is_told_so_before_its_broadcast_is_given_up() -> None:
     starting = Broadcast(BroadcastId("b"), BroadcastState.STARTING, 0, 1, 1, None, public=True, interrupted_at=6_000)
-    assert "no picture or sound" in (ingest_health(starting).notice or "")
-    assert ingest_health(replace(starting, state=INTERRUPTED, live_at=1)).notice is None
+    assert "no picture or sound" in (ingest_health(starting, 6_000).notice or "")
+    assert ingest_health(replace(starting, state=INTERRUPTED, live_at=1), 6_000).notice is None
+
+
+def test_an_encoder_that_is_connected_and_sends_nothing_is_told_so_within_seconds() -> None:
+    session = PublishSession(SessionRef("node", "3", 0), 1, "http://n/sources/x", claimed_at=0, last_seen_at=0)
+    starting = Broadcast(BroadcastId("b"), BroadcastState.STARTING, 0, 1, 1, session, public=True)
+    assert ingest_health(starting, 4_000).notice is None, "as ever"
+    assert "connected" in (ingest_health(starting, 9_000).notice or "")
+    assert ingest_health(replace(starting, state=BroadcastState.LIVE, live_at=3_000), 9_000).notice is None
 
 
 @given(st.binary(min_size=1, max_size=64), st.text(max_size=80))
