@@ -136,11 +136,16 @@ def suspend_account(
 
 
 def unsuspend_account(work: Work, hot_state: HotState, admin: UserId, username: str, reason: str) -> AdministeredUser:
-    """The account may sign in again, and its keys publish. Its sessions stay ended."""
+    """The account may sign in again, and its keys publish. Its sessions stay ended. Raises DependencyUnavailable when not
+    all of its streams could be told: then it may be called again."""
     user = _held(work, username)
     if user.suspended_at is not None:
         work.administered_users.unsuspend(user.user_id)
         work.audit.write(admin, Action.UNSUSPENDED, _subject(user), reason)
+        work.commit()  # first: a key must not publish for an account that is suspended after all
+        user = _held(work, username)
+        if user.suspended_at is not None:
+            return user  # again, by somebody else
     for stream_id in work.administered_users.streams_of(user.user_id):
         with suppress(NotFound):
             hot_state.apply(stream_id, Unsuspend())

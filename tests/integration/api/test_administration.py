@@ -13,8 +13,9 @@ from headwater.adapters.connection_posts import signed_posts
 from headwater.adapters.signed_in_sockets import SignedInSockets
 from headwater.domain.accounts import Role
 from headwater.domain.broadcast import EndReason
+from headwater.domain.broadcast_events import Event
 from headwater.domain.chat import Chatter
-from headwater.domain.decision import Outcome
+from headwater.domain.decision import Decision, Outcome
 from headwater.domain.ids import ConnectionId, StreamId, UserId
 from headwater.errors import DependencyUnavailable
 from tests.connections_endpoint import connections_endpoint
@@ -126,6 +127,33 @@ def test_nothing_is_suspended_when_the_streams_cannot_be_told(api: RestApi, monk
         assert admin.api.post(about(person, "/suspend"), {"reason": "Spam"}).status == 503
     assert person.api.get("/v1/me").status == 200
     assert logged(admin, action="user.suspended") == []
+
+
+def test_no_key_publishes_for_an_account_whose_suspension_could_not_be_lifted_whole(
+    api: RestApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, person = api.newcomer(Role.ADMIN), api.newcomer()
+    streams = [person.stream() for _ in range(2)]
+    assert admin.api.post(about(person, "/suspend"), {"reason": "Spam"}).status == 200
+    apply, told = api.hot_state.apply, []
+
+    def once(stream_id: StreamId, event: Event) -> Decision:
+        told.append(stream_id)
+        if len(told) > 1:
+            raise DependencyUnavailable
+        return apply(stream_id, event)
+
+    lift = {"reason": "A mistake"}
+    with monkeypatch.context() as patch:
+        patch.setattr(api.hot_state, "apply", once)
+        assert admin.api.post(about(person, "/unsuspend"), lift).status == 503
+    accepted = [api.happen(stream, publish(session_ref(stream["id"]))).outcome for stream in streams]
+    assert sorted(accepted) == [Outcome.ACCEPTED, Outcome.REFUSED]
+    assert admin.api.get(about(person)).json["suspended_at"] is None, "or the accepted one is a suspended account's"
+    assert admin.api.post(about(person, "/unsuspend"), lift).status == 200
+    again = [api.happen(stream, publish(session_ref("again"))).outcome for stream in streams]
+    assert sorted(again) == [Outcome.ACCEPTED, Outcome.BUSY], "whoever was refused before"
+    assert len(logged(admin, action="user.unsuspended")) == 1
 
 
 def test_people_are_found_by_how_their_name_or_address_begins(api: RestApi) -> None:
