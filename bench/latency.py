@@ -24,7 +24,7 @@ import httpx
 from playwright.sync_api import Browser, sync_playwright
 
 from bench.figures import Figure, Section, Table
-from bench.stamped_source import READ_AGES, stamped_publisher
+from bench.stamped_source import KEYFRAME_SECONDS, READ_AGES, stamped_publisher
 from tests.e2e.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.e2e.local_stack import ROOT, LocalStack, running_stack
 from tests.ports import free_port
@@ -45,8 +45,9 @@ BROWSER_ARGUMENTS = [*CHROMIUM_ARGUMENTS, "--disable-features=LocalNetworkAccess
 NGINX_MODULE = "/usr/lib/nginx/modules/ngx_rtmp_module.so"
 PORT_OFFSET = 6000
 PEER = "nginx-rtmp's HLS"
-SOURCE = "640 × 360 at 30 pictures a second, a keyframe every 2 s, x264 ultrafast zerolatency."
+SOURCE = f"640 × 360 at 30 pictures a second, a keyframe every {KEYFRAME_SECONDS} s, x264 ultrafast zerolatency."
 STARTS, JOINS = 5, 8
+SPARSE_SECONDS, SPARSE_STARTS = 4, 3  # of an encoder that was not told to send keyframes more often
 GIVE_UP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 ESTABLISHED_SECONDS = 14.0  # an audience joins a broadcast that runs: more of it exists than hls.js stays behind
@@ -69,7 +70,8 @@ def run() -> Section:
         folder = Path(name)
         folder.chmod(0o755)  # nginx's worker is another user
         with running_stack(folder / "data", PORT_OFFSET) as stack, nginx_hls(folder / "peer") as (rtmp, web):
-            first = [_start(stack, rtmp, web, number) for number in range(STARTS + 1)]
+            first = [_start(stack, rtmp, web, f"start{number}") for number in range(STARTS + 1)]
+            sparse = [_start(stack, rtmp, web, f"sparse{number}", SPARSE_SECONDS) for number in range(SPARSE_STARTS)]
             watched, bare = _watch(stack, rtmp, web)
     cold, warm = first[0], first[1:]
     table = Table(
@@ -109,6 +111,13 @@ def run() -> Section:
                     ("glass to glass, on the watch page", watched),
                     ("glass to glass, bare hls.js on both", bare),
                 )
+            ),
+            Figure(
+                name=f"publish → first playable, a keyframe every {SPARSE_SECONDS} s",
+                unit="s",
+                ours=[ours for ours, _, _ in sparse],
+                peer_name=PEER,
+                peer=[theirs for _, theirs, _ in sparse],
             ),
             Figure(name="publish → first playable, cold", unit="s", ours=[cold[0]], peer_name=PEER, peer=[cold[1]]),
         ],
@@ -157,17 +166,19 @@ def first_playable(http: httpx.Client, url: str, began: float) -> float:
     raise TimeoutError(url)
 
 
-def _start(stack: LocalStack, rtmp: str, web: str, number: int) -> tuple[float, float, Mapping[str, float]]:
+def _start(
+    stack: LocalStack, rtmp: str, web: str, name: str, keyframe_seconds: int = KEYFRAME_SECONDS
+) -> tuple[float, float, Mapping[str, float]]:
     """One broadcast to each, one after the other: first playable of ours, of the peer's, and our milestones."""
     stream = stack.create_stream()
     began_at = time.time()
     with httpx.Client(timeout=5) as http:
-        with stamped_publisher([stream.publish_url]) as began:
+        with stamped_publisher([stream.publish_url], keyframe_seconds) as began:
             ours = first_playable(http, f"{stack.cdn}/{stream.stream_id}/live.m3u8", began)
         milestones = _milestones(stack.data / "logs", began_at)
         stream.stop()
-        with stamped_publisher([f"{rtmp}/start{number}"]) as began:
-            theirs = first_playable(http, f"{web}/hls/start{number}.m3u8", began)
+        with stamped_publisher([f"{rtmp}/{name}"], keyframe_seconds) as began:
+            theirs = first_playable(http, f"{web}/hls/{name}.m3u8", began)
     return ours, theirs, {**milestones, _LAST_MILESTONE: ours}
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 WIDTH, HEIGHT, RATE = 640, 360, 30
 BITS, BLOCK = 40, 16
-GOP_SECONDS = 2
+KEYFRAME_SECONDS = 2
 
 # Evaluated in the page: the age in milliseconds of the frame that each <video> shows, null where none can be read.
 READ_AGES = f"""() => [...document.querySelectorAll('video')].map((video) => {{
@@ -50,9 +50,9 @@ def frame(milliseconds: int) -> bytes:
 
 
 @contextmanager
-def stamped_publisher(urls: Sequence[str]) -> Iterator[float]:
+def stamped_publisher(urls: Sequence[str], keyframe_seconds: int = KEYFRAME_SECONDS) -> Iterator[float]:
     """One encoder publishes the stamped source to all of `urls` while it runs; yields when it started (`time.monotonic`)."""
-    gop = str(RATE * GOP_SECONDS)
+    gop = str(RATE * keyframe_seconds)
     command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-probesize", "32", "-analyzeduration", "0"]
     command += ["-f", "rawvideo", "-pix_fmt", "gray", "-video_size", f"{WIDTH}x{HEIGHT}", "-framerate", str(RATE)]
     command += ["-i", "pipe:0", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
