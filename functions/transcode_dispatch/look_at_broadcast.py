@@ -68,8 +68,10 @@ class LookAtBroadcast:
 
     def __call__(self, look: Look) -> None:
         """Raises DependencyUnavailable when the chain of pulses would end here: the queue delivers this one again."""
+        lease = self._lease(look)
+        awaited = lease is not None and lease.state is LeaseState.REQUESTED
         try:
-            decision = self._broadcasts.apply(look.stream_id, Tick(look.broadcast_id, look.due))
+            decision = self._broadcasts.apply(look.stream_id, Tick(look.broadcast_id, look.due, awaited))
         except NotFound:
             return
         except (DependencyUnavailable, StateContended):
@@ -84,14 +86,20 @@ class LookAtBroadcast:
         if broadcast is None or broadcast.is_settled:
             return
         try:
-            self._reconcile(look, broadcast)
+            self._reconcile(look, broadcast, lease or self._leases.load(look.broadcast_id))
         except (DependencyUnavailable, StateContended):
             logger().exception("left for the next pulse", extra={"broadcast_id": look.broadcast_id})
             count("PulseIncomplete")
 
-    def _reconcile(self, look: Look, broadcast: Broadcast) -> None:
+    def _lease(self, look: Look) -> Lease | None:
+        """None while it cannot be read: the broadcast's deadlines are met all the same."""
+        try:
+            return self._leases.load(look.broadcast_id)
+        except DependencyUnavailable:
+            return None
+
+    def _reconcile(self, look: Look, broadcast: Broadcast, lease: Lease) -> None:
         now = self._clock()
-        lease = self._leases.load(look.broadcast_id)
         judged = judge(lease, now)
         if judged != lease:
             self._leases.note_judgement(judged)

@@ -82,6 +82,7 @@ class PublishSession:
     claimed_at: int
     last_seen_at: int
     heard_at: int = 0  # ms, the node's clock: when the newest update that counted was sent; an older one proves nothing
+    unseen_until: int = 0  # until then its worker was awaited
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from headwater.domain.control_edits import arm_pulse, put_broadcast, settle_sess
 from headwater.domain.publish_pauses import failures_after
 
 MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
+WORKER_LIMIT_MS = 150_000  # a task on Fargate takes up to a minute to run, and may have to be asked for twice
 
 
 def release(

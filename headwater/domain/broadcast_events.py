@@ -84,6 +84,7 @@ class Tick:
 
     broadcast_id: BroadcastId
     due: int | None = None
+    worker_awaited: bool = False  # its task was asked for, and has not come: nobody could have seen media
 
 
 @dataclass(frozen=True, slots=True)

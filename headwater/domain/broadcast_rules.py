@@ -18,7 +18,14 @@ from headwater.domain.broadcast import (
     StreamControl,
     StreamEventName,
 )
-from headwater.domain.broadcast_ending import MEDIA_LIMIT_MS, end, end_of_window, release, window_elapsed
+from headwater.domain.broadcast_ending import (
+    MEDIA_LIMIT_MS,
+    WORKER_LIMIT_MS,
+    end,
+    end_of_window,
+    release,
+    window_elapsed,
+)
 from headwater.domain.broadcast_events import (
     Configure,
     Decline,
@@ -41,7 +48,7 @@ from headwater.domain.broadcast_events import (
     Update,
     Withhold,
 )
-from headwater.domain.control_edits import arm_pulse, tell
+from headwater.domain.control_edits import arm_pulse, put_broadcast, tell
 from headwater.domain.decision import Decision, Outcome
 from headwater.domain.publish_rules import DURATION_LIMIT_MS, IDLE_LIMIT_MS, done, publish, update
 from headwater.domain.stream_rules import (
@@ -203,6 +210,8 @@ def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
     if broadcast is None or broadcast.is_settled:
         return Decision(control, Outcome.IGNORED)
     if broadcast.is_active:
+        if event.worker_awaited:
+            control, broadcast = _note_awaited(control, broadcast, now)
         control = _meet_deadlines(control, broadcast, now)
     elif broadcast.ended_at is not None and now - broadcast.ended_at >= FINALISE_LIMIT_MS:
         # What there is of it stays where it is, and withheld if it was: for an operator, or until its owner deletes it.
@@ -218,6 +227,16 @@ def _tick(control: StreamControl, event: Tick, now: int) -> Decision:
     return Decision(arm_pulse(control, broadcast.broadcast_id, now, interval), Outcome.ACCEPTED)
 
 
+def _note_awaited(control: StreamControl, broadcast: Broadcast, now: int) -> tuple[StreamControl, Broadcast]:
+    """Media are not late before there is somebody to see them; but nobody is waited for without end."""
+    session = broadcast.session
+    if session is None or broadcast.state is BroadcastState.LIVE:
+        return control, broadcast
+    unseen_until = min(now, session.claimed_at + WORKER_LIMIT_MS)
+    awaiting = replace(broadcast, session=replace(session, unseen_until=unseen_until))
+    return put_broadcast(control, awaiting), awaiting
+
+
 def _meet_deadlines(control: StreamControl, broadcast: Broadcast, now: int) -> StreamControl:
     session = broadcast.session
     if now >= (broadcast.ends_by or broadcast.started_at + DURATION_LIMIT_MS):
@@ -227,7 +246,7 @@ def _meet_deadlines(control: StreamControl, broadcast: Broadcast, now: int) -> S
     elif (
         session is not None
         and broadcast.state is not BroadcastState.LIVE
-        and now - session.claimed_at >= MEDIA_LIMIT_MS
+        and now - max(session.claimed_at, session.unseen_until) >= MEDIA_LIMIT_MS
     ):
         if broadcast.live_at is None:
             return end(control, broadcast, now, EndReason.NO_MEDIA)

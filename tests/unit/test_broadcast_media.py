@@ -8,11 +8,12 @@ from headwater.domain.broadcast import (
     BroadcastState,
     EndReason,
 )
-from headwater.domain.broadcast_ending import MEDIA_LIMIT_MS
+from headwater.domain.broadcast_ending import MEDIA_LIMIT_MS, WORKER_LIMIT_MS
 from headwater.domain.broadcast_events import (
     Publish,
     SourceRefused,
     Stop,
+    Tick,
 )
 from headwater.domain.decision import Outcome
 from headwater.domain.publish_pauses import FAILED_AT_ONCE_MS, REFUSED_PAUSE_MS
@@ -27,6 +28,16 @@ def test_a_connection_without_media_ends_after_thirty_seconds_and_is_dropped() -
     story.tick(MEDIA_LIMIT_MS)
     assert story.broadcast.end_reason is EndReason.NO_MEDIA
     assert story.at(MEDIA_LIMIT_MS + 1, update(ENCODER, NOW + MEDIA_LIMIT_MS + 1)) is Outcome.KICK
+
+
+def test_nobody_waits_for_a_worker_without_end() -> None:
+    story = Story()
+    story.at(0, publish(ENCODER))
+    for after_ms in range(2_000, WORKER_LIMIT_MS + MEDIA_LIMIT_MS + 2_000, 2_000):
+        assert story.broadcast.is_active
+        story.at(after_ms, update(ENCODER, NOW + after_ms))
+        story.at(after_ms, Tick(story.broadcast.broadcast_id, worker_awaited=True))
+    assert story.broadcast.end_reason is EndReason.NO_MEDIA
 
 
 def test_a_publisher_that_leaves_before_any_media_leaves_a_broadcast_that_ends_for_want_of_it() -> None:

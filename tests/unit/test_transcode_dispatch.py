@@ -95,6 +95,26 @@ def test_an_ecs_that_does_not_answer_is_asked_again_by_the_next_pulse(stage: Sta
     assert len(stage.tasks.running) == 1
 
 
+def test_a_broadcast_whose_worker_takes_a_minute_to_come_has_thirty_seconds_of_its_own_for_media(stage: Stage) -> None:
+    stage.look()
+
+    def heard_for(seconds: int) -> None:
+        for _ in range(seconds // 2):
+            stage.clock.advance(2_000)
+            stage.apply(update(ENCODER, stage.clock.now))
+            stage.look()
+
+    heard_for(50)
+    assert stage.broadcast.is_active
+    fence = stage.worker_comes()
+    for _ in range(13):
+        heard_for(2)
+        assert stage.leases.beat(fence)
+    assert stage.broadcast.is_active, "as long as if the worker had been there from the beginning"
+    heard_for(6)
+    assert stage.broadcast.end_reason is EndReason.NO_MEDIA
+
+
 def test_a_worker_that_beats_is_left_alone(stage: Stage) -> None:
     stage.look()
     fence = stage.worker_comes()
