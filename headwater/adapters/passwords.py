@@ -26,6 +26,10 @@ NOBODYS_HASH = "$argon2id$v=19$m=19456,t=2,p=1$aqsJGDGRQ/I27wgEojOpSw$03ZL6gqvlk
 
 LEAST_STRENGTH = 2  # of zxcvbn's 0–4: more than 10⁶ guesses
 _ZXCVBN_MAX_LENGTH = 72  # it refuses more, and its work grows with the square
+# What may stand for a letter. zxcvbn tries all combinations of what each may stand for: 3 s for 72 characters of these.
+_LOOKALIKES = frozenset("4@8({[<369|1!705$+%2")
+_MANY_LOOKALIKES = 8
+_ENOUGH_OF_THOSE = 24  # characters; what begins like that is seldom weak
 
 
 @functools.cache
@@ -58,7 +62,10 @@ class Passwords:
         from zxcvbn import zxcvbn
 
         known = [part for text in about_the_user for part in (text, text.partition("@")[0])]
-        found = zxcvbn(_normal(password)[:_ZXCVBN_MAX_LENGTH], user_inputs=["headwater", *known])
+        judged = _normal(password)[:_ZXCVBN_MAX_LENGTH]
+        if len(_LOOKALIKES.intersection(judged)) > _MANY_LOOKALIKES:
+            judged = judged[:_ENOUGH_OF_THOSE]
+        found = zxcvbn(judged, user_inputs=["headwater", *known])
         return None if found["score"] >= LEAST_STRENGTH else _reason(found["sequence"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import zxcvbn
 
 from headwater.adapters.passwords import NOBODYS_HASH, Passwords
 from headwater.domain import usernames
@@ -149,6 +150,24 @@ def test_a_weak_password_is_refused_with_the_reason(password: str, reason: str) 
 @pytest.mark.parametrize("password", ["grenoble-umbrella-47", "correct horse battery staple", "пароль 🔑 и зонтик"])
 def test_a_good_password_meets_no_objection(password: str) -> None:
     assert Passwords().objection(password, "ana", "ana@example.org") is None
+
+
+def test_a_password_that_zxcvbn_would_think_about_for_seconds_is_judged_by_its_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judged: list[str] = []
+    original = zxcvbn.zxcvbn
+
+    def noting(password: str, user_inputs: list[str]) -> object:
+        judged.append(password)
+        return original(password, user_inputs)
+
+    monkeypatch.setattr(zxcvbn, "zxcvbn", noting)
+    assert Passwords().objection("4@8({[<3691!|70$5+%2" * 4, "ana") is None
+    assert Passwords().objection("1234567890" * 7, "ana") is not None
+    assert [len(each) for each in judged] == [24, 24]
+    Passwords().objection("a long sentence, with 3 numbers: 1, 2" * 2, "ana")
+    assert len(judged[-1]) == 72
 
 
 @pytest.mark.parametrize("address", ["a@b.example", "ana+tag@mail.example.org", "o'neil@example.org", "ü@exämple.org"])
