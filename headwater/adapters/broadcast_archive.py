@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     String,
     delete,
+    exists,
     func,
     literal,
     literal_column,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from headwater.adapters.stream_catalogue import is_allowed
-from headwater.adapters.tables import broadcasts, clips, streams
+from headwater.adapters.tables import broadcasts, clips, streams, users
 from headwater.contracts import BroadcastChanged
 from headwater.domain.broadcast import BroadcastState, EndReason, RecordingState
 from headwater.domain.ids import BroadcastId, StreamId, UserId
@@ -67,8 +68,8 @@ class BroadcastArchive:
             if changed.recording in (RecordingState.FAILED, RecordingState.DISCARDED):
                 self._connection.execute(delete(clips).where(clips.c.broadcast_id == changed.broadcast_id))
             return True
-        exists: Select[Any] = select(literal_column("1")).where(streams.c.id == changed.stream_id)
-        return self._connection.execute(exists).first() is not None
+        stream: Select[Any] = select(literal_column("1")).where(streams.c.id == changed.stream_id)
+        return self._connection.execute(stream).first() is not None
 
     def of_stream(
         self, stream_id: StreamId, *, for_owner: bool, before: BroadcastId | None, limit: int
@@ -83,13 +84,15 @@ class BroadcastArchive:
         return [_past_broadcast(row) for row in rows]
 
     def recordings(self, before: BroadcastId | None, limit: int) -> Sequence[PastBroadcast]:
-        """What anybody can watch again, newest first: recordings of public streams."""
+        """What anybody can watch again, newest first: recordings of public streams. Like lists of streams, without those of
+        accounts that are suspended: they can be watched, but nobody is led there."""
         query = (
             select(broadcasts)
             .join(streams, streams.c.id == broadcasts.c.stream_id)
             .where(broadcasts.c.recording == RecordingState.READY.value, broadcasts.c.recorded, _is_public())
             .where(broadcasts.c.deleted_at.is_(None))
             .where(streams.c.privacy == Privacy.PUBLIC.value)
+            .where(exists().where(users.c.id == streams.c.owner_id, users.c.suspended_at.is_(None)))
         )
         if before is not None:
             query = query.where(broadcasts.c.id < before)

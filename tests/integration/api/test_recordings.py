@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from functions.api.use_cases import recordings as recordings_use_case
+from headwater.domain.accounts import Role
 from headwater.domain.broadcast import StreamEventName, StreamSettings
 from headwater.domain.broadcast_events import Configure, NameModerators, NameViewers, Stop, Withhold
 from headwater.domain.ids import BroadcastId, StreamId, UserId
@@ -152,6 +153,18 @@ def test_a_broadcast_that_was_not_to_be_recorded_ended_and_did_not_fail(api: Res
     assert api.anonymous.get(f"/v1/streams/{stream['id']}").json["thumbnail_url"] is None
     assert audience(api, stream, broadcast_id) is Audience.NOBODY
     assert owner.api.patch(f"/v1/broadcasts/{broadcast_id}", {"privacy": "private"}).code == "conflict"
+
+
+def test_lists_lead_nobody_to_a_suspended_account_whose_recordings_stay_where_they_are(api: RestApi) -> None:
+    owner, admin = api.newcomer(), api.newcomer(Role.ADMIN)
+    stream = owner.stream()
+    path = f"/v1/broadcasts/{recorded(api, stream)}"
+    about = f"/v1/admin/users/{owner.user['username']}"
+    for act, shown in (("suspend", 0), ("unsuspend", 1)):
+        assert admin.api.post(f"{about}/{act}", {"reason": "Spam"}).status == 200
+        for advertised in ("/v1/broadcasts", "/v1/streams"):
+            assert len(api.anonymous.get(advertised).json["items"]) == shown, (act, advertised)
+        assert api.anonymous.get(path).status == 200
 
 
 def test_a_setting_for_the_next_broadcast_takes_no_recording_from_the_last_one(api: RestApi) -> None:
