@@ -10,16 +10,21 @@ from typing import Any
 import msgspec
 import pytest
 
+from functions.ingest_hooks.claim_publish import PublishLimits, claim_publish
+from functions.ingest_hooks.ingest_event import IngestCall, IngestEvent
 from headwater.adapters import aws
 from headwater.adapters.outbox import Outbox
+from headwater.adapters.owner_slots import OwnerSlots
 from headwater.adapters.secrets import forget_secrets, secret
 from headwater.adapters.stream_controls import StreamControls, decode_control, encode_control
 from headwater.broadcasts import Broadcasts
 from headwater.contracts import BroadcastChanged, BroadcastPulse, decode
-from headwater.domain.broadcast import BroadcastEventName, StreamSettings
+from headwater.domain.broadcast import BroadcastEventName, StreamControl, StreamSettings
 from headwater.domain.broadcast_events import Finalised, MediaSeen, RotateKey, Stop
 from headwater.domain.decision import Outcome
-from headwater.errors import Conflict, DependencyUnavailable
+from headwater.domain.ids import UserId, new_id
+from headwater.domain.stream_key import derive_stream_key
+from headwater.errors import Conflict, DependencyUnavailable, StateContended, TooManyBroadcasts
 from tests.aws import EVENT_BUS, STREAM_TABLE, Account, received
 from tests.factories import NOW, publish, session_ref, stream_control, update
 
@@ -122,6 +127,31 @@ def test_no_change_is_lost_when_many_change_one_stream_at_once(account: Account)
     stored = controls.load(control.stream_id)
     assert stored is not None
     assert stored.key_version == 13
+
+
+def test_of_many_streams_of_one_owner_that_begin_at_once_no_more_than_allowed_are_on_the_air(account: Account) -> None:
+    broadcasts, controls = control_plane(account)
+    owner, key_secret = UserId(new_id()), b"a secret of more than thirty-two bytes"
+    streams = [stream_control(owner_id=owner) for _ in range(6)]
+    for control in streams:
+        broadcasts.create(control)
+
+    def begin(control: StreamControl) -> str:
+        key = derive_stream_key(key_secret, control.stream_id, 1)
+        event = IngestEvent(IngestCall.PUBLISH, "node", control.stream_id, key, NOW, "http://10.0.0.1:1936/sources")
+        limits = PublishLimits(broadcasts_per_owner=2, longest_ms=60_000)
+        try:
+            claim_publish(broadcasts, OwnerSlots(STREAM_TABLE), limits, event, key_secret, NOW)
+        except (TooManyBroadcasts, StateContended) as refused:
+            return type(refused).__name__
+        return "on the air"
+
+    with ThreadPoolExecutor(6) as pool:
+        outcomes = list(pool.map(begin, streams))
+    begun = [each for control in streams if (each := controls.load(control.stream_id)) and each.broadcast is not None]
+    assert len(begun) == outcomes.count("on the air")
+    assert 1 <= len(begun) <= 2
+    assert [begin(control) for control in streams].count("on the air") == 2, "an encoder tries again"
 
 
 def test_an_entry_that_the_bus_refuses_is_noticed_and_stays_in_the_outbox(
