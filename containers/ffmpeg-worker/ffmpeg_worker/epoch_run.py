@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ffmpeg_worker.ffmpeg_process import COMPLAINTS, PROGRESS, THUMBNAILS, FfmpegProcess
 from ffmpeg_worker.packager import Cut, PackagedSegment, Packager
-from ffmpeg_worker.segment_cutter import SEGMENT_MS, Boundary, SegmentCutter
+from ffmpeg_worker.segment_cutter import MIN_SEGMENT_MS, SEGMENT_MS, Boundary, SegmentCutter
 from ffmpeg_worker.transcode_plan import Keyframes, TranscodePlan
 from headwater.errors import MediaFormatError
 from headwater.media import flv
@@ -186,6 +186,11 @@ class EpochRun:
         if self._ended:
             self.segments += self.packager.finish()
         return status
+
+    @property
+    def awaits_cut(self) -> bool:
+        """Whether a segment may end with any frame that comes now."""
+        return self.packager.is_cutting or self.packager.open_ms >= MIN_SEGMENT_MS
 
     @property
     def quiet_seconds(self) -> float:

@@ -131,7 +131,7 @@ class PublishSessionReader:
             if self._stop:
                 end = SessionEnd.STOPPED
             self._watch_run()
-            if self._run is None or not self._run.packager.is_cutting:
+            if self._run is None or not self._run.awaits_cut:
                 time.sleep(_GATHERING_SECONDS)
         self._connection.close()
         if self._flush:

@@ -104,6 +104,10 @@ class SourceBuffer:
         """The last keyframe: where a consumer goes on that cannot have what it missed."""
         return self._entries[-1] if self._entries else self._first
 
+    def has_keyframe_since(self, number: int) -> bool:
+        """Whether a keyframe is tag `number`, or came after it."""
+        return self._picture_at is not None and bool(self._entries) and self._entries[-1] >= number
+
     def preface(self, number: int) -> bytes:
         """What comes before tag `number` for somebody who has seen nothing: header, settings in force, a mark."""
         settings = dict(self._settings)

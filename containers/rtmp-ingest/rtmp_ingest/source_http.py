@@ -12,7 +12,7 @@ import contextlib
 import ipaddress
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from headwater.media.flv import Tag
 from rtmp_ingest.source_buffer import FellBehind, SourceBuffer
@@ -60,10 +60,20 @@ class Source:
 
     async def wait_for(self, number: int) -> None:
         """Until tag `number` is there, or never will be."""
+        await self._until(lambda: self.buffer.next > number)
+
+    async def gather(self, number: int) -> None:
+        """A moment for what comes along with tag `number`. A keyframe tells that a segment is over: it does not wait."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHERING_SECONDS):
+                await self._until(lambda: self.buffer.has_keyframe_since(number))
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        """`true` may become so with every tag; it is not waited for once the source has ended."""
         event = asyncio.Event()
         self._waiting.add(event)
         try:
-            while self.buffer.next <= number and not self.buffer.ended:
+            while not (true() or self.buffer.ended):
                 event.clear()
                 await event.wait()
         finally:
@@ -135,7 +145,7 @@ async def _serve(source: Source, asked: bytes | None, value: int, writer: asynci
             break
         else:
             await source.wait_for(number)
-            await asyncio.sleep(GATHERING_SECONDS)
+            await source.gather(number)
     writer.write(b"0\r\n\r\n")
     async with asyncio.timeout(WRITE_SECONDS):
         await writer.drain()

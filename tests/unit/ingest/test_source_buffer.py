@@ -161,3 +161,15 @@ def test_a_jump_of_the_publisher_s_clock_is_marked_where_it_happens() -> None:
 def test_a_publisher_s_own_marks_are_not_let_through() -> None:
     buffer = filled(key(0), SourceMark(77, 99).tag(10), inter(20))
     assert [read_mark(tag) for tag in served(buffer)] == [SourceMark(0, 1_000_000), None, None]
+
+
+def test_it_knows_whether_a_keyframe_has_come_since() -> None:
+    buffer = filled(HEADER, SOUND_HEADER, key(0), sound(0), inter(33))
+    assert buffer.has_keyframe_since(2)
+    assert not buffer.has_keyframe_since(3)
+    buffer.append(key(66), 1_000_066)
+    assert buffer.has_keyframe_since(3)
+
+
+def test_without_pictures_no_sound_is_a_keyframe() -> None:
+    assert not filled(SOUND_HEADER, sound(0), sound(21)).has_keyframe_since(0)
