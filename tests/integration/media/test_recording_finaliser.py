@@ -20,7 +20,7 @@ from headwater.adapters.timelines import Timelines
 from headwater.broadcasts import Broadcasts
 from headwater.contracts import FinaliseRecording, encode
 from headwater.domain.broadcast import Broadcast, RecordingState, StreamSettings
-from headwater.domain.broadcast_events import MediaSeen, Stop
+from headwater.domain.broadcast_events import Configure, MediaSeen, Stop
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId, new_id
 from headwater.domain.lease import Fence
 from headwater.errors import DependencyUnavailable, LeaseLost, ObjectChanged
@@ -305,6 +305,17 @@ def test_a_stream_that_keeps_no_recordings_keeps_no_object(deployment: Deploymen
     assert deployment.timelines.load(stream_id, broadcast_id).segments == ()
     assert deployment.broadcast(stream_id).recording is RecordingState.DISCARDED
     assert deployment.broadcast(stream_id).duration_seconds == 0
+
+
+def test_a_setting_that_is_changed_after_the_end_takes_no_recording_away(deployment: Deployment) -> None:
+    stream_id = deployment.new_stream()
+    broadcast_id = deployment.start(stream_id)
+    deployment.record(stream_id, broadcast_id, (epoch(1, "360p", "audio"), [2_000] * 3))
+    deployment.broadcasts.apply(stream_id, Stop())
+    deployment.broadcasts.apply(stream_id, Configure(StreamSettings(record=False)))
+    assert finalise((stream_id, broadcast_id)) == []
+    assert deployment.broadcast(stream_id).recording is RecordingState.READY
+    assert deployment.store.head(object_keys.recording_hls(stream_id, broadcast_id)) is not None
 
 
 def test_a_broadcast_without_media_fails_and_leaves_nothing(deployment: Deployment) -> None:
