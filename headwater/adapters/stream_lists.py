@@ -39,7 +39,7 @@ from headwater.adapters.stream_words import forgive_typos, matches, relevance
 from headwater.adapters.tables import broadcasts, categories, stream_words, streams, users
 from headwater.domain.ids import StreamId, UserId
 from headwater.domain.stream_search import StreamSearch
-from headwater.domain.streams import Privacy, Stream
+from headwater.domain.streams import SCHEDULE_GRACE, Privacy, Stream
 
 SEARCHED_AT_MOST = 1_000  # a word that is in more streams than this finds the newest of them
 ALIKE_AT_MOST = 200  # likewise of a word that may be misspelt, for whose likeness every name has to be read
@@ -250,6 +250,10 @@ def _scheduled(wanted: StreamFilter, viewer: UserId | None, after: StreamPositio
     query = select(streams.c.id, rank.label("rank")).where(
         *_conditions(wanted, viewer), streams.c.scheduled_start > func.now()
     )
+    # As `Stream.planned_start` has it: what has begun early is no longer to come.
+    has_begun = newest_broadcast.c.public & (newest_broadcast.c.live_at >= streams.c.scheduled_start - SCHEDULE_GRACE)
+    query = query.outerjoin(newest_broadcast, newest_broadcast.c.id.is_not(None))
+    query = query.where(func.coalesce(has_begun, False).is_(False))
     if after is not None and after.rank is not None:
         at = literal(datetime.fromtimestamp(0, UTC) + timedelta(microseconds=after.rank))
         query = query.where(tuple_(streams.c.scheduled_start, streams.c.id) > tuple_(at, after.stream_id))

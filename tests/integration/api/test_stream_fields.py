@@ -35,6 +35,17 @@ def test_a_planned_start_is_shown_changed_and_taken_back(api: RestApi) -> None:
     assert api.anonymous.get("/v1/streams", sort="scheduled").json["items"] == []
 
 
+def test_what_begins_a_little_early_is_no_longer_planned_and_another_show_is(api: RestApi) -> None:
+    owner = api.newcomer()
+    early, another = owner.stream(scheduled_start=ahead(minutes=30)), owner.stream(scheduled_start=ahead(days=1))
+    for stream in (early, another):
+        api.go_live(stream)
+    api.tell_history()
+    [planned] = api.anonymous.get("/v1/streams", sort="scheduled").json["items"]
+    assert (planned["id"], planned["scheduled_start"]) == (another["id"], another["scheduled_start"])
+    assert api.anonymous.get(f"/v1/streams/{early['id']}").json["scheduled_start"] is None
+
+
 @pytest.mark.parametrize(
     "start",
     ["tomorrow", "2027-01-31", "2027-01-31T20:00:00", "2020-01-31T20:00:00Z", "9999-12-31T23:59:59-14:00", 1_900_000_000,
