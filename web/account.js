@@ -3,7 +3,7 @@
 import { LinkedIdentities } from "/oauth.js";
 import { OwnData, Picture } from "/profile.js";
 import { call, changePassword, forget, request } from "/session.js";
-import { Field, Fold, Header, dayAndTime, html, render, useEffect, useState, useUser } from "/page.js";
+import { Field, Fold, Header, dayAndTime, html, render, useEffect, useProblem, useState, useUser } from "/page.js";
 
 const PASSWORD_HINT = "At least 8 characters, and not one that others use.";
 
@@ -177,19 +177,14 @@ function Password({ user, onChanged }) {
 
 function Sessions({ turn }) {
   const [sessions, setSessions] = useState(null);
-  const [problem, setProblem] = useState(null);
+  const [problem, attempt] = useProblem();
   const look = async () => setSessions((await call("GET", "/auth/sessions?limit=100")).items);
   const act = (path) => async () => {
-    try {
-      setProblem(null);
-      await call("DELETE", path);
-    } catch (refusal) {
-      setProblem(refusal.message);
-    }
+    await attempt(() => call("DELETE", path));
     await look();
   };
   useEffect(() => {
-    look().catch((refusal) => setProblem(refusal.message));
+    attempt(look);
   }, [turn]);
   return html`
     <section class="panel" aria-labelledby="sessions">

@@ -1,7 +1,7 @@
 // Clips on the pages where one watches: making one of what has just been seen, the list of a stream's, deleting one.
 
 import { call } from "/session.js";
-import { Card, Field, dayAndTime, duration, html, useEffect, useRef, useState } from "/page.js";
+import { Card, Field, dayAndTime, duration, html, useEffect, useProblem, useRef, useState } from "/page.js";
 import { usePictures } from "/playback-session.js";
 
 const SECONDS = 30;
@@ -74,17 +74,13 @@ export function ClipMaker({ streamId, broadcastId, startedAt, player }) {
 /** The clips of a stream, newest first, but for the one that is being watched; nothing when there are none. */
 export function ClipList({ streamId, except }) {
   const [found, setFound] = useState({ items: [], next: null });
-  const [problem, setProblem] = useState(null);
+  const [problem, attempt] = useProblem();
   const picture = usePictures(streamId, found.items);
-  const read = async (cursor) => {
-    try {
+  const read = (cursor) =>
+    attempt(async () => {
       const page = await call("GET", `/streams/${streamId}/clips?limit=12${cursor ? `&cursor=${cursor}` : ""}`);
       setFound(({ items }) => ({ items: cursor ? [...items, ...page.items] : page.items, next: page.next_cursor }));
-      setProblem(null);
-    } catch (error) {
-      setProblem(error.message);
-    }
-  };
+    });
   useEffect(() => {
     read();
   }, [streamId]);
@@ -112,19 +108,16 @@ export function ClipList({ streamId, except }) {
 export function DeleteClip({ clip, user }) {
   const own = clip.created_by?.id === user.id || user.roles.some((role) => SITE_MODERATORS.includes(role));
   const [may, setMay] = useState(own);
-  const [problem, setProblem] = useState(null);
+  const [problem, attempt] = useProblem();
   useEffect(() => {
     if (!own) call("GET", `/streams/${clip.stream_id}`).then(({ owner }) => setMay(owner.id === user.id), () => {});
   }, [clip.id, user.id]);
-  const remove = async () => {
-    if (!confirm(`Delete the clip “${clip.title}”? This cannot be undone.`)) return;
-    try {
+  const remove = () =>
+    attempt(async () => {
+      if (!confirm(`Delete the clip “${clip.title}”? This cannot be undone.`)) return;
       await call("DELETE", `/clips/${clip.id}`);
       location.replace(`/watch/${clip.stream_id}`);
-    } catch (refusal) {
-      setProblem(refusal.message);
-    }
-  };
+    });
   return html`
     ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
     ${may && html`<p class="actions"><button class="danger" onClick=${remove}>Delete clip</button></p>`}

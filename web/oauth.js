@@ -3,7 +3,7 @@
 // else's sign-in ended with is worth nothing here, nor ours elsewhere.
 
 import { call, config, exchangeCode } from "/session.js";
-import { html, useEffect, useState } from "/page.js";
+import { html, useEffect, useProblem, useState } from "/page.js";
 
 const UNDER_WAY = "headwater.oauth";
 
@@ -75,20 +75,11 @@ export function ProviderButtons({ next }) {
 export function LinkedIdentities() {
   const providers = useProviders();
   const [identities, setIdentities] = useState(null);
-  const [problem, setProblem] = useState(null);
-  const look = () =>
-    call("GET", "/me/identities").then(({ items }) => setIdentities(items), (refusal) => setProblem(refusal.message));
+  const [problem, attempt] = useProblem();
+  const look = async () => setIdentities((await call("GET", "/me/identities")).items);
   useEffect(() => {
-    look();
+    attempt(look);
   }, []);
-  const attempt = (work) => async () => {
-    setProblem(null);
-    try {
-      await work();
-    } catch (refusal) {
-      setProblem(refusal.message);
-    }
-  };
   const unlink = (identity) =>
     attempt(async () => {
       await call("DELETE", `/me/identities/${identity.id}`);
@@ -107,7 +98,7 @@ export function LinkedIdentities() {
           (identity) => html`
             <li key=${identity.id}>
               <span>${labelOf(identity.provider)}${identity.label && html` <span class="account">${identity.label}</span>`}</span>
-              <button type="button" onClick=${unlink(identity)} aria-label=${`Unlink ${labelOf(identity.provider)}`}>Unlink</button>
+              <button type="button" onClick=${() => unlink(identity)} aria-label=${`Unlink ${labelOf(identity.provider)}`}>Unlink</button>
             </li>
           `,
         )}
@@ -116,7 +107,7 @@ export function LinkedIdentities() {
         ${identities &&
         missing.map(
           ({ provider, label }) =>
-            html`<button type="button" key=${provider} onClick=${attempt(() => linkWith(provider, location.pathname))}>Link ${label}</button>`,
+            html`<button type="button" key=${provider} onClick=${() => attempt(() => linkWith(provider, location.pathname))}>Link ${label}</button>`,
         )}
       </div>
     </section>

@@ -32,6 +32,20 @@ export function usePolling(work, seconds, dependencies = []) {
   }, dependencies);
 }
 
+/** What went wrong last, and `attempt(work)`: carries it out, and keeps what goes wrong with it. */
+export function useProblem() {
+  const [problem, setProblem] = useState(null);
+  const attempt = async (work) => {
+    setProblem(null);
+    try {
+      await work();
+    } catch (refusal) {
+      setProblem(refusal.message);
+    }
+  };
+  return [problem, attempt];
+}
+
 export function Header({ user }) {
   return html`
     <header class="site">

@@ -1,7 +1,7 @@
 // A person as others see them: their picture, who follows them; and what they may do with their own data.
 
 import { call } from "/session.js";
-import { Field, dayAndTime, html, usePolling, useEffect, useState } from "/page.js";
+import { Field, dayAndTime, html, useEffect, usePolling, useProblem, useState } from "/page.js";
 
 const PICTURE_TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 const TRIES = 60; // a second each: making an avatar takes a moment, and its function perhaps a cold start
@@ -36,24 +36,19 @@ async function upload(file) {
 export function Picture({ user }) {
   const [url, setUrl] = useState(user.avatar_url);
   const [busy, setBusy] = useState(false);
-  const [problem, setProblem] = useState(null);
-  const attempt = async (work) => {
+  const [problem, attempt] = useProblem();
+  const become = async (work) => {
     setBusy(true);
-    setProblem(null);
-    try {
-      setUrl(await work());
-    } catch (error) {
-      setProblem(error.message);
-    }
+    await attempt(async () => setUrl(await work()));
     setBusy(false);
   };
   const choose = async (event) => {
     const [file] = event.target.files;
     const input = event.target;
-    if (file) await attempt(() => upload(file));
+    if (file) await become(() => upload(file));
     input.value = "";
   };
-  const remove = () => attempt(async () => {
+  const remove = () => become(async () => {
     await call("DELETE", "/me/avatar");
     return null;
   });
@@ -79,7 +74,7 @@ export function Picture({ user }) {
 export function Follow({ user, owner }) {
   const [profile, setProfile] = useState(null);
   const [follows, setFollows] = useState(null);
-  const [problem, setProblem] = useState(null);
+  const [problem, attempt] = useProblem();
   const path = `/users/${encodeURIComponent(owner.username)}`;
   const own = user?.id === owner.id;
   usePolling(async () => setProfile(await call("GET", path)), 60, [owner.username]);
@@ -91,16 +86,12 @@ export function Follow({ user, owner }) {
         () => {},
       );
   }, [user?.id, owner.username]);
-  const toggle = async () => {
-    setProblem(null);
-    try {
+  const toggle = () =>
+    attempt(async () => {
       await call(follows ? "DELETE" : "PUT", `${path}/follow`);
       setFollows(!follows);
       setProfile(await call("GET", path));
-    } catch (error) {
-      setProblem(error.message);
-    }
-  };
+    });
   const count = profile?.follower_count;
   return html`
     <div class="with-avatar">

@@ -1,7 +1,7 @@
 // The studio's list of a stream's broadcasts: their recordings are named, kept private and deleted here.
 
 import { call } from "/session.js";
-import { Field, Poster, dayAndTime, duration, html, useEffect, usePolling, useRef, useState } from "/page.js";
+import { Field, Poster, dayAndTime, duration, html, useEffect, usePolling, useProblem, useRef, useState } from "/page.js";
 import { usePictures } from "/playback-session.js";
 
 const STATUSES = { live: "On the air", ended: "No recording yet", failed: "Failed" };
@@ -29,7 +29,7 @@ function TitleForm({ broadcast, onSave, onCancel }) {
 
 function Row({ broadcast, picture, onChanged, onDeleted }) {
   const [renaming, setRenaming] = useState(false);
-  const [problem, setProblem] = useState(null);
+  const [problem, attempt] = useProblem();
   const renameButton = useRef(null);
   const { id, title, status, notice } = broadcast;
   const withheld = broadcast.privacy === "private";
@@ -39,22 +39,16 @@ function Row({ broadcast, picture, onChanged, onDeleted }) {
     setRenaming(false);
     renameButton.current.focus();
   };
-  const attempt = (work) => async () => {
-    setProblem(null);
-    try {
-      await work();
-    } catch (refusal) {
-      setProblem(refusal.message);
-    }
-  };
-  const turn = attempt(() =>
-    withheld ? change({ privacy: "public" }, `“${title}” is shown to all who may see the stream.`) : change({ privacy: "private" }, `“${title}” is yours alone.`),
-  );
-  const remove = attempt(async () => {
-    if (!confirm(`Delete “${title}”, its recording and its clips? This cannot be undone.`)) return;
-    await call("DELETE", `/broadcasts/${id}`);
-    onDeleted(id, `“${title}” is deleted.`);
-  });
+  const turn = () =>
+    attempt(() =>
+      withheld ? change({ privacy: "public" }, `“${title}” is shown to all who may see the stream.`) : change({ privacy: "private" }, `“${title}” is yours alone.`),
+    );
+  const remove = () =>
+    attempt(async () => {
+      if (!confirm(`Delete “${title}”, its recording and its clips? This cannot be undone.`)) return;
+      await call("DELETE", `/broadcasts/${id}`);
+      onDeleted(id, `“${title}” is deleted.`);
+    });
   return html`
     <li>
       <${Poster} image=${picture} />

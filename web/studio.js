@@ -6,7 +6,7 @@ import { StreamSettings } from "/stream-settings.js";
 import { ProviderButtons } from "/oauth.js";
 import { ownPath } from "/own-path.js";
 import { call, login, register } from "/session.js";
-import { Field, Fold, Header, StatusBadge, html, render, useEffect, usePolling, useState, useUser, viewers } from "/page.js";
+import { Field, Fold, Header, StatusBadge, html, render, useEffect, usePolling, useProblem, useState, useUser, viewers } from "/page.js";
 
 const nextPath = ownPath(new URLSearchParams(location.search).get("next"));
 
@@ -106,23 +106,19 @@ function Copyable({ label, value, secret = false }) {
 function StreamPanel({ initial, onDeleted }) {
   const [stream, setStream] = useState(initial);
   const [ingest, setIngest] = useState(null);
-  const [problem, setProblem] = useState(null);
+  const [problem, attempt] = useProblem();
   const path = `/streams/${stream.id}`;
   const look = async () => {
     setStream(await call("GET", path));
     setIngest(await call("GET", `${path}/ingest`));
   };
   usePolling(look, 2, [stream.id]);
-  const act = (method, suffix) => async () => {
-    try {
-      setProblem(null);
+  const act = (method, suffix) => () =>
+    attempt(async () => {
       await call(method, path + suffix);
       if (method === "DELETE") onDeleted();
       else await look();
-    } catch (refusal) {
-      setProblem(refusal.message);
-    }
-  };
+    });
   const rotate = async () => {
     if (confirm("Encoders that use the present key will be dropped. Make a new key?")) await act("POST", "/ingest/rotate")();
   };
