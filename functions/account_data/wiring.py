@@ -16,8 +16,10 @@ from headwater.adapters.account_exports import AccountExports
 from headwater.adapters.account_records import AccountRecords
 from headwater.adapters.avatars import Avatars
 from headwater.adapters.bucket import Bucket
+from headwater.adapters.mail_links import MailLinks
 from headwater.adapters.postgres import Database
 from headwater.adapters.secrets import secret
+from headwater.adapters.sign_in_sessions import SignInSessions
 from headwater.contracts import AccountTask, AccountTaskKind
 from headwater.settings import load_settings
 
@@ -27,6 +29,8 @@ class UnitOfWork:
         self.records = AccountRecords(connection)
         self.exports = AccountExports(connection)
         self.avatars = Avatars(connection)
+        self.sessions = SignInSessions(connection)
+        self.links = MailLinks(connection)
 
 
 @functools.cache

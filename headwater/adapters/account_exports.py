@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from headwater.adapters.tables import account_exports, users
 from headwater.domain.ids import UserId, new_id
@@ -60,6 +60,10 @@ class AccountExports:
             )
             for row in rows
         ]
+
+    def forget_gone(self, now: datetime) -> None:
+        """Those whose files their bucket has deleted."""
+        self._connection.execute(delete(account_exports).where(account_exports.c.created_at < now - KEPT))
 
     def settle(self, export_id: str, state: ExportState, now: datetime) -> None:
         wanted = update(account_exports).where(account_exports.c.id == export_id)

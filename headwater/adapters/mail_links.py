@@ -18,9 +18,6 @@ class MailLinks:
     def add(self, user_id: UserId, purpose: LinkPurpose, email: str, token: str, now: datetime) -> None:
         """Earlier links of the user stay good: mail may arrive twice, or in another order than it was sent."""
         self._connection.execute(
-            delete(mail_links).where(mail_links.c.user_id == user_id, mail_links.c.expires_at <= now)
-        )
-        self._connection.execute(
             insert(mail_links).values(
                 token_hash=link_token_hash(token),
                 user_id=user_id,
@@ -48,6 +45,9 @@ class MailLinks:
             delete(mail_links).where(mail_links.c.user_id == row.user_id, mail_links.c.purpose == purpose.value)
         )
         return MailLink(UserId(row.user_id), row.email)
+
+    def forget_expired(self, now: datetime) -> None:
+        self._connection.execute(delete(mail_links).where(mail_links.c.expires_at <= now))
 
     def void(self, user_id: UserId, *purposes: LinkPurpose) -> None:
         """No link for these purposes that the user was sent so far is good any more."""

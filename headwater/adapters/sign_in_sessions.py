@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from headwater.adapters.tables import refresh_tokens, sessions, users
-from headwater.domain.ids import UserId, new_id
+from headwater.domain.ids import UserId, id_bound, new_id
 from headwater.domain.refresh_tokens import REFRESH_TOKEN_LIFE, SESSION_LIFE, ShownToken, refresh_token_hash
 from headwater.domain.sign_in import Device, SignInSession, Standing
 
@@ -30,6 +30,7 @@ from headwater.domain.sign_in import Device, SignInSession, Standing
 ENDED_LATELY = timedelta(minutes=10)
 KEPT_AFTER_END = timedelta(days=30)  # an ended session, so that its tokens are known for what they are
 _TIME = DateTime(timezone=True)
+_BATCH = 1000
 
 
 class SignInSessions:
@@ -38,8 +39,6 @@ class SignInSessions:
 
     def open(self, user_id: UserId, refresh_token: str, device: Device, now: datetime) -> str:
         """A new session whose first refresh token is `refresh_token`; answers with the session's id."""
-        over = func.least(func.coalesce(sessions.c.ended_at, sessions.c.expires_at), sessions.c.expires_at)
-        self._connection.execute(delete(sessions).where(sessions.c.user_id == user_id, over < now - KEPT_AFTER_END))
         session_id = new_id()
         self._connection.execute(
             insert(sessions).values(
@@ -54,6 +53,20 @@ class SignInSessions:
         )
         self._add_token(session_id, refresh_token, now)
         return session_id
+
+    def forget_ended(self, after: str, now: datetime, limit: int = _BATCH) -> Sequence[str]:
+        """Remove some sessions that have been over for KEPT_AFTER_END, the oldest first, of those behind the id `after`;
+        answers with their ids, in order."""
+        before = now - KEPT_AFTER_END
+        over = func.least(sessions.c.ended_at, sessions.c.expires_at, sessions.c.refreshed_at + REFRESH_TOKEN_LIFE)
+        old = (  # by their ids, which the table is indexed by: whoever signs in meanwhile is not looked at
+            select(sessions.c.id)
+            .where(sessions.c.id > after, sessions.c.id < id_bound(int(before.timestamp() * 1000)), over < before)
+            .order_by(sessions.c.id)
+            .limit(limit)
+        )
+        gone = delete(sessions).where(sessions.c.id.in_(old)).returning(sessions.c.id)
+        return sorted(row.id for row in self._connection.execute(gone))
 
     def standing(self, user_id: UserId, session_id: str, now: datetime) -> Standing | None:
         """What is true of the caller's account now; None when the session has ended or there is no such account any more.

@@ -30,6 +30,11 @@ def new_id() -> str:
     return _base32(milliseconds, _TIME_CHARACTERS) + _base32(secrets.randbits(65), _RANDOM_CHARACTERS)
 
 
+def id_bound(milliseconds: int) -> str:
+    """What sorts after every id that was made before that moment (Unix), and before every later one."""
+    return _base32(milliseconds, _TIME_CHARACTERS)
+
+
 def is_id(text: str) -> bool:
     """Whether `text` has the form of an id; check this before an id from outside reaches a path, a key or a query."""
     return ID_PATTERN.fullmatch(text) is not None

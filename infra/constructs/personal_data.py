@@ -5,6 +5,8 @@ from __future__ import annotations
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as schedule_targets
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -80,6 +82,14 @@ class PersonalData(Construct):
         self.account_data.may("s3:DeleteObject", media.arn_for_objects("avatars/*"))
         self.account_data.may("s3:ListBucket", self.uploads.bucket_arn, media.bucket_arn)
         self.account_data.consume(self.tasks, batch_size=1)
+        scheduler.Schedule(
+            self,
+            "EveryDay",
+            schedule=scheduler.ScheduleExpression.rate(Duration.days(1)),
+            target=schedule_targets.LambdaInvoke(
+                self.account_data.function, input=scheduler.ScheduleTargetInput.from_object({"action": "forget_old"})
+            ),
+        )
 
     @property
     def environment(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from moto.sqs.models import sqs_backends
 from PIL import Image
+from sqlalchemy import func, select
 
 from functions.account_data import wiring as account_data_wiring
 from functions.account_data.handler import handler as account_data
@@ -21,11 +22,19 @@ from headwater.adapters import aws
 from headwater.adapters.bucket import Bucket
 from headwater.adapters.chat_archive import ChatArchive
 from headwater.adapters.signed_in_sockets import SignedInSockets
-from headwater.adapters.tables import account_exports, chat_messages, metadata, sessions, users
+from headwater.adapters.tables import (
+    account_exports,
+    chat_messages,
+    mail_links,
+    metadata,
+    refresh_tokens,
+    sessions,
+    users,
+)
 from headwater.contracts import ChatMessageArchived
 from headwater.domain.accounts import Role
 from headwater.domain.decision import Outcome
-from headwater.domain.ids import MessageId, StreamId, UserId, new_id
+from headwater.domain.ids import MessageId, StreamId, UserId, id_bound, new_id
 from headwater.errors import DependencyUnavailable
 from tests.account_mail import letters
 from tests.api_world import a_clip
@@ -320,6 +329,32 @@ def test_an_account_is_deleted_also_while_its_sockets_cannot_be_closed(
     person = api.newcomer()
     monkeypatch.setattr(SignedInSockets, "close_all", away)
     assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
+
+
+def test_sign_ins_and_links_are_forgotten_when_their_time_is_over(behind: RestApi) -> None:
+    """Also those of people who never come back."""
+    now = datetime.now(UTC)
+    people = {name: behind.register() for name in ("ended", "lapsed", "ended lately", "running")}
+    letters()
+    for name, changed in {
+        "ended": {"ended_at": now - timedelta(days=31)},
+        "lapsed": {"refreshed_at": now - timedelta(days=61)},
+        "ended lately": {"ended_at": now - timedelta(days=29)},
+    }.items():
+        with behind.services.database.begin() as connection:
+            own = sessions.update().where(sessions.c.user_id == people[name].user["id"])
+            connection.execute(own.values(**changed))
+    with behind.services.database.begin() as connection:
+        long_ago = id_bound(int((now - timedelta(days=70)).timestamp() * 1000))
+        connection.execute(refresh_tokens.delete())
+        connection.execute(sessions.update().values(id=func.concat(long_ago, func.substr(sessions.c.id, 10))))
+        connection.execute(mail_links.update().values(expires_at=now))
+    assert account_data({"action": "forget_old"}, None) == {"sessions": 2}
+    with behind.services.database.begin() as connection:
+        left = set(connection.execute(select(sessions.c.user_id)).scalars())
+        assert connection.execute(mail_links.select()).all() == []
+    assert left == {people[name].user["id"] for name in ("ended lately", "running")}
+    assert account_data({"action": "forget_old"}, None) == {"sessions": 0}
 
 
 def test_words_that_reach_the_archive_after_their_author_has_gone_are_nobodys(behind: RestApi) -> None:
