@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 from pynamodb.connection import Connection
-from pynamodb.exceptions import DoesNotExist, TransactWriteError
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from headwater.adapters import aws
@@ -158,12 +158,11 @@ class StoredSegments:
 
     def at(self, sequence: int) -> Segment:
         """Raises NotFound: all of it has been deleted meanwhile."""
+        wanted = TimelineItem.position == _position(sequence)
         with unavailable_when_failing():
-            try:
-                row = self._items.get(self._broadcast_id, _position(sequence), consistent_read=True)
-            except DoesNotExist:
-                raise NotFound from None
-        return _segments.decode(row.body)
+            for row in self._items.query(self._broadcast_id, wanted, consistent_read=True):
+                return _segments.decode(row.body)
+        raise NotFound
 
     def onwards(self, sequence: int) -> Iterator[Segment]:
         """Fetched as far as they are asked for."""
