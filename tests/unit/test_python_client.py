@@ -25,6 +25,7 @@ USER = {
     "created_at": "2026-11-22T15:00:00Z",
     "email": "ana@example.org",
     "email_verified": True,
+    "has_password": True,
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 from headwater.media.flv import Tag, TagKind
 from rtmp_ingest import source_http
 from rtmp_ingest.source_http import Source
+from tests.event_loops import run
 
 KEYFRAME = Tag(TagKind.VIDEO, 40, b"\x17\x01\x00\x00\x00picture")
 SOUND = Tag(TagKind.AUDIO, 21, b"\xaf\x01sound")
@@ -29,7 +30,7 @@ def test_a_keyframe_ends_the_gathering(monkeypatch: pytest.MonkeyPatch) -> None:
         source.add([KEYFRAME])
         await gathering
 
-    asyncio.run(gather_while_frames_come())
+    run(gather_while_frames_come())
 
 
 def test_without_a_keyframe_it_takes_no_longer_than_it_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,4 +41,4 @@ def test_without_a_keyframe_it_takes_no_longer_than_it_is_worth(monkeypatch: pyt
         source.add([SOUND])
         await source.gather(source.buffer.first)
 
-    asyncio.run(gather_alone())
+    run(gather_alone())
