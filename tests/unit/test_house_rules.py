@@ -70,3 +70,14 @@ def test_handlers_only_adapt() -> None:
         if len(path.read_text().splitlines()) > 40
     }
     assert not too_long
+
+
+def test_tests_run_coroutines_without_dropping_the_loop_that_mangum_keeps() -> None:
+    """`asyncio.run` would, unclosed, and some other test of the process be told so: see tests/event_loops.py."""
+    dropping = "asyncio." + "run("
+    found = [
+        str(path.relative_to(ROOT))
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if any(line.strip().startswith(dropping) and line != line.lstrip() for line in path.read_text().splitlines())
+    ]
+    assert not found
