@@ -8,7 +8,9 @@ from headwater.domain.broadcast import Broadcast, BroadcastEventName, BroadcastS
 from headwater.domain.control_edits import arm_pulse, put_broadcast, settle_session, tell
 from headwater.domain.publish_pauses import failures_after
 
-MEDIA_LIMIT_MS = 30_000  # an encoder that connects and sends nothing playable is dropped after this long
+MEDIA_LIMIT_MS = (
+    25_000  # an encoder of which nothing can be played is dropped: by a tick and a heartbeat, so after 30 s at most
+)
 WORKER_LIMIT_MS = 150_000  # a task on Fargate takes up to a minute to run, and may have to be asked for twice
 
 

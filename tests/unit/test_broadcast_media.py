@@ -21,7 +21,7 @@ from tests.broadcast_story import ENCODER, OTHER, Story, live, with_window
 from tests.factories import NOW, done, publish, session_ref, update
 
 
-def test_a_connection_without_media_ends_after_thirty_seconds_and_is_dropped() -> None:
+def test_a_connection_without_media_ends_in_time_to_be_dropped_within_thirty_seconds() -> None:
     story = Story()
     story.at(0, publish(ENCODER))
     story.at(MEDIA_LIMIT_MS - 1, update(ENCODER, NOW + MEDIA_LIMIT_MS - 1))
