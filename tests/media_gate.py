@@ -72,6 +72,14 @@ class MediaGate:
         return self._controls.get(stream_id)
 
 
+async def _end_connections() -> None:
+    open_ones = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in open_ones:
+        task.cancel()
+    await asyncio.gather(*open_ones, return_exceptions=True)
+    await asyncio.sleep(0)  # in which their sockets are closed
+
+
 @contextmanager
 def media_gate(cdn_url: str) -> Iterator[MediaGate]:
     made = MediaGate()
@@ -87,8 +95,6 @@ def media_gate(cdn_url: str) -> Iterator[MediaGate]:
         loop.call_soon_threadsafe(loop.stop)
         running.join()
         server.close()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(_end_connections())
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

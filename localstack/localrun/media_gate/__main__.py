@@ -7,7 +7,7 @@ import functools
 import logging
 import signal
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
@@ -40,7 +40,7 @@ def public_keys(secret_name: str) -> Mapping[str, str]:
 
 async def answer(gate: Gate, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One of nginx's kept-alive connections. A request says all in its headers, and the answer in its status."""
-    with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+    with closing(writer), suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             fields = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
@@ -50,7 +50,6 @@ async def answer(gate: Gate, reader: asyncio.StreamReader, writer: asyncio.Strea
             )
             writer.write(f"HTTP/1.1 {verdict.value} {verdict.name}\r\nContent-Length: 0\r\n\r\n".encode())
             await writer.drain()
-    writer.close()
 
 
 async def serve(settings: Settings) -> None:
