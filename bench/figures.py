@@ -1,4 +1,4 @@
-"""A measured figure beside its peer's, and what was promised of it."""
+"""A measured figure, beside its peer's where it has one, and what was promised of it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ class Figure:
     name: str
     unit: str  # s, ms, MiB
     ours: Sequence[float]
-    peer_name: str
-    peer: Sequence[float]
+    peer_name: str = ""
+    peer: Sequence[float] = ()
     most_of_peer: float | None = None  # ours is at most this many times the peer's
     most: float | None = None  # ours is at most this, in `unit`
 
     @property
     def ratio(self) -> float:
+        """To the peer; only where there is one."""
         return statistics.median(self.ours) / statistics.median(self.peer)
 
     @property

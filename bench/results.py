@@ -55,8 +55,8 @@ def _figures(title: str, figures: Sequence[Figure], *, with_target: bool) -> Tab
     head = ["figure", "Headwater", "peer", "peer's", "ratio"] + (["target", ""] if with_target else [])
     rows = []
     for figure in figures:
-        row = [figure.name, _spread(figure.ours, figure.unit), figure.peer_name, _spread(figure.peer, figure.unit)]
-        row.append(f"{figure.ratio:.2f}")
+        row = [figure.name, _spread(figure.ours, figure.unit)]
+        row += [figure.peer_name, _spread(figure.peer, figure.unit), f"{figure.ratio:.2f}"] if figure.peer else [""] * 3
         if with_target:
             row += [_target(figure), "met" if figure.is_met else "**NOT met**"]
         rows.append(row)
