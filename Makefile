@@ -55,7 +55,7 @@ check: $(DONE)/python ## format, lint, types, layers, security: the fast, static
 	@echo "check: scripts";      for file in $(SETUP)/system-packages $(SETUP)/uv $(SETUP)/browser $(SETUP)/step .ci/run; do sh -n $$file; done
 	@echo "check: everything is fine"
 
-# More processes than cores: most tests wait for media to pass in real time, and for servers to come and go.
+# Most tests wait for media to pass in real time, and for servers to come and go. End to end, a stack keeps one core busy.
 PYTEST := .venv/bin/pytest -q --dist loadscope --no-loadscope-reorder
 
 test: setup-tests ## every test: the quick tiers, then end to end on one stack
@@ -63,7 +63,7 @@ test: setup-tests ## every test: the quick tiers, then end to end on one stack
 	echo "test: unit, contract, infra, integration"; \
 	$(PYTEST) -n 4 tests/unit tests/contract tests/infra tests/integration || failed=yes; \
 	echo "test: end to end, on a stack of its own"; \
-	$(PYTHON) -m tests.e2e $(PYTEST) -n 3 tests/e2e || failed=yes; \
+	$(PYTHON) -m tests.e2e $(PYTEST) -n 2 tests/e2e || failed=yes; \
 	test -z "$$failed"
 
 soak: $(DONE)/python ## a hundred thousand generated histories of broadcasts, instead of ten thousand

@@ -20,6 +20,8 @@ from localrun.plan import LOOPBACK, REPOSITORY, AwsAccess, StackPlan
 from localrun.processes import Processes, Program, ServiceFailed, base_environment
 from localrun.readiness import wait_until
 
+# It takes one or two. Ended before it is done, it would lose what was deployed: on a busy machine that is worse than to wait.
+WRITES_ITS_STATE_SECONDS = 30.0
 _ACCOUNT = "123456789012"
 _INTERPRETER = REPOSITORY / ".venv-emulator" / "bin" / "python"
 
@@ -55,7 +57,11 @@ async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]
         "LOG_LEVEL": "WARNING",
     }
     program = Program(
-        name="ministack", argv=[str(_INTERPRETER), "-m", "ministack"], env=env, cwd=temporary, stop_seconds=7.0
+        name="ministack",
+        argv=[str(_INTERPRETER), "-m", "ministack"],
+        env=env,
+        cwd=temporary,
+        stop_seconds=WRITES_ITS_STATE_SECONDS,
     )
     async with processes.running(program):
         ready = f"{plan.aws.endpoint}/_ministack/ready"

@@ -16,7 +16,7 @@ from localrun.scratch import remove_abandoned
 
 LOCK_NAME = "lock"
 RECORDS_NAME = "sessions"
-_ORDERLY_SECONDS = 8.0
+_ORDERLY_SECONDS = 30.0
 """The kernel has told them already (parent-death signal); the emulator needs some seconds to write its state down."""
 
 

@@ -68,7 +68,7 @@ def turn(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=60_000)  # generous, for it measures nothing
+    expect.set_options(timeout=120_000)  # generous, for it measures nothing
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield launched

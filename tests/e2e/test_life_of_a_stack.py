@@ -132,7 +132,7 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         eventually(lambda: list((data / "run" / "sessions").glob("*.json")), "its first part runs")
     finally:
         starting.terminate()
-        starting.wait(timeout=30)
+        starting.wait(timeout=60)
     nothing_is_left_by(environment, "after TERM while it was starting")
 
 

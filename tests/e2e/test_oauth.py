@@ -198,7 +198,7 @@ def test_an_answer_works_once_and_its_code_in_no_other_sign_in(
 ) -> None:
     visitor, thief = arrive(), arrive()
     visitor.press()
-    login = f"ben_{os.getpid()}"
+    login = f"once_{os.getpid()}"
     visitor.agree(login)
     visitor.choose_name(login)
     visitor.is_signed_in_as(login)

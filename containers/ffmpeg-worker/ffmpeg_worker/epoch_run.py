@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ffmpeg_worker.ffmpeg_process import COMPLAINTS, PROGRESS, THUMBNAILS, FfmpegProcess
 from ffmpeg_worker.packager import Cut, PackagedSegment, Packager
-from ffmpeg_worker.segment_cutter import MIN_SEGMENT_MS, SEGMENT_MS, Boundary, SegmentCutter
+from ffmpeg_worker.segment_cutter import MAX_SEGMENT_MS, MIN_SEGMENT_MS, SEGMENT_MS, Boundary, SegmentCutter
 from ffmpeg_worker.transcode_plan import Keyframes, TranscodePlan
 from headwater.errors import MediaFormatError
 from headwater.media import flv
@@ -189,8 +189,8 @@ class EpochRun:
 
     @property
     def awaits_cut(self) -> bool:
-        """Whether a segment may end with any frame that comes now."""
-        return self.packager.is_cutting or self.packager.open_ms >= MIN_SEGMENT_MS
+        """Whether a segment may end with any frame that comes now; not while tracks lag behind, and there is enough to do."""
+        return self.packager.is_cutting or MIN_SEGMENT_MS <= self.packager.open_ms <= MAX_SEGMENT_MS
 
     @property
     def quiet_seconds(self) -> float:
