@@ -8,9 +8,8 @@ from headwater.domain.broadcast import Broadcast, BroadcastEventName, BroadcastS
 from headwater.domain.control_edits import arm_pulse, put_broadcast, settle_session, tell
 from headwater.domain.publish_pauses import failures_after
 
-MEDIA_LIMIT_MS = (
-    25_000  # an encoder of which nothing can be played is dropped: by a tick and a heartbeat, so after 30 s at most
-)
+# An encoder of which nothing can be played is dropped: by a tick and a heartbeat, so after 30 s at most.
+MEDIA_LIMIT_MS = 25_000
 WORKER_LIMIT_MS = 150_000  # a task on Fargate takes up to a minute to run, and may have to be asked for twice
 
 

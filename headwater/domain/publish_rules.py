@@ -55,14 +55,7 @@ def publish(control: StreamControl, event: Publish, now: int) -> Decision:
         broadcast = control.find(broadcast.broadcast_id) or broadcast
     if not broadcast.is_active:
         return _begin(control, event, now)
-    session = PublishSession(
-        ref=event.ref,
-        serial=broadcast.sessions + 1,
-        pull_url=event.pull_url,
-        claimed_at=now,
-        last_seen_at=now,
-        heard_at=event.ref.opened_at,
-    )
+    session = _claim(event, broadcast.sessions + 1, now)
     control = settle_session(control, broadcast.silent_session)
     return Decision(_resume(control, broadcast, session, now), Outcome.ACCEPTED)
 
@@ -71,21 +64,13 @@ def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
     previous = control.unsettled  # the ended one, until its recording is settled
     if len(previous) >= UNFINISHED_LIMIT:
         return Decision(control, Outcome.BUSY)
-    session = PublishSession(
-        ref=event.ref,
-        serial=1,
-        pull_url=event.pull_url,
-        claimed_at=now,
-        last_seen_at=now,
-        heard_at=event.ref.opened_at,
-    )
     broadcast = Broadcast(
         broadcast_id=event.candidate_id,
         state=BroadcastState.STARTING,
         started_at=now,
         sequence=0,
         sessions=1,
-        session=session,
+        session=_claim(event, 1, now),
         public=control.settings.auto_start,
         ends_by=now + min(event.longest_ms, DURATION_LIMIT_MS),
     )
@@ -94,6 +79,17 @@ def _begin(control: StreamControl, event: Publish, now: int) -> Decision:
         control = withheld(control, broadcast.broadcast_id)
     control = tell(control, broadcast, BroadcastEventName.STARTED, now)
     return Decision(arm_pulse(control, broadcast.broadcast_id, now, 0), Outcome.ACCEPTED)
+
+
+def _claim(event: Publish, serial: int, now: int) -> PublishSession:
+    return PublishSession(
+        ref=event.ref,
+        serial=serial,
+        pull_url=event.pull_url,
+        claimed_at=now,
+        last_seen_at=now,
+        heard_at=event.ref.opened_at,
+    )
 
 
 def _resume(control: StreamControl, broadcast: Broadcast, session: PublishSession, now: int) -> StreamControl:

@@ -10,10 +10,10 @@ import unicodedata
 from dataclasses import dataclass
 
 SHORTEST_TOLERANT = 3  # characters; a shorter word resembles too much to be searched for with a typo; so does a number
-# What no normal form takes apart.
 # Each letter and each word more makes such a search dearer; nobody means a name of this length, or mistypes so many.
 LONGEST_TOLERANT = 32
 MOST_TOLERANT = 8
+# What no normal form takes apart.
 _PLAIN = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i"})
 _PARTS = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+))')
 

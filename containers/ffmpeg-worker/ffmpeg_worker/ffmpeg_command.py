@@ -34,8 +34,8 @@ def ffmpeg_command(plan: TranscodePlan, pipes: OutputPipes, *, executable: str =
     command = [executable, "-hide_banner", "-nostdin", "-loglevel", "level+error"]
     command += ["-progress", f"pipe:{pipes.progress}", "-stats_period", str(PROGRESS_SECONDS)]
     command += _input(plan)
-    if plan.rungs and (graph := _filter_graph(plan, thumbnails=pipes.thumbnails is not None)):
-        command += ["-filter_complex", graph]
+    if plan.rungs:
+        command += ["-filter_complex", _filter_graph(plan)]
     for rung in plan.rungs:
         if not rung.copy:
             command += [*_encoded(rung, plan), *_frames(pipes.tracks[rung.track_id])]
@@ -62,17 +62,27 @@ def _input(plan: TranscodePlan) -> Iterator[str]:
     yield from ("-f", "flv", "-i", "pipe:0")
 
 
-def _filter_graph(plan: TranscodePlan, *, thumbnails: bool) -> str:
+def _filter_graph(plan: TranscodePlan) -> str:
     """One decode; each rung is scaled from the next larger one, which takes much less than from the source (0019)."""
     encoded = [rung for rung in plan.rungs if not rung.copy]
-    source = "[0:v:0]" + ",".join(_prepared(plan))
-    if not thumbnails:
-        return _cascade(source, encoded, plan)
-    chosen = rf"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,{THUMBNAIL_SECONDS})"
-    seldom = rf"{chosen},scale=min({THUMBNAIL_WIDTH}\,iw):-2,setsar=1,format=yuvj420p[thumbnails]"
+    seldom = rf"select=isnan(prev_selected_t)+gte(t-prev_selected_t\,{THUMBNAIL_SECONDS})"
+    thumbnails = [seldom, rf"scale=min({THUMBNAIL_WIDTH}\,iw):-2", "setsar=1", "format=yuvj420p"]
     if not encoded:
-        return _then(source, seldom)
-    return ";".join([_then(source, "split=2[in][seldom]"), f"[seldom]{seldom}", _cascade("[in]", encoded, plan)])
+        return _chain("[0:v:0]", [*_prepared(plan), *thumbnails], "[thumbnails]")
+    chains = [_chain("[0:v:0]", [*_prepared(plan), "split=2"], "[in][seldom]")]
+    chains.append(_chain("[seldom]", thumbnails, "[thumbnails]"))
+    larger, thinned = "[in]", False
+    for rung in encoded:
+        limit = [] if thinned else list(_thinned(rung, plan))
+        thinned = thinned or bool(limit)
+        scaled = [*limit, f"scale={rung.width}:{rung.height}:flags=bicubic", "setsar=1", "format=yuv420p"]
+        if rung is encoded[-1]:
+            chains.append(_chain(larger, scaled, f"[{rung.track_id}]"))
+        else:
+            below = f"[below{rung.track_id}]"
+            chains.append(_chain(larger, [*scaled, "split=2"], f"[{rung.track_id}]{below}"))
+            larger = below
+    return ";".join(chains)
 
 
 def _prepared(plan: TranscodePlan) -> Iterator[str]:
@@ -85,24 +95,8 @@ def _prepared(plan: TranscodePlan) -> Iterator[str]:
         yield f"fps={_steady_rate(plan)}"
 
 
-def _cascade(larger: str, rungs: Sequence[Rung], plan: TranscodePlan) -> str:
-    chains: list[str] = []
-    thinned = False
-    for rung in rungs:
-        limit = "" if thinned else _thinned(rung, plan)
-        thinned = thinned or bool(limit)
-        scaled = _then(larger, f"{limit}scale={rung.width}:{rung.height}:flags=bicubic,setsar=1,format=yuv420p")
-        if rung is rungs[-1]:
-            chains.append(f"{scaled}[{rung.track_id}]")
-        else:
-            larger = f"[below{rung.track_id}]"
-            chains.append(f"{scaled},split=2[{rung.track_id}]{larger}")
-    return ";".join(chains)
-
-
-def _then(chain: str, filters: str) -> str:
-    """`chain` may be nothing but a label yet."""
-    return f"{chain}{filters}" if chain.endswith("]") else f"{chain},{filters}"
+def _chain(source: str, filters: Sequence[str], to: str) -> str:
+    return f"{source}{','.join(filters)}{to}"
 
 
 def _steady_rate(plan: TranscodePlan) -> int:
@@ -110,16 +104,15 @@ def _steady_rate(plan: TranscodePlan) -> int:
     return max(_SLOWEST_RATE, min(_FASTEST_RATE, round(plan.frame_rate)))
 
 
-def _thinned(rung: Rung, plan: TranscodePlan) -> str:
+def _thinned(rung: Rung, plan: TranscodePlan) -> Iterator[str]:
     """Fewer pictures, where the rung takes no more. A keyframe in one rung must be one in every rung, or their segments
     would begin differently."""
     if plan.keyframes is Keyframes.FORCED and rung.max_frame_rate and _steady_rate(plan) > rung.max_frame_rate:
-        return r"select=not(mod(n\,2)),"
-    if plan.keyframes is Keyframes.SOURCE and rung.max_frame_rate:
+        yield r"select=not(mod(n\,2))"
+    elif plan.keyframes is Keyframes.SOURCE and rung.max_frame_rate:
         # Half a picture early is near enough: timestamps are whole milliseconds, and encoders are not clocks.
         spacing = 1000 / rung.max_frame_rate - 500 / plan.frame_rate
-        return rf"select=isnan(prev_selected_pts)+gte(pts-prev_selected_pts\,{spacing:.0f})+key,"
-    return ""
+        yield rf"select=isnan(prev_selected_pts)+gte(pts-prev_selected_pts\,{spacing:.0f})+key"
 
 
 def _encoded(rung: Rung, plan: TranscodePlan) -> Iterator[str]:

@@ -68,12 +68,12 @@ class Source:
             async with asyncio.timeout(GATHERING_SECONDS):
                 await self._until(lambda: self.buffer.has_keyframe_since(number))
 
-    async def _until(self, true: Callable[[], bool]) -> None:
-        """`true` may become so with every tag; it is not waited for once the source has ended."""
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        """`holds` may come true with every tag; it is not waited for once the source has ended."""
         event = asyncio.Event()
         self._waiting.add(event)
         try:
-            while not (true() or self.buffer.ended):
+            while not (holds() or self.buffer.ended):
                 event.clear()
                 await event.wait()
         finally:

@@ -32,9 +32,9 @@ def deployed(postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
 
 
 @pytest.fixture
-def api(deployed: RestApi, postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
+def api(deployed: RestApi, postgres: PostgresServer, redis: RedisServer) -> RestApi:
     """An API with empty stores; what earlier tests left in the hot state belongs to streams that nobody knows."""
-    yield deployed
     received(deployed.news_queue)
     postgres.empty()
     cache_client(redis.url).flushall()
+    return deployed

@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.account_mail import letters
 from tests.api_gateway import Answer
-from tests.oauth_api import API, api_with_providers, link, sign_in
+from tests.oauth_api import API, link, sign_in
 from tests.oauth_browser import Browser, location, query_of, told_page
 from tests.openid_provider import approve
-from tests.postgres_server import PostgresServer
-from tests.redis_server import RedisServer
 from tests.rest_api import PASSWORD, RestApi
-
-
-@pytest.fixture(scope="module")
-def deployed(postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
-    with api_with_providers(postgres, redis) as made:
-        yield made
-
-
-@pytest.fixture
-def browser(api: RestApi) -> Browser:
-    return Browser(api.anonymous)
-
 
 # --- The way ---
 

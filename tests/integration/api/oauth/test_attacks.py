@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import urlencode
 
 import pytest
 
 from headwater.adapters.cache import cache_client
-from tests.oauth_api import api_with_providers
 from tests.oauth_browser import Browser, Page, query_of, told_page
 from tests.openid_provider import approve
-from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 from tests.rest_api import RestApi
-
-
-@pytest.fixture(scope="module")
-def deployed(postgres: PostgresServer, redis: RedisServer) -> Iterator[RestApi]:
-    with api_with_providers(postgres, redis) as made:
-        yield made
-
-
-@pytest.fixture
-def browser(api: RestApi) -> Browser:
-    return Browser(api.anonymous)
 
 
 def test_a_callback_is_worth_nothing_in_another_browser(api: RestApi, browser: Browser) -> None:
