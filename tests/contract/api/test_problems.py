@@ -66,7 +66,7 @@ def test_every_code_is_documented_with_its_status() -> None:
 def test_every_code_is_met_by_a_test_of_the_api() -> None:
     folders = (ROOT / "tests/contract/api", ROOT / "tests/integration/api")
     tests = "".join(
-        path.read_text() for folder in folders for path in folder.glob("test_*.py") if path != Path(__file__)
+        path.read_text() for folder in folders for path in folder.rglob("test_*.py") if path != Path(__file__)
     )
     assert {code for code in codes_of_the_api() if f'"{code}"' not in tests} == set()
 
