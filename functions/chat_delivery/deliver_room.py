@@ -17,8 +17,8 @@ from enum import Enum, auto
 from typing import Protocol
 
 from headwater.domain.chat import Membership, RoomEvent
-from headwater.domain.chat_frames import events_frames
 from headwater.domain.ids import ConnectionId, StreamId
+from headwater.domain.server_frames import events_frames
 from headwater.errors import DependencyUnavailable
 from headwater.observability import count
 

@@ -6,19 +6,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from headwater.domain.chat import BAD_FRAMES_IN_A_ROW
-from headwater.domain.chat_frames import (
-    Ack,
-    Join,
-    Leave,
-    Ping,
-    Pong,
-    Send,
-    encode,
-    error_frame,
-    nonce_of,
-    read_frame,
-)
+from headwater.domain.client_frames import AnyClientFrame, Join, Leave, Ping, Send, nonce_of, read_frame
 from headwater.domain.ids import ConnectionId, StreamId
+from headwater.domain.server_frames import Ack, Pong, encode, error_frame
 from headwater.errors import BadFrame, HeadwaterError, UnknownAction
 from headwater.observability import count, logger
 
@@ -63,7 +53,7 @@ class AnswerFrame:
             count("FramesFailed")
             return [encode(error_frame(HeadwaterError(), frame.nonce))], False
 
-    def _act(self, connection_id: ConnectionId, frame: Join | Send | Leave | Ping) -> list[str]:
+    def _act(self, connection_id: ConnectionId, frame: AnyClientFrame) -> list[str]:
         match frame:
             case Join():
                 return self._join_room(connection_id, frame)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from headwater.domain.chat import Chatter, Membership, Room, RoomView
-from headwater.domain.chat_frames import Join, joined_frames
+from headwater.domain.client_frames import Join
 from headwater.domain.ids import ConnectionId, StreamId
+from headwater.domain.server_frames import joined_frames
 from headwater.errors import NotFound
 
 

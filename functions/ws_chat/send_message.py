@@ -8,8 +8,9 @@ from typing import Protocol
 from headwater.broadcasts import unix_ms
 from headwater.contracts import ChatMessageArchived
 from headwater.domain.chat import Membership, Room, clean_text
-from headwater.domain.chat_frames import Ack, MessageEvent, Send, message_event
+from headwater.domain.client_frames import Send
 from headwater.domain.ids import ConnectionId, MessageId, StreamId, UserId, new_id
+from headwater.domain.server_frames import Ack, MessageEvent, message_event
 from headwater.errors import BadFrame, NotFound, NotJoined, Unauthenticated
 
 

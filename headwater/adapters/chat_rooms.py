@@ -23,8 +23,8 @@ import msgspec
 
 from headwater.adapters.cache import CACHE_FAILURES, cache_client
 from headwater.domain.chat import HISTORY_EVENTS, MESSAGE_BURST, MESSAGES_PER_MINUTE, RoomEvent, RoomView
-from headwater.domain.chat_frames import MessageEvent, rfc3339
 from headwater.domain.ids import MessageId, StreamId, UserId
+from headwater.domain.server_frames import MessageEvent, rfc3339
 from headwater.errors import DependencyUnavailable, RateLimited
 
 LOG_EVENTS = 1000

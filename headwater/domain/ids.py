@@ -17,7 +17,8 @@ ConnectionId = NewType("ConnectionId", str)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _TIME_CHARACTERS = 9  # 45 bits of milliseconds: good until the year 3084
 _RANDOM_CHARACTERS = 13  # 65 random bits: ids cannot be guessed from one another
-ID_PATTERN = re.compile(rf"^[{_ALPHABET}]{{{_TIME_CHARACTERS + _RANDOM_CHARACTERS}}}$")
+ID_LENGTH = _TIME_CHARACTERS + _RANDOM_CHARACTERS
+ID_PATTERN = re.compile(rf"^[{_ALPHABET}]{{{ID_LENGTH}}}$")
 
 
 def _base32(value: int, characters: int) -> str:

@@ -9,8 +9,8 @@ from typing import Protocol
 from functions.api.representations import ChatAuthorOut, ChatMessageOut
 from headwater.contracts import ChatMessageArchived
 from headwater.domain.chat import Chatter, badges, role_in_room
-from headwater.domain.chat_frames import MessageEvent, rfc3339
 from headwater.domain.ids import StreamId, UserId
+from headwater.domain.server_frames import MessageEvent, rfc3339
 from headwater.errors import DependencyUnavailable
 from headwater.observability import count
 

@@ -8,22 +8,9 @@ import msgspec
 import pytest
 
 from headwater.domain.chat import FRAME_LIMIT_BYTES, Chatter, RoomEvent, RoomRole, RoomView
-from headwater.domain.chat_frames import (
-    Ack,
-    Join,
-    Leave,
-    Ping,
-    Pong,
-    Send,
-    encode,
-    error_frame,
-    events_frames,
-    joined_frames,
-    message_event,
-    nonce_of,
-    read_frame,
-)
+from headwater.domain.client_frames import Join, Leave, Ping, Send, nonce_of, read_frame
 from headwater.domain.ids import MessageId, StreamId, UserId
+from headwater.domain.server_frames import Ack, Pong, encode, error_frame, events_frames, joined_frames, message_event
 from headwater.errors import BadFrame, HeadwaterError, RateLimited, UnknownAction
 
 STREAM = StreamId("0123456789abcdefghjkmn")

@@ -9,8 +9,8 @@ import pytest
 
 from headwater.adapters.tables import chat_messages
 from headwater.domain.chat import Chatter, RoomRole
-from headwater.domain.chat_frames import message_event
 from headwater.domain.ids import MessageId, StreamId, UserId, new_id
+from headwater.domain.server_frames import message_event
 from headwater.errors import Unauthenticated
 from tests.redis_server import RedisServer
 from tests.rest_api import Person, RestApi

@@ -1,0 +1,97 @@
+"""Stage 7 · the chat protocol, one half: every frame that a client may send, as JSON. The other is server_frames.py.
+
+Client frames carry `action`; the answer to one that carries `nonce` repeats it. An unknown field is ignored, so that a
+newer client can talk to an older server. A frame is described by its struct and by its place in `AnyClientFrame`, and by
+nothing else: what is read, what counts as an action, and the published protocol follow from the two.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+import msgspec
+
+from headwater.domain.chat import FRAME_LIMIT_BYTES
+from headwater.domain.ids import ID_LENGTH, ID_PATTERN, MessageId, StreamId
+from headwater.errors import BadFrame, UnknownAction
+
+NONCE_LIMIT = 64
+Nonce = Annotated[str, msgspec.Meta(min_length=1, max_length=NONCE_LIMIT)]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]  # exact in JavaScript too
+
+# Ids as they come from outside. The length rules out a line break at the end, which a pattern lets pass.
+_ID = msgspec.Meta(pattern=ID_PATTERN.pattern, min_length=ID_LENGTH, max_length=ID_LENGTH)
+SentStreamId = Annotated[StreamId, _ID]
+SentMessageId = Annotated[MessageId, _ID]
+
+
+class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
+    nonce: Nonce | None = None
+
+
+class RoomFrame(ClientFrame, frozen=True, kw_only=True):
+    """A frame about one room."""
+
+    stream_id: SentStreamId
+
+
+class Join(RoomFrame, frozen=True, kw_only=True, tag="join"):
+    """Be sent a room's events from now on; with `after_seq`, also those that were missed since then."""
+
+    after_seq: Seq | None = None
+
+
+class Send(RoomFrame, frozen=True, kw_only=True, tag="send"):
+    """Say something. `nonce` makes the message one: sent again with the same nonce, it is accepted only once."""
+
+    text: str
+    reply_to: SentMessageId | None = None
+
+
+class Leave(RoomFrame, frozen=True, kw_only=True, tag="leave"):
+    """Be sent no more of a room's events."""
+
+
+class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
+    """Keep a quiet socket open: API Gateway closes one after ten minutes without a frame."""
+
+
+AnyClientFrame = Join | Send | Leave | Ping
+CLIENT_FRAMES: tuple[type[ClientFrame], ...] = get_args(AnyClientFrame)
+
+_ACTIONS = {frame.__struct_config__.tag for frame in CLIENT_FRAMES}
+_frames: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
+_objects = msgspec.json.Decoder(dict[str, Any])
+_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)  # the last: nested deeper than anybody has reason to
+
+
+def read_frame(body: str) -> AnyClientFrame:
+    """The frame in `body`. Raises BadFrame (too large, no JSON object, a field missing or wrong) or UnknownAction."""
+    if len(body.encode(errors="surrogatepass")) > FRAME_LIMIT_BYTES:
+        raise BadFrame(f"A frame holds at most {FRAME_LIMIT_BYTES} bytes.")
+    try:
+        return _frames.decode(body)
+    except _UNREADABLE as error:
+        if isinstance(error, msgspec.ValidationError) and _names_unknown_action(body):
+            raise UnknownAction from None
+        # msgspec names the field and what it should be, and never repeats a value that was sent.
+        raise BadFrame(str(error) if isinstance(error, msgspec.ValidationError) else None) from None
+
+
+def nonce_of(body: str) -> str | None:
+    """The nonce of a frame that may be wrong in any other way, so that its error can be told from another's."""
+    nonce = _fields_of(body).get("nonce")
+    return nonce if isinstance(nonce, str) and 1 <= len(nonce) <= NONCE_LIMIT else None
+
+
+def _names_unknown_action(body: str) -> bool:
+    action = _fields_of(body).get("action")
+    return isinstance(action, str) and action not in _ACTIONS
+
+
+def _fields_of(body: str) -> dict[str, Any]:
+    """Whatever the object in `body` holds; nothing when it cannot be read."""
+    try:
+        return _objects.decode(body)
+    except _UNREADABLE:
+        return {}
