@@ -132,6 +132,7 @@ def deployment(folder: Path) -> Iterator[dict[str, str]]:
             "STREAM_TABLE": STREAMS,
             "IDEMPOTENCY_TABLE": "answered",
             "CONNECTION_TABLE": "connections",
+            "ROOM_TABLE": "rooms",
             "EVENT_BUS": BUS,
             "PULSE_QUEUE_URL": cloud.pulse_queue,
             "CHAT_DELIVERY_QUEUE_URL": cloud.pulse_queue,

@@ -12,12 +12,13 @@ import pytest
 from moto import mock_aws
 from moto.dynamodb.models import DynamoDBBackend
 
-from headwater.adapters import aws, dynamodb_tables, secrets
+from headwater.adapters import aws, dynamodb_tables, room_items, secrets
 
 STREAM_TABLE = "streams"
 LEASE_TABLE = "leases"
 SEGMENT_TABLE = "timeline"
 IDEMPOTENCY_TABLE = "answered"
+ROOM_TABLE = "rooms"
 EVENT_BUS = "headwater"
 REGION = "eu-west-1"
 
@@ -65,6 +66,7 @@ def _make_dynamodb_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
 def _forget() -> None:
     aws.forget_clients()
     dynamodb_tables.forget_connections()
+    room_items.room_items.cache_clear()
     secrets.forget_secrets()
 
 
@@ -95,6 +97,7 @@ def _create_tables() -> None:
     create(LEASE_TABLE, ["broadcast_id"])
     create(SEGMENT_TABLE, ["broadcast_id", "position"])
     create(IDEMPOTENCY_TABLE, ["id"])
+    create(ROOM_TABLE, ["room", "item"])
 
 
 def create_connection_table(name: str) -> None:

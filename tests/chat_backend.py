@@ -28,7 +28,7 @@ from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.broadcast import StreamSettings
 from headwater.domain.ids import StreamId, UserId, new_id
-from tests.aws import STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
+from tests.aws import ROOM_TABLE, STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
 from tests.connections_endpoint import ConnectionsEndpoint
 from tests.factories import stream_control
 from tests.redis_server import RedisServer
@@ -153,6 +153,7 @@ def chat_backend(
         )
         for name, value in {
             "CONNECTION_TABLE": CONNECTION_TABLE,
+            "ROOM_TABLE": ROOM_TABLE,
             "STREAM_TABLE": STREAM_TABLE,
             "CACHE_URL": redis.url,
             "CHAT_DELIVERY_QUEUE_URL": backend.delivery_queue,

@@ -21,7 +21,7 @@ class Accepted(Protocol):
     def seq(self) -> int: ...
 
 
-class Rooms(Protocol):
+class Acceptance(Protocol):
     def accept(self, stream_id: StreamId, user_id: UserId, nonce: str, message: MessageEvent) -> Accepted: ...
 
 
@@ -46,14 +46,14 @@ class SendMessage:
     def __init__(
         self,
         streams: Streams,
-        rooms: Rooms,
+        acceptance: Acceptance,
         members: Members,
         delivery: DeliveryQueue,
         archive: ArchiveQueue,
         clock: Callable[[], int] = unix_ms,
     ) -> None:
         self._streams = streams
-        self._rooms = rooms
+        self._acceptance = acceptance
         self._members = members
         self._delivery = delivery
         self._archive = archive
@@ -80,7 +80,7 @@ class SendMessage:
         created_at = self._clock()
         role = room.role_of(member.chatter)
         message = message_event(MessageId(new_id()), member.chatter, role, text, frame.reply_to, created_at)
-        accepted = self._rooms.accept(frame.stream_id, member.chatter.user_id, frame.nonce, message)
+        accepted = self._acceptance.accept(frame.stream_id, member.chatter.user_id, frame.nonce, message)
         self._delivery.hint(frame.stream_id, accepted.seq)
         self._archive.send(
             ChatMessageArchived(

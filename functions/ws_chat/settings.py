@@ -8,6 +8,7 @@ from headwater.settings import EnvironmentSettings, comma_separated
 
 class WsChatSettings(EnvironmentSettings, frozen=True, kw_only=True):
     connection_table: str
+    room_table: str
     stream_table: str
     cache_url: str
     chat_delivery_queue_url: str

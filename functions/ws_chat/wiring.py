@@ -12,9 +12,10 @@ from functions.ws_chat.reply import Reply
 from functions.ws_chat.send_message import SendMessage
 from functions.ws_chat.settings import WsChatSettings
 from headwater.adapters.cache import cache_client
+from headwater.adapters.chat_acceptance import ChatAcceptance, MessageRate
 from headwater.adapters.chat_connections import ChatConnections
 from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
-from headwater.adapters.chat_rooms import ChatRooms, MessageRate
+from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_streams import ChatStreams
 from headwater.adapters.chat_strikes import ChatStrikes
 from headwater.adapters.chat_tickets import ChatTickets
@@ -37,19 +38,18 @@ class Wiring:
             settings.chat_connections_per_minute,
         )
         rate = MessageRate(settings.chat_message_burst, settings.chat_messages_per_minute)
-        rooms = ChatRooms(settings.cache_url, rate)
         streams = ChatStreams(StreamControls(settings.stream_table))
         self.answer_frame = AnswerFrame(
             JoinRoom(
                 streams,
-                rooms,
+                ChatRooms(settings.cache_url),
                 self.connections,
                 limits,
                 settings.chat_joins_per_minute,
             ),
             SendMessage(
                 streams,
-                rooms,
+                ChatAcceptance(settings.cache_url, rate),
                 self.connections,
                 ChatDeliveryQueue(settings.chat_delivery_queue_url),
                 MessageQueue(settings.chat_archive_queue_url),

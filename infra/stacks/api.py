@@ -73,6 +73,7 @@ class ApiStack(Stack):
                 "STREAM_KEY_SECRET": data.stream_key_secret.secret_arn,
                 "TOKEN_KEYS_SECRET": data.token_keys_secret.secret_arn,
                 "CONNECTION_TABLE": data.connections.table_name,
+                "ROOM_TABLE": data.rooms.table_name,
                 "CHAT_CALLBACK_URL": chat.callback_url,
                 "ACCOUNT_MAIL_QUEUE_URL": self.mail_queue.url,
                 "LEASE_TABLE": control_plane.leases.table_name,
@@ -109,6 +110,7 @@ class ApiStack(Stack):
             data.answered_requests.table_arn,
         )
         chat.let_end_sockets(self.api, data)
+        chat.let_keep_rooms(self.api, data)
         self.api.may("sqs:SendMessage", self.mail_queue.arn)
         self.api.may(
             "secretsmanager:GetSecretValue",

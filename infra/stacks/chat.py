@@ -49,6 +49,7 @@ class ChatStack(Stack):
             name="ws_chat",
             environment={
                 "CONNECTION_TABLE": data.connections.table_name,
+                "ROOM_TABLE": data.rooms.table_name,
                 "STREAM_TABLE": data.control_plane.streams.table_name,
                 "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
                 "CHAT_ARCHIVE_QUEUE_URL": self.archive_queue.url,
@@ -65,6 +66,7 @@ class ChatStack(Stack):
         self.sockets.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
         self.sockets.may(["dynamodb:GetItem", "dynamodb:PutItem"], data.connections.table_arn)
         self._let_close_connections(self.sockets, data)
+        self.let_keep_rooms(self.sockets, data)
         self.sockets.may("sqs:SendMessage", self.delivery_queue.arn, self.archive_queue.arn)
         self._let_use_connections(self.sockets, "POST", "DELETE")
         for route in ("$connect", "$disconnect", "$default"):
@@ -151,6 +153,12 @@ class ChatStack(Stack):
     def _let_close_connections(self, function: ServiceFunction, data: DataStack) -> None:
         function.may("dynamodb:DeleteItem", data.connections.table_arn)
         function.may("dynamodb:Query", f"{data.connections.table_arn}/index/{ROOMS_INDEX}")
+
+    def let_keep_rooms(self, function: ServiceFunction, data: DataStack) -> None:
+        """Look at what a room keeps, and change it: settings, bans, held messages, emotes."""
+        function.may(
+            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"], data.rooms.table_arn
+        )
 
     def let_end_sockets(self, function: ServiceFunction, data: DataStack) -> None:
         """Close the sockets of a session that has ended."""

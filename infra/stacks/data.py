@@ -39,6 +39,7 @@ class DataStack(Stack):
             sort_key=dynamodb.Attribute(name="stream_id", type=dynamodb.AttributeType.STRING),
             projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
+        self.rooms = table(self, "Rooms", stage=stage, key="room", sort_key="item", expires=True)
         self.answered_requests = table(self, "AnsweredRequests", stage=stage, key="id", expires=True)
         self.media = _media_bucket(self, stage)
         self.database_secret = _database_secret(self, stage)

@@ -8,6 +8,7 @@ import pytest
 
 from headwater.adapters.chat_connections import ConnectionItem
 from headwater.adapters.dynamodb_tables import LeaseItem, StreamItem, TimelineItem
+from headwater.adapters.room_items import RoomItem
 from tests.templates import Resource, Templates
 
 TABLES = {
@@ -15,6 +16,7 @@ TABLES = {
     "LEASE_TABLE": LeaseItem,
     "SEGMENT_TABLE": TimelineItem,
     "CONNECTION_TABLE": ConnectionItem,
+    "ROOM_TABLE": RoomItem,
 }
 
 

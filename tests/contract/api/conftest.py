@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "EVENT_BUS": "headwater",
     "PULSE_QUEUE_URL": "http://127.0.0.1:9/pulse",
     "CONNECTION_TABLE": "connections",
+    "ROOM_TABLE": "rooms",
     "ACCOUNT_MAIL_QUEUE_URL": "http://127.0.0.1:9/account-mail",
     "CHAT_CALLBACK_URL": "http://127.0.0.1:9/chat",
     "UPLOAD_BUCKET": "uploads",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headwater.adapters.chat_acceptance import ChatAcceptance
 from headwater.adapters.tables import chat_messages
 from headwater.domain.chat import Chatter, RoomRole
 from headwater.domain.ids import MessageId, StreamId, UserId, new_id
@@ -34,7 +35,8 @@ def archive(api: RestApi, stream: dict[str, Any], author: Person, seq: int, text
 def say(api: RestApi, stream: dict[str, Any], author: Person, text: str) -> int:
     chatter = Chatter(UserId(author.user["id"]), author.user["username"])
     message = message_event(MessageId(new_id()), chatter, RoomRole.VIEWER, text, None, 1_800_000_000_000)
-    return api.services.rooms.accept(StreamId(stream["id"]), chatter.user_id, new_id(), message).seq
+    acceptance = ChatAcceptance(api.services.settings.cache_url)
+    return acceptance.accept(StreamId(stream["id"]), chatter.user_id, new_id(), message).seq
 
 
 def history(api: RestApi, stream: dict[str, Any], **parameters: Any) -> list[str]:
