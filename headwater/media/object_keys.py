@@ -15,6 +15,7 @@ LIVE_ENTRANCE = "public, max-age=1"  # changes a few times in the first minute, 
 LIVE_MANIFEST = "public"  # changes with every segment: how long it holds says its `Expires`
 RECORDING_MANIFEST = "public, max-age=60"
 AVATAR = "public, max-age=86400, immutable"  # not for ever: an account that is deleted takes its face with it
+EMOTE = AVATAR  # one that was removed is to be gone, too
 
 HLS_TYPE = "application/vnd.apple.mpegurl"
 DASH_TYPE = "application/dash+xml"
@@ -93,6 +94,21 @@ def avatar_prefix(user_id: UserId) -> str:
 def avatar_upload(user_id: UserId, upload_id: str) -> str:
     """In the bucket of uploads, which no viewer reaches: what was sent, until it is made into an avatar."""
     return f"avatars/{user_id}/{upload_id}"
+
+
+def emote(stream_id: StreamId, emote_id: str, size: int) -> str:
+    """A picture of `size` pixels each way; open to everybody, of a private stream, too."""
+    return f"{emote_prefix(stream_id)}{emote_id}/{size}.webp"
+
+
+def emote_prefix(stream_id: StreamId, emote_id: str | None = None) -> str:
+    """Of all emotes of a stream, or of one."""
+    return f"emotes/{stream_id}/" if emote_id is None else f"emotes/{stream_id}/{emote_id}/"
+
+
+def emote_upload(stream_id: StreamId, emote_id: str) -> str:
+    """In the bucket of uploads, like `avatar_upload`."""
+    return f"emotes/{stream_id}/{emote_id}"
 
 
 def account_export(user_id: UserId, export_id: str) -> str:
