@@ -5,6 +5,8 @@ All keys of a room carry the hash tag `{stream_id}`, so that one script changes 
 - `room:{id}:state`, a hash: `seq` of the newest event; `delivered`, the newest that was sent to the connections;
   `status` of the stream as last told, with its `status_version` and `status_seq`
 - `room:{id}:log`, a Redis stream whose entry ids are `<seq>-0`: the newest events, without a hole
+- `room:{id}:figures`, a hash: what is to be told at the next second: `+<emoji>`, how often it was given; `viewers`;
+  `waiting`, messages for review
 - `room:{id}:sent:<user>:<nonce>`: what a message sent under this nonce has become
 - `rate:{id}:chat:<user>`, a hash: the user's token bucket in this room
 
@@ -20,7 +22,7 @@ from typing import Any
 import msgspec
 
 from headwater.adapters.cache import cache_client
-from headwater.adapters.room_scripts import NUMBERING, log_key, run_script, unavailable_when_failing
+from headwater.adapters.room_scripts import NUMBERING, figures_key, log_key, run_script, unavailable_when_failing
 from headwater.domain.chat import HISTORY_EVENTS, RoomEvent, RoomView
 from headwater.domain.ids import StreamId
 from headwater.domain.server_frames import MessageEvent, rfc3339
@@ -81,6 +83,17 @@ end
 return 0
 """
 
+# KEYS: state, log, figures · ARGV: common (3), seconds that they are kept, field, value
+_ADD_REACTION = """
+redis.call('HINCRBY', KEYS[3], ARGV[5], ARGV[6])
+return redis.call('EXPIRE', KEYS[3], ARGV[4])
+"""
+_SET_FIGURE = """
+redis.call('HSET', KEYS[3], ARGV[5], ARGV[6])
+return redis.call('EXPIRE', KEYS[3], ARGV[4])
+"""
+FIGURE_SECONDS = 60  # one that could not be told for so long is of no interest
+
 
 class ChatRooms:
     """Every method raises DependencyUnavailable when the cache does not answer."""
@@ -110,6 +123,18 @@ class ChatRooms:
         events = sorted(_events(entries), key=lambda event: event.seq)
         return RoomView(seq=int(seq), events=tuple(events), gap=bool(gap))
 
+    def add_reaction(self, stream_id: StreamId, emoji: str) -> None:
+        """Somebody gave `emoji`. Hint the delivery afterwards: it tells the sums, once a second."""
+        self._figure(_ADD_REACTION, stream_id, f"+{emoji}", 1)
+
+    def set_viewers(self, stream_id: StreamId, viewers: int) -> None:
+        """How many are watching by now. Hint the delivery afterwards."""
+        self._figure(_SET_FIGURE, stream_id, "viewers", viewers)
+
+    def set_waiting(self, stream_id: StreamId, waiting: int) -> None:
+        """How many messages wait for review by now; told to moderators alone. Hint the delivery afterwards."""
+        self._figure(_SET_FIGURE, stream_id, "waiting", waiting)
+
     def undelivered(self, stream_id: StreamId, limit: int) -> list[RoomEvent]:
         """The oldest events that were not yet sent to the room's connections."""
         return _events(self._run(_UNDELIVERED, stream_id, (limit,)))
@@ -125,6 +150,10 @@ class ChatRooms:
             entries = cache_client(self._cache_url).xrevrange(log_key(stream_id), max=end, min="-", count=2 * limit)
         messages = [event.body for event in _events(entries or []) if '"type":"message"' in event.body]
         return [msgspec.json.decode(body, type=MessageEvent) for body in messages[:limit]]
+
+    def _figure(self, script: str, stream_id: StreamId, field: str, value: int) -> None:
+        keys = (figures_key(stream_id),)
+        run_script(self._cache_url, script, stream_id, keys, (FIGURE_SECONDS, field, value))
 
     def _run(self, script: str, stream_id: StreamId, arguments: tuple[Any, ...] = ()) -> Any:
         return run_script(self._cache_url, script, stream_id, (), arguments)

@@ -64,6 +64,10 @@ def log_key(stream_id: StreamId) -> str:
     return f"room:{{{stream_id}}}:log"
 
 
+def figures_key(stream_id: StreamId) -> str:
+    return f"room:{{{stream_id}}}:figures"
+
+
 @contextmanager
 def unavailable_when_failing() -> Iterator[None]:
     try:
