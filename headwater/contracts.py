@@ -18,6 +18,7 @@ from headwater.domain.broadcast import (
     RecordingState,
     StreamEventName,
 )
+from headwater.domain.emotes import EmoteRange
 from headwater.domain.ids import BroadcastId, MessageId, StreamId, UserId
 
 EVENT_SOURCE = "headwater.broadcasts"
@@ -108,6 +109,8 @@ class ChatMessageArchived(Message, frozen=True, kw_only=True):
     text: str
     reply_to: MessageId | None
     created_at: int
+    badges: tuple[str, ...] | None = None  # None: not known
+    emotes: tuple[EmoteRange, ...] = ()
 
 
 class AccountMailKind(StrEnum):

@@ -170,13 +170,22 @@ class ChatAuthorOut(BaseModel):
     badges: list[str]
 
 
+class EmoteRangeOut(BaseModel):
+    """Where an emote stands in a message's text, in code points."""
+
+    id: str
+    name: str
+    start: int
+    end: int
+
+
 class ChatMessageOut(BaseModel):
     type: Literal["message"] = "message"
     seq: int
     id: str
     user: ChatAuthorOut
     text: str
-    emotes: list[str]
+    emotes: list[EmoteRangeOut]
     reply_to: str | None
     created_at: datetime
 

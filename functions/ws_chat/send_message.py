@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from headwater.broadcasts import unix_ms
 from headwater.contracts import ChatMessageArchived
 from headwater.domain.chat import Membership, Room, clean_text
 from headwater.domain.client_frames import Send
+from headwater.domain.emotes import find_emotes
 from headwater.domain.ids import ConnectionId, MessageId, StreamId, UserId, new_id
 from headwater.domain.server_frames import Ack, MessageEvent, message_event
 from headwater.errors import BadFrame, NotFound, NotJoined, Unauthenticated
@@ -34,6 +35,11 @@ class Members(Protocol):
     def member(self, stream_id: StreamId, connection_id: ConnectionId) -> Membership | None: ...
 
 
+class Emotes(Protocol):
+    def own(self, stream_id: StreamId) -> Mapping[str, str]:
+        """The ids of the room's own emotes, by name."""
+
+
 class DeliveryQueue(Protocol):
     def hint(self, stream_id: StreamId, seq: int) -> None: ...
 
@@ -48,6 +54,7 @@ class SendMessage:
         streams: Streams,
         acceptance: Acceptance,
         members: Members,
+        emotes: Emotes,
         delivery: DeliveryQueue,
         archive: ArchiveQueue,
         clock: Callable[[], int] = unix_ms,
@@ -55,6 +62,7 @@ class SendMessage:
         self._streams = streams
         self._acceptance = acceptance
         self._members = members
+        self._emotes = emotes
         self._delivery = delivery
         self._archive = archive
         self._clock = clock
@@ -79,7 +87,8 @@ class SendMessage:
             raise NotFound("There is no such room.")
         created_at = self._clock()
         role = room.role_of(member.chatter)
-        message = message_event(MessageId(new_id()), member.chatter, role, text, frame.reply_to, created_at)
+        emotes = find_emotes(text, self._emotes.own(frame.stream_id))
+        message = message_event(MessageId(new_id()), member.chatter, role, text, emotes, frame.reply_to, created_at)
         accepted = self._acceptance.accept(frame.stream_id, member.chatter.user_id, frame.nonce, message)
         self._delivery.hint(frame.stream_id, accepted.seq)
         self._archive.send(
@@ -92,6 +101,8 @@ class SendMessage:
                 text=text,
                 reply_to=frame.reply_to,
                 created_at=created_at,
+                badges=message.user.badges,
+                emotes=emotes,
             )
         )
         return Ack(nonce=frame.nonce, id=accepted.message_id, seq=accepted.seq)

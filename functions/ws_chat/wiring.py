@@ -22,6 +22,7 @@ from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.connection_posts import signed_posts
 from headwater.adapters.queues import MessageQueue
 from headwater.adapters.rate_limits import RateLimits
+from headwater.adapters.room_emotes import RoomEmotes
 from headwater.adapters.stream_controls import StreamControls
 from headwater.settings import load_settings
 
@@ -51,6 +52,7 @@ class Wiring:
                 streams,
                 ChatAcceptance(settings.cache_url, rate),
                 self.connections,
+                RoomEmotes(settings.room_table),
                 ChatDeliveryQueue(settings.chat_delivery_queue_url),
                 MessageQueue(settings.chat_archive_queue_url),
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select, update
@@ -43,5 +44,7 @@ def _row(message: ChatMessageArchived) -> dict[str, object]:
         "username": message.username,
         "text": message.text,
         "reply_to": message.reply_to,
+        "badges": None if message.badges is None else list(message.badges),
+        "emotes": [asdict(each) for each in message.emotes] or None,
         "created_at": datetime.fromtimestamp(message.created_at / 1000, UTC),
     }

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from headwater.adapters.tables import chat_messages
 from headwater.contracts import ChatMessageArchived
+from headwater.domain.emotes import EmoteRange
 from headwater.domain.ids import MessageId, StreamId, UserId
 
 
@@ -31,6 +32,8 @@ class ChatHistory:
                 text=row.text,
                 reply_to=MessageId(row.reply_to) if row.reply_to else None,
                 created_at=round(row.created_at.timestamp() * 1000),
+                badges=None if row.badges is None else tuple(row.badges),
+                emotes=tuple(EmoteRange(**each) for each in row.emotes or ()),
             )
             for row in rows
         ]

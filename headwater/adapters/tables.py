@@ -255,6 +255,8 @@ chat_messages = Table(
     Column("username", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("reply_to", Text),
+    Column("badges", ARRAY(Text)),  # of the author, then; NULL: not known
+    Column("emotes", JSONB),  # [{id, name, start, end}]; NULL: none
     Column("created_at", DateTime(timezone=True), nullable=False),
     Index("chat_messages_stream_id_seq_idx", "stream_id", "seq"),
     Index("chat_messages_user_id_message_id_idx", "user_id", "message_id"),

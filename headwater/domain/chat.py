@@ -131,6 +131,11 @@ def badges(role: RoomRole) -> tuple[str, ...]:
     return _BADGES[role]
 
 
+def role_shown_by(shown: Collection[str]) -> RoomRole:
+    """What somebody was in the room who had these badges."""
+    return next((role for role, own in _BADGES.items() if not frozenset(own).isdisjoint(shown)), RoomRole.VIEWER)
+
+
 def origin_allowed(origin: str | None, allowed: Collection[str]) -> bool:
     """Whether a page of `origin` may open a socket. Only browsers send one, and they always do: RFC 6455 § 10.2."""
     return origin is None or origin in allowed

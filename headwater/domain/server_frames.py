@@ -22,6 +22,7 @@ from headwater.domain.chat import (
     badges,
     in_frames,
 )
+from headwater.domain.emotes import EmoteRange
 from headwater.domain.ids import MessageId, StreamId
 from headwater.errors import HeadwaterError
 
@@ -62,7 +63,7 @@ class MessageEvent(NumberedEvent, frozen=True, kw_only=True, tag="message"):
     id: MessageId
     user: Author
     text: str
-    emotes: tuple[str, ...] = ()
+    emotes: tuple[EmoteRange, ...] = ()
     reply_to: MessageId | None = None
     created_at: str
 
@@ -74,7 +75,25 @@ class StreamStatusEvent(NumberedEvent, frozen=True, kw_only=True, tag="stream_st
     at: str
 
 
-AnyEvent = MessageEvent | StreamStatusEvent
+class ReactionsEvent(Figure, frozen=True, kw_only=True, tag="reactions"):
+    """How often each emoji was given since the last of these."""
+
+    counts: dict[str, int]
+
+
+class ViewerCountEvent(Figure, frozen=True, kw_only=True, tag="viewer_count"):
+    """How many are watching."""
+
+    viewers: int
+
+
+class ReviewEvent(Figure, frozen=True, kw_only=True, tag="review"):
+    """How many messages wait for a moderator; only moderators get it."""
+
+    waiting: int
+
+
+AnyEvent = MessageEvent | StreamStatusEvent | ReactionsEvent | ViewerCountEvent | ReviewEvent
 EVENTS: tuple[type[NumberedEvent | Figure], ...] = get_args(AnyEvent)
 
 
@@ -150,10 +169,17 @@ SERVER_FRAMES: tuple[type[ServerFrame], ...] = get_args(AnyServerFrame)
 
 
 def message_event(
-    message_id: MessageId, chatter: Chatter, role: RoomRole, text: str, reply_to: MessageId | None, created_at_ms: int
+    message_id: MessageId,
+    chatter: Chatter,
+    role: RoomRole,
+    text: str,
+    emotes: tuple[EmoteRange, ...],
+    reply_to: MessageId | None,
+    created_at_ms: int,
 ) -> MessageEvent:
     author = Author(id=chatter.user_id, username=chatter.username, role=role, badges=badges(role))
-    return MessageEvent(id=message_id, user=author, text=text, reply_to=reply_to, created_at=rfc3339(created_at_ms))
+    created_at = rfc3339(created_at_ms)
+    return MessageEvent(id=message_id, user=author, text=text, emotes=emotes, reply_to=reply_to, created_at=created_at)
 
 
 def rfc3339(milliseconds: int) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from functions.api.representations import ChatAuthorOut, ChatMessageOut
+from functions.api.representations import ChatAuthorOut, ChatMessageOut, EmoteRangeOut
 from headwater.contracts import ChatMessageArchived
-from headwater.domain.chat import Chatter, badges, role_in_room
+from headwater.domain.chat import Chatter, badges, role_in_room, role_shown_by
+from headwater.domain.emotes import EmoteRange
 from headwater.domain.ids import StreamId, UserId
 from headwater.domain.server_frames import MessageEvent, rfc3339
 from headwater.errors import DependencyUnavailable
@@ -51,7 +52,7 @@ def _from_event(event: MessageEvent, seq: int) -> ChatMessageOut:
         id=event.id,
         user=ChatAuthorOut(id=author.id, username=author.username, role=author.role.value, badges=list(author.badges)),
         text=event.text,
-        emotes=list(event.emotes),
+        emotes=_ranges(event.emotes),
         reply_to=event.reply_to,
         created_at=datetime.fromisoformat(event.created_at),
     )
@@ -59,12 +60,19 @@ def _from_event(event: MessageEvent, seq: int) -> ChatMessageOut:
 
 def _from_archive(archived: ChatMessageArchived, owner_id: UserId) -> ChatMessageOut:
     role = role_in_room(Chatter(archived.user_id, archived.username), owner_id)
+    shown = badges(role)
+    if archived.badges is not None:
+        role, shown = role_shown_by(archived.badges), archived.badges
     return ChatMessageOut(
         seq=archived.seq,
         id=archived.message_id,
-        user=ChatAuthorOut(id=archived.user_id, username=archived.username, role=role.value, badges=list(badges(role))),
+        user=ChatAuthorOut(id=archived.user_id, username=archived.username, role=role.value, badges=list(shown)),
         text=archived.text,
-        emotes=[],
+        emotes=_ranges(archived.emotes),
         reply_to=archived.reply_to,
         created_at=datetime.fromisoformat(rfc3339(archived.created_at)),
     )
+
+
+def _ranges(emotes: Sequence[EmoteRange]) -> list[EmoteRangeOut]:
+    return [EmoteRangeOut(id=each.id, name=each.name, start=each.start, end=each.end) for each in emotes]

@@ -34,7 +34,7 @@ def archive(api: RestApi, stream: dict[str, Any], author: Person, seq: int, text
 
 def say(api: RestApi, stream: dict[str, Any], author: Person, text: str) -> int:
     chatter = Chatter(UserId(author.user["id"]), author.user["username"])
-    message = message_event(MessageId(new_id()), chatter, RoomRole.VIEWER, text, None, 1_800_000_000_000)
+    message = message_event(MessageId(new_id()), chatter, RoomRole.VIEWER, text, (), None, 1_800_000_000_000)
     acceptance = ChatAcceptance(api.services.settings.cache_url)
     return acceptance.accept(StreamId(stream["id"]), chatter.user_id, new_id(), message).seq
 
