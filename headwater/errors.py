@@ -300,7 +300,7 @@ class BadFrame(HeadwaterError):
 
 class UnknownAction(HeadwaterError):
     code = "unknown_action"
-    default_detail = "There is no such `action`. There are join, send, leave and ping."
+    default_detail = "There is no such `action`."
 
 
 class NotJoined(HeadwaterError):

@@ -29,6 +29,7 @@ from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.broadcast import StreamSettings
 from headwater.domain.ids import StreamId, UserId, new_id
 from tests.aws import ROOM_TABLE, STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
+from tests.chat_protocol import check_client_frame, check_server_frame
 from tests.connections_endpoint import ConnectionsEndpoint
 from tests.factories import stream_control
 from tests.redis_server import RedisServer
@@ -96,10 +97,16 @@ class ChatBackend:
         return connection_id
 
     def say(self, connection_id: str, body: str) -> dict[str, Any] | None:
-        """Send a frame; the answer, if it came back at once."""
+        """Send a frame; the answer, if it came back at once. What is answered has to be of the protocol, and so has what
+        was understood."""
         answer = chat_handler(socket_event("default", connection_id, body=body), None)
         assert answer["statusCode"] == 200
-        return msgspec.json.decode(answer["body"]) if "body" in answer else None
+        if "body" not in answer:
+            return None
+        told = check_server_frame(answer["body"])
+        if told.get("code") not in ("bad_frame", "unknown_action"):
+            check_client_frame(msgspec.json.decode(body))
+        return told
 
     def frame(self, connection_id: str, action: str, **fields: Any) -> dict[str, Any]:
         body = {"action": action, "stream_id": self.stream_id, **fields}

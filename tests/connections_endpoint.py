@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from tests.chat_protocol import NotInProtocol, check_server_frame
 from tests.http_servers import serving
 
 STAGE = "chat"
@@ -31,6 +32,7 @@ class ConnectionsEndpoint:
         self.attempts: defaultdict[str, int] = defaultdict(int)
         self.wires = 0
         self.requests: list[dict[str, str]] = []
+        self.violations: list[NotInProtocol] = []  # frames that are not of the protocol: it ends with the first
         self._released = threading.Event()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -60,8 +62,11 @@ class ConnectionsEndpoint:
         self._running.enter_context(serving(self._server))
 
     def stop(self) -> None:
+        """Raises NotInProtocol if anything was sent that is not described."""
         self._released.set()
         self._running.close()
+        if self.violations:
+            raise self.violations[0]
 
     def answer(self, method: str, connection_id: str, body: str) -> int:
         with self._lock:
@@ -80,6 +85,10 @@ class ConnectionsEndpoint:
                 self.closed.append(connection_id)
                 self.gone.add(connection_id)
                 return 204
+            try:
+                check_server_frame(body)
+            except NotInProtocol as violation:
+                self.violations.append(violation)
             self.frames[connection_id].append(body)
             return 200
 

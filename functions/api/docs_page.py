@@ -35,7 +35,8 @@ def docs_page(description: Mapping[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{_text(info['title'])} API</title><style>{_STYLE}</style></head><body><main>",
         f"<h1>{_text(info['title'])} API</h1><p>{_text(info['description'])}</p>",
-        '<p class="quiet">For programs: <a href="openapi.json">openapi.json</a></p>',
+        '<p class="quiet">For programs: <a href="openapi.json">openapi.json</a>, '
+        'and for chat <a href="asyncapi.json">asyncapi.json</a></p>',
     ]
     tag_before = None
     for tag, method, path, operation in _operations(description):

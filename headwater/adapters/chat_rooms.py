@@ -25,7 +25,7 @@ from headwater.adapters.cache import cache_client
 from headwater.adapters.room_scripts import NUMBERING, figures_key, log_key, run_script, unavailable_when_failing
 from headwater.domain.chat import HISTORY_EVENTS, RoomEvent, RoomView
 from headwater.domain.ids import StreamId
-from headwater.domain.server_frames import MessageEvent, rfc3339
+from headwater.domain.server_frames import MessageEvent, NumberedEvent, StreamStatusEvent, rfc3339
 
 _APPEND = NUMBERING + "return append(ARGV[4])"
 
@@ -101,8 +101,8 @@ class ChatRooms:
     def __init__(self, cache_url: str) -> None:
         self._cache_url = cache_url
 
-    def append(self, stream_id: StreamId, event: dict[str, Any]) -> int:
-        """Number an event of any other `type` and append it to the log; its `seq`."""
+    def append(self, stream_id: StreamId, event: NumberedEvent) -> int:
+        """Number an event and append it to the log; its `seq`."""
         return int(self._run(_APPEND, stream_id, (msgspec.json.encode(event),)))
 
     def set_status(self, stream_id: StreamId, status: str, version: str, at_ms: int) -> int | None:
@@ -111,7 +111,7 @@ class ChatRooms:
         `version` orders the changes: one that is older than what is known is dropped, and one that comes again is
         answered as it was before, so that whoever could not finish can do so.
         """
-        event = {"type": "stream_status", "status": status, "at": rfc3339(at_ms)}
+        event = StreamStatusEvent(status=status, at=rfc3339(at_ms))
         return int(self._run(_SET_STATUS, stream_id, (msgspec.json.encode(event), version, status))) or None
 
     def newest_seq(self, stream_id: StreamId) -> int:

@@ -59,7 +59,8 @@ class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
 AnyClientFrame = Join | Send | Leave | Ping
 CLIENT_FRAMES: tuple[type[ClientFrame], ...] = get_args(AnyClientFrame)
 
-_ACTIONS = {frame.__struct_config__.tag for frame in CLIENT_FRAMES}
+_ACTIONS = [str(frame.__struct_config__.tag) for frame in CLIENT_FRAMES]
+_NO_SUCH_ACTION = f"There is no such `action`. There are: {', '.join(_ACTIONS)}."
 _frames: msgspec.json.Decoder[AnyClientFrame] = msgspec.json.Decoder(AnyClientFrame)
 _objects = msgspec.json.Decoder(dict[str, Any])
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)  # the last: nested deeper than anybody has reason to
@@ -73,7 +74,7 @@ def read_frame(body: str) -> AnyClientFrame:
         return _frames.decode(body)
     except _UNREADABLE as error:
         if isinstance(error, msgspec.ValidationError) and _names_unknown_action(body):
-            raise UnknownAction from None
+            raise UnknownAction(_NO_SUCH_ACTION) from None
         # msgspec names the field and what it should be, and never repeats a value that was sent.
         raise BadFrame(str(error) if isinstance(error, msgspec.ValidationError) else None) from None
 

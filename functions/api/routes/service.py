@@ -1,4 +1,4 @@
-"""Stage 7 · routes of the service itself: health, its OpenAPI description, a page to read it on, the token keys."""
+"""Stage 7 · routes of the service itself: health, its OpenAPI description and that of chat, a page to read, the token keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from functions.api.dependencies import ServicesDep
 from functions.api.docs_page import CONTENT_SECURITY_POLICY, docs_page
 from functions.api.inline_routes import InlineRoute
 from functions.api.representations import HealthOut
+from headwater.domain.chat_protocol import asyncapi_document
 from headwater.domain.ids import StreamId
 from headwater.observability import logger
 
@@ -52,6 +53,11 @@ def _answers(check: Callable[[], object]) -> bool:
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> JSONResponse:
     return JSONResponse(request.app.openapi(), headers={"Cache-Control": _DOCS_CACHE})
+
+
+@router.get("/asyncapi.json", include_in_schema=False)
+async def asyncapi(services: ServicesDep) -> JSONResponse:
+    return JSONResponse(asyncapi_document(services.settings.ws_url), headers={"Cache-Control": _DOCS_CACHE})
 
 
 @router.get("/docs", include_in_schema=False)

@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from headwater.domain.chat import FRAME_LIMIT_BYTES, Chatter, RoomEvent, RoomRole, RoomView
 from headwater.domain.client_frames import Join, Leave, Ping, Send, nonce_of, read_frame
 from headwater.domain.ids import MessageId, StreamId, UserId
 from headwater.domain.server_frames import Ack, Pong, encode, error_frame, events_frames, joined_frames, message_event
 from headwater.errors import BadFrame, HeadwaterError, RateLimited, UnknownAction
+from tests.chat_protocol import check_server_frame
 
 STREAM = StreamId("0123456789abcdefghjkmn")
 MESSAGE = MessageId("1m81e87nfcyt6snmb1jr21")
@@ -19,8 +21,7 @@ ADA = Chatter(UserId("user-1"), "ada")
 
 
 def plain(frame: str) -> dict[str, Any]:
-    decoded: dict[str, Any] = msgspec.json.decode(frame)
-    return decoded
+    return check_server_frame(frame)
 
 
 @pytest.mark.parametrize(
@@ -124,8 +125,8 @@ def test_every_refusal_can_be_told_as_an_error_frame() -> None:
 
 
 def test_a_message_event() -> None:
-    event = message_event(MESSAGE, ADA, RoomRole.OWNER, "hi", None, 1_800_000_000_123)
-    assert plain(encode(event)) == {
+    event = message_event(MESSAGE, ADA, RoomRole.OWNER, "hi", (), None, 1_800_000_000_123)
+    assert msgspec.json.decode(encode(event)) == {
         "type": "message",
         "id": MESSAGE,
         "user": {"id": "user-1", "username": "ada", "role": "owner", "badges": ["owner"]},
@@ -137,7 +138,8 @@ def test_a_message_event() -> None:
 
 
 def room_events(first: int, last: int, size: int = 20) -> tuple[RoomEvent, ...]:
-    return tuple(RoomEvent(seq, f'{{"seq":{seq},"text":"{"x" * size}"}}') for seq in range(first, last + 1))
+    said = message_event(MESSAGE, ADA, RoomRole.OWNER, "x" * size, (), None, 1_800_000_000_123)
+    return tuple(RoomEvent(seq, encode(structs.replace(said, seq=seq))) for seq in range(first, last + 1))
 
 
 def test_joined_afresh() -> None:

@@ -136,6 +136,7 @@ MATRIX = {
     "GET /v1/admin/audit-log": ADMINS,
     "GET /v1/health": OPEN,
     "GET /v1/openapi.json": OPEN,
+    "GET /v1/asyncapi.json": OPEN,
     "GET /v1/docs": OPEN,
     "GET /.well-known/jwks.json": OPEN,
 }
@@ -155,7 +156,7 @@ def check(api: RestApi, world: World, call: str, expected: Expected, privacy: st
     for answer in answers.values():
         assert (answer.code is not None) == (answer.status >= 400)
         assert answer.status == 204 or "no-store" in answer.headers["cache-control"] or template in (
-            "/v1/openapi.json", "/v1/docs", "/.well-known/jwks.json",
+            "/v1/openapi.json", "/v1/asyncapi.json", "/v1/docs", "/.well-known/jwks.json",
         )  # fmt: skip
     app: Any = api_handler.gateway().app
     route = next(

@@ -14,6 +14,7 @@ from headwater.adapters import connection_posts
 from headwater.adapters.cache import cache_client
 from headwater.contracts import ChatDelivery, encode
 from headwater.domain.ids import ConnectionId, StreamId, UserId, new_id
+from headwater.domain.server_frames import StreamStatusEvent
 from tests.chat_backend import ChatBackend, queue_event
 
 
@@ -246,7 +247,7 @@ def test_the_latest_messages_can_be_read_backwards_by_page(chat: ChatBackend) ->
     ada = chat.signed_in("ada")
     chat.join(ada)
     sent = [chat.send(ada, str(n))["seq"] for n in range(5)]
-    chat.rooms.append(chat.stream_id, {"type": "stream_status", "status": "live"})
+    chat.rooms.append(chat.stream_id, StreamStatusEvent(status="live", at="2027-01-15T08:00:00.000Z"))
     page = chat.rooms.recent(chat.stream_id, None, 3)
     assert [message.seq for message in page] == sent[:1:-1]
     assert isinstance(page[-1].seq, int)

@@ -9,6 +9,7 @@ from functions.ws_chat.wiring import wiring
 from headwater.adapters.cache import cache_client
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.ids import StreamId, UserId, new_id
+from headwater.domain.server_frames import StreamStatusEvent
 from tests.aws import STREAM_TABLE
 from tests.chat_backend import ORIGIN, ChatBackend
 from tests.factories import stream_control
@@ -103,7 +104,7 @@ def test_who_missed_more_than_the_log_holds_is_told_of_the_gap(chat: ChatBackend
     ada = chat.signed_in("ada")
     start = chat.join(ada)["seq"]
     for n in range(1002):
-        chat.rooms.append(chat.stream_id, {"type": "viewer_count", "count": n})
+        chat.rooms.append(chat.stream_id, StreamStatusEvent(status=f"change {n}", at="2027-01-15T08:00:00.000Z"))
     joined = chat.join(ada, after_seq=start)
     assert joined["gap"] is True
     assert joined["seq"] == start + 1002
