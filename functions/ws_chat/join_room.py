@@ -60,6 +60,7 @@ class JoinRoom:
             stream_id=frame.stream_id,
             chatter=chatter,
             role=room.role_of(chatter),
+            settings=room.rules.settings,
             nonce=frame.nonce,
             resumed=frame.after_seq is not None,
         )

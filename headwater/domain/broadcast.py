@@ -179,9 +179,8 @@ class StreamControl:
     deleted: bool = False
     suspended: bool = False  # the owner's account: no key of theirs publishes
     moderators: tuple[UserId, ...] = ()  # of the chat room; a copy of what PostgreSQL knows, for chat to read
-    viewers: tuple[
-        UserId, ...
-    ] = ()  # who, beside the owner, may watch and chat while the stream is private; a copy, too
+    vips: tuple[UserId, ...] = ()  # of the chat room; a copy, too
+    viewers: tuple[UserId, ...] = ()  # who, beside the owner, may watch and chat while it is private; a copy, too
     withheld: tuple[BroadcastId, ...] = ()  # broadcasts that only the owner may watch, whatever the stream is
     removed: tuple[BroadcastId, ...] = ()  # the last recordings that were deleted: nobody gets what a cache still has
     broadcast: Broadcast | None = None

@@ -128,6 +128,13 @@ class NameModerators:
 
 
 @dataclass(frozen=True, slots=True)
+class NameVips:
+    """Who is a VIP in the stream's room from now on: all of them."""
+
+    vips: tuple[UserId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NameViewers:
     """Who may watch the stream while it is private, beside its owner, from now on: all of them."""
 
@@ -170,6 +177,7 @@ Event = (
     | Suspend
     | Unsuspend
     | NameModerators
+    | NameVips
     | NameViewers
     | Withhold
     | DeleteRecording

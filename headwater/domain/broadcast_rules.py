@@ -37,6 +37,7 @@ from headwater.domain.broadcast_events import (
     MediaSeen,
     NameModerators,
     NameViewers,
+    NameVips,
     Publish,
     RotateKey,
     SourceRefused,
@@ -101,6 +102,8 @@ def decide(control: StreamControl, event: Event, now: int) -> Decision:
             return Decision(replace(control, suspended=False), Outcome.ACCEPTED)
         case NameModerators():
             return Decision(replace(control, moderators=event.moderators), Outcome.ACCEPTED)
+        case NameVips():
+            return Decision(replace(control, vips=event.vips), Outcome.ACCEPTED)
         case NameViewers():
             return Decision(name_viewers(control, event, now), Outcome.ACCEPTED)
         case Withhold():

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headwater.domain.ids import ConnectionId, UserId
+from headwater.domain.room_settings import TEXT_LIMIT, USUAL_RULES, RoomRules
 from headwater.errors import BadFrame, TooLong
 
-TEXT_LIMIT = 500  # characters (code points) after normalisation
 FRAME_LIMIT_BYTES = 32 * 1024  # API Gateway's largest WebSocket frame, either way
 BAD_FRAMES_IN_A_ROW = 10  # the one that makes it so many closes the socket
 CONNECTION_SECONDS = 2 * 3600  # API Gateway ends a WebSocket after two hours
@@ -32,12 +32,14 @@ class RoomRole(StrEnum):
 
     OWNER = "owner"
     MODERATOR = "moderator"
+    VIP = "vip"
     VIEWER = "viewer"
 
 
 _BADGES: dict[RoomRole, tuple[str, ...]] = {
     RoomRole.OWNER: ("owner",),
     RoomRole.MODERATOR: ("moderator",),
+    RoomRole.VIP: ("vip",),
     RoomRole.VIEWER: (),
 }
 _SITE_MODERATORS = frozenset({"moderator", "admin"})
@@ -50,6 +52,12 @@ class Chatter:
     user_id: UserId
     username: str
     roles: tuple[str, ...] = ()
+    verified: bool = False
+    registered_at: int = 0  # Unix ms
+
+    @property
+    def moderates_the_site(self) -> bool:
+        return not _SITE_MODERATORS.isdisjoint(self.roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,9 @@ class Room:
     owner_id: UserId
     private: bool = False
     moderators: frozenset[UserId] = frozenset()
+    vips: frozenset[UserId] = frozenset()
     viewers: frozenset[UserId] = frozenset()  # who may be in it while it is private, beside its owner
+    rules: RoomRules = USUAL_RULES
 
     def admits(self, chatter: Chatter | None) -> bool:
         if not self.private:
@@ -67,7 +77,7 @@ class Room:
         return chatter is not None and (chatter.user_id == self.owner_id or chatter.user_id in self.viewers)
 
     def role_of(self, chatter: Chatter | None) -> RoomRole:
-        return role_in_room(chatter, self.owner_id, self.moderators)
+        return role_in_room(chatter, self.owner_id, self.moderators, self.vips)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,8 @@ class Membership:
     connection_id: ConnectionId
     chatter: Chatter | None
     joined_seq: int  # the frame `joined` held everything up to here
+    moderates: bool = False
+    shard: int = 0  # of the room: by which run its frames are sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +130,16 @@ def _may_be_said(character: str) -> bool:
     )
 
 
-def role_in_room(chatter: Chatter | None, owner_id: UserId, moderators: Collection[UserId] = ()) -> RoomRole:
+def role_in_room(
+    chatter: Chatter | None, owner_id: UserId, moderators: Collection[UserId] = (), vips: Collection[UserId] = ()
+) -> RoomRole:
     if chatter is None:
         return RoomRole.VIEWER
     if chatter.user_id == owner_id:
         return RoomRole.OWNER
-    moderates = chatter.user_id in moderators or not _SITE_MODERATORS.isdisjoint(chatter.roles)
-    return RoomRole.MODERATOR if moderates else RoomRole.VIEWER
+    if chatter.user_id in moderators or chatter.moderates_the_site:
+        return RoomRole.MODERATOR
+    return RoomRole.VIP if chatter.user_id in vips else RoomRole.VIEWER
 
 
 def badges(role: RoomRole) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ import msgspec
 
 from headwater.domain.chat import (
     FRAME_LIMIT_BYTES,
-    TEXT_LIMIT,
     Chatter,
     RoomEvent,
     RoomRole,
@@ -24,6 +23,7 @@ from headwater.domain.chat import (
 )
 from headwater.domain.emotes import EmoteRange
 from headwater.domain.ids import MessageId, StreamId
+from headwater.domain.room_settings import USUAL_SETTINGS, RoomSettings
 from headwater.errors import HeadwaterError
 
 EVENT_SCHEMA = "Event"  # what the published protocol calls any of `AnyEvent`
@@ -112,15 +112,6 @@ class You(msgspec.Struct, frozen=True, kw_only=True):
     role: RoomRole
 
 
-class RoomSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the room is set, so that a client can say so before a message is refused."""
-
-    max_length: int = TEXT_LIMIT
-    slow_seconds: int = 0
-    followers_only: bool = False
-    emote_only: bool = False
-
-
 class Joined(ServerFrame, frozen=True, kw_only=True, tag="joined"):
     """The answer to `join`. `messages` are events in `seq` order that end at `seq`: all that were missed, or the latest
     ones; with `gap`, some of the missed ones are gone."""
@@ -196,7 +187,14 @@ def error_frame(error: HeadwaterError, nonce: str | None) -> ErrorFrame:
 
 
 def joined_frames(
-    view: RoomView, *, stream_id: StreamId, chatter: Chatter | None, role: RoomRole, nonce: str | None, resumed: bool
+    view: RoomView,
+    *,
+    stream_id: StreamId,
+    chatter: Chatter | None,
+    role: RoomRole,
+    settings: RoomSettings = USUAL_SETTINGS,
+    nonce: str | None,
+    resumed: bool,
 ) -> list[str]:
     """What somebody who joins is sent: `joined`, and when the missed ones do not fit into it, frames of events after it.
 
@@ -210,7 +208,7 @@ def joined_frames(
         stream_id=stream_id,
         seq=runs[0][-1].seq if len(runs) > 1 else view.seq,
         you=you,
-        settings=RoomSettings(),
+        settings=settings,
         messages=_logged(runs[0]),
         gap=view.gap,
         nonce=nonce,

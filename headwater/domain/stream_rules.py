@@ -10,6 +10,7 @@ from headwater.domain.ids import BroadcastId
 
 # What is listed in the item of a stream makes each of its writes dearer: it must stay far below DynamoDB's 400 KB.
 MODERATORS_LIMIT = 50
+VIPS_LIMIT = 100
 VIEWERS_LIMIT = 250
 WITHHELD_LIMIT = 500
 REMOVED_KEPT = 100

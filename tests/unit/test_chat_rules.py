@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.domain.chat import (
-    TEXT_LIMIT,
     Chatter,
     RoomEvent,
     RoomRole,
@@ -20,6 +19,7 @@ from headwater.domain.chat import (
     role_in_room,
 )
 from headwater.domain.ids import UserId
+from headwater.domain.room_settings import TEXT_LIMIT
 from headwater.errors import BadFrame, TooLong
 
 FLAG_OF_WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
