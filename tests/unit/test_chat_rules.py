@@ -83,9 +83,12 @@ def test_roles_in_a_room() -> None:
     named = UserId("n")
     assert role_in_room(Chatter(named, "n"), owner, {named}) is RoomRole.MODERATOR
     assert role_in_room(None, owner) is RoomRole.VIEWER
+    assert role_in_room(Chatter(named, "n"), owner, vips={named}) is RoomRole.VIP
+    assert role_in_room(Chatter(named, "n"), owner, {named}, {named}) is RoomRole.MODERATOR
     assert {role: badges(role) for role in RoomRole} == {
         RoomRole.OWNER: ("owner",),
         RoomRole.MODERATOR: ("moderator",),
+        RoomRole.VIP: ("vip",),
         RoomRole.VIEWER: (),
     }
 
