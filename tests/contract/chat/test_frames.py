@@ -154,8 +154,13 @@ def test_joined_afresh() -> None:
         "seq": 9,
         "you": {"user_id": "user-1", "username": "ada", "role": "viewer"},
         "settings": {
-            "max_length": 500, "slow_seconds": 0, "followers_only": False, "follow_age_minutes": 0,
-            "account_age_minutes": 0, "emote_only": False, "unique": False,
+            "max_length": 500,
+            "slow_seconds": 0,
+            "followers_only": False,
+            "follow_age_minutes": 0,
+            "account_age_minutes": 0,
+            "emote_only": False,
+            "unique": False,
         },
         "nonce": "n",
     }
