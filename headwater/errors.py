@@ -311,3 +311,45 @@ class NotJoined(HeadwaterError):
 class TooLong(HeadwaterError):
     code = "too_long"
     default_detail = "A chat message has at most 500 characters."
+
+
+class Banned(Forbidden):
+    code = "banned"
+    default_detail = "You are banned from this room. You may read it."
+
+
+class TimedOut(Forbidden):
+    code = "timed_out"
+    default_detail = "You are timed out: you may read, and chat again later."
+
+
+class FollowersOnly(Forbidden):
+    code = "followers_only"
+    default_detail = "Only followers may chat here at the moment."
+
+
+class AccountTooYoung(Forbidden):
+    code = "account_too_young"
+    default_detail = "Your account is too new to chat here."
+
+
+class EmoteOnly(Forbidden):
+    code = "emote_only"
+    default_detail = "Only emotes may be sent here at the moment."
+
+
+class BlockedTermsUsed(Forbidden):
+    """Does not say which: it would be a list of what to write otherwise."""
+
+    code = "blocked_terms"
+    default_detail = "The message holds something that is blocked in this room."
+
+
+class NotUnique(Forbidden):
+    code = "not_unique"
+    default_detail = "This was said here in the last ten minutes."
+
+
+class SlowMode(RateLimited):
+    code = "slow_mode"
+    default_detail = "The room is in slow mode: wait a little between messages."

@@ -27,6 +27,7 @@ NOT_OF_THE_API = {
     "publish_refused", "already_publishing", "too_many_broadcasts", "hook_rejected",
     "lease_lost", "media_format", "misaligned_tracks", "ffmpeg_unavailable", "source_unplayable", "transcode_failed",
     "object_changed", "mail_refused", "bad_frame", "unknown_action", "not_joined", "too_long",
+    "banned", "timed_out", "followers_only", "account_too_young", "emote_only", "blocked_terms", "not_unique", "slow_mode",
 }  # fmt: skip
 KINDS = sorted(set(kinds()), key=lambda kind: kind.code + kind.__qualname__)
 
