@@ -13,6 +13,10 @@ from headwater_client.connection import Connection, path, reader
 from headwater_client.problems import problem_in
 
 PictureType = Literal["image/jpeg", "image/png", "image/webp", "image/gif"]
+Scope = Literal[
+    "read:account", "write:account", "read:streams", "write:streams", "read:stream_keys", "write:stream_keys",
+    "read:chat", "write:chat", "read:moderation", "write:moderation",
+]  # fmt: skip
 
 
 class Auth:
@@ -144,7 +148,7 @@ class Me:
         return self._connection.fetch(reader(answers.Following), "GET", path("me", "following", username))
 
     def create_token(
-        self, name: str, scopes: Sequence[str], *, expires_in_days: int | None = None
+        self, name: str, scopes: Sequence[Scope], *, expires_in_days: int | None = None
     ) -> answers.NewPersonalToken:
         """The answer's `token` is shown this once."""
         body = {"name": name, "scopes": list(scopes)}
@@ -168,11 +172,7 @@ class Me:
 
     def send_avatar(self, picture: bytes, content_type: PictureType) -> None:
         """Uploads a picture. `avatar()` says when it is `ready`, or why it has `failed`."""
-        form = self.request_avatar_upload(content_type)
-        # To the storage, and not with our token.
-        answer = httpx.post(form.url, data=form.fields, files={"file": ("avatar", picture, content_type)}, timeout=60)
-        if not answer.is_success:
-            raise problem_in(answer)
+        send_picture(self.request_avatar_upload(content_type), picture, content_type)
 
     def remove_avatar(self) -> None:
         self._connection.send("DELETE", path("me", "avatar"))
@@ -188,6 +188,13 @@ class Me:
         body = {} if password is None else {"password": password}
         self._connection.send("POST", path("me", "deletion"), body)
         self._connection.signed_out()
+
+
+def send_picture(form: answers.AvatarUpload, picture: bytes, content_type: PictureType) -> None:
+    """To the storage, and not with our token."""
+    answer = httpx.post(form.url, data=form.fields, files={"file": ("picture", picture, content_type)}, timeout=60)
+    if not answer.is_success:
+        raise problem_in(answer)
 
 
 def _redirection(answer: httpx.Response) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from functions.api.accounts import UserOut
 from functions.api.request_bodies import Body, ShownPassword, line_of_text, lines_of_text, stripped
@@ -27,9 +27,12 @@ class MaybeBecause(Body):
     reason: Reason | None = None
 
 
+AnyScope = Annotated[str, WithJsonSchema({"type": "string", "enum": list(Scope)})]
+
+
 class NewPersonalToken(Body):
     name: TokenName
-    scopes: Annotated[list[str], Field(min_length=1, max_length=len(Scope), description=", ".join(Scope))]
+    scopes: Annotated[list[AnyScope], Field(min_length=1, max_length=len(Scope))]
     expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFE_DAYS)] = 90
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from functions.api.request_bodies import ABSENT, Body, Patch, line_of_text, lines_of_text, stripped
 from headwater.domain.clips import LONGEST_SECONDS
+from headwater.domain.ids import ID_PATTERN
 from headwater.domain.streams import SCHEDULE_LONGEST, Latency, Privacy, StreamProfile
 
 LATEST_START_SECONDS = 7 * 24 * 3600
@@ -166,4 +167,6 @@ class NewClip(Body):
     title: Title
     start: ClipStart
     duration: Annotated[float, Field(gt=0, le=LONGEST_SECONDS, allow_inf_nan=False)] = 30
-    broadcast_id: Annotated[str, Field(max_length=64)] | None = None
+    broadcast_id: (
+        Annotated[str, Field(max_length=64), WithJsonSchema({"type": "string", "pattern": ID_PATTERN.pattern})] | None
+    ) = None
