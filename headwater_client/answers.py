@@ -124,6 +124,25 @@ class Avatar(Answer, frozen=True):
     problem: str | None
 
 
+class EmoteUpload(AvatarUpload, frozen=True):
+    """As for an avatar, and what the emote is going to be."""
+
+    id: str
+    name: str
+
+
+class Emote(Answer, frozen=True):
+    """`images`: addresses by the size in pixels, of one that is ready."""
+
+    id: str
+    name: str
+    built_in: bool
+    status: Literal["pending", "ready", "failed"]
+    images: dict[str, str] | None
+    problem: str | None
+    created_at: Time | None
+
+
 class Export(Answer, frozen=True):
     id: str
     status: Literal["pending", "ready", "failed"]
@@ -321,15 +340,30 @@ class ChatAuthor(Answer, frozen=True):
     badges: list[str]
 
 
+class EmoteRange(Answer, frozen=True):
+    """`text[start:end]` is the emote's name."""
+
+    id: str
+    name: str
+    start: int
+    end: int
+
+
 class ChatMessage(Answer, frozen=True, kw_only=True):
     type: Literal["message"] = "message"
     seq: int
     id: str
     user: ChatAuthor
     text: str
-    emotes: list[str]
+    emotes: list[EmoteRange]
     reply_to: str | None
     created_at: Time
+
+
+class ReplayedMessage(ChatMessage, frozen=True, kw_only=True):
+    """`offset`: when it was said, in seconds from the beginning of the recording."""
+
+    offset: float
 
 
 class Health(Answer, frozen=True):

@@ -11,6 +11,7 @@ import httpx
 
 from headwater_client import answers
 from headwater_client.accounts import Auth, Me
+from headwater_client.chat import Chat
 from headwater_client.connection import Connection, path, reader
 from headwater_client.people import Admin, Users
 from headwater_client.streams import Broadcasts, Clips, Streams
@@ -36,6 +37,7 @@ class Headwater:
         self.streams = Streams(connection)
         self.broadcasts = Broadcasts(connection)
         self.clips = Clips(connection)
+        self.chat = Chat(connection)
         self.admin = Admin(connection)
         self.service = Service(connection)
 

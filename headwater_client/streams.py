@@ -163,6 +163,13 @@ class Broadcasts:
     def get(self, broadcast_id: str) -> answers.Broadcast:
         return self._connection.fetch(reader(answers.Broadcast), "GET", path("broadcasts", broadcast_id))
 
+    def chat(
+        self, broadcast_id: str, *, from_: float | None = None, to: float | None = None, limit: int | None = None
+    ) -> Iterator[answers.ReplayedMessage]:
+        """What was said from then until before then (seconds of the recording), as the recording goes on."""
+        query = {"from": from_, "to": to, "limit": limit}
+        return self._connection.pages(reader(answers.ReplayedMessage), path("broadcasts", broadcast_id, "chat"), query)
+
     def change(self, broadcast_id: str, **changes: Unpack[RecordingChanges]) -> answers.Broadcast:
         """What is not given stays as it is."""
         return self._connection.fetch(reader(answers.Broadcast), "PATCH", path("broadcasts", broadcast_id), changes)

@@ -9,7 +9,8 @@ from typing import Any
 from functions.api.dependencies import look_up_caller
 from headwater.domain.accounts import Role
 from headwater.domain.clips import ClipId
-from headwater.domain.ids import BroadcastId, UserId, new_id
+from headwater.domain.emotes import Emote, EmoteState
+from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.domain.sign_in_providers import ProvenIdentity
 from tests.rest_api import Person, RestApi
 
@@ -41,6 +42,7 @@ class World:
             "broadcast_id": broadcast_id,
             "username": stranger.user["username"],
             "clip_id": a_clip(api, broadcast_id, owner),
+            "name": an_emote(api, stream["id"], owner),
             "role": "moderator",
             "session_id": owner.api.post(f"/v1/streams/{stream['id']}/playback-session").json["session_id"],
             "sign_in_id": owner.api.get("/v1/auth/sessions").json["items"][0]["id"],
@@ -67,6 +69,12 @@ def a_clip(api: RestApi, broadcast_id: BroadcastId, maker: Person) -> str:
     with api.services.unit_of_work() as unit:
         unit.clips.add(clip_id, broadcast_id, UserId(maker.user["id"]), "A clip", 0.0, 30.0, None)
     return clip_id
+
+
+def an_emote(api: RestApi, stream_id: str, maker: Person, name: str = "Otter2") -> str:
+    emote = Emote(new_id(), name, EmoteState.READY, created_by=maker.user["id"], created_at_ms=1_800_000_000_000)
+    assert api.services.emotes.put(StreamId(stream_id), emote, before=None)
+    return name
 
 
 def linked_identity(api: RestApi, owner: Person) -> str:

@@ -23,6 +23,7 @@ from functions.api.routes import (
     chat,
     clips,
     credentials,
+    emotes,
     following,
     listed_people,
     oauth,
@@ -80,6 +81,7 @@ def create_app(services: Services) -> FastAPI:
         broadcasts,
         clips,
         chat,
+        emotes,
         admin,
         service,
     ):

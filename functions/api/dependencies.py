@@ -76,6 +76,15 @@ async def look_up_caller(
 MaybeCaller = Annotated[Caller | None, Depends(look_up_caller, scope="function")]
 
 
+async def _current_caller(caller: MaybeCaller) -> Caller:
+    if caller is None:
+        raise Unauthenticated
+    return caller
+
+
+CurrentCaller = Annotated[Caller, Depends(_current_caller, scope="function")]
+
+
 async def _maybe_user(caller: MaybeCaller) -> Identity | None:
     return None if caller is None else caller.identity
 

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from headwater.adapters.openid_provider import OpenIdProvider
     from headwater.adapters.presigned import Presigned
     from headwater.adapters.queues import MessageQueue
+    from headwater.adapters.room_emotes import RoomEmotes
     from headwater.adapters.signed_in_sockets import SignedInSockets
     from headwater.adapters.timelines import Timelines
 
@@ -197,6 +198,12 @@ class Services:
         return Presigned(self.settings.upload_bucket)
 
     @functools.cached_property
+    def emotes(self) -> RoomEmotes:
+        from headwater.adapters.room_emotes import RoomEmotes
+
+        return RoomEmotes(self.settings.room_table)
+
+    @functools.cached_property
     def answered_requests(self) -> AnsweredRequests:
         from headwater.adapters.answered_requests import AnsweredRequests
 
@@ -206,11 +213,12 @@ class Services:
     def sockets(self) -> SignedInSockets:
         # Needed where a session ends, which is seldom, and dear to import like the hot state.
         from headwater.adapters.chat_connections import ChatConnections
+        from headwater.adapters.chat_seats import ChatSeats
         from headwater.adapters.connection_posts import signed_posts
         from headwater.adapters.signed_in_sockets import SignedInSockets
 
         settings = self.settings
-        connections = ChatConnections(settings.connection_table)
+        connections = ChatConnections(settings.connection_table, ChatSeats(settings.cache_url))
         return SignedInSockets(self.tickets, connections, lambda: signed_posts(settings.chat_callback_url))
 
     @functools.cached_property

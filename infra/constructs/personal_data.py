@@ -1,8 +1,9 @@
-"""Stage 7 · files of people: what they upload, the avatars that are made of it, and copies of their data for themselves."""
+"""Stage 7 · files of people: what they upload, the avatars and emotes made of it, and copies of their data for themselves."""
 
 from __future__ import annotations
 
 from aws_cdk import Duration, Stack
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_scheduler as scheduler
@@ -15,6 +16,8 @@ from infra.constructs.kept_store import PrivateBucket
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
 
+PICTURES = ("avatars", "emotes")  # folders of both buckets
+
 
 class PersonalData(Construct):
     """The bucket of uploads is no viewer's: no CDN leads there, and what lies in it is gone after a day at the latest."""
@@ -26,6 +29,7 @@ class PersonalData(Construct):
         *,
         deployment: Deployment,
         media: s3.IBucket,
+        rooms: dynamodb.ITable,
         database_secret: secretsmanager.ISecret,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -43,25 +47,31 @@ class PersonalData(Construct):
             ],
         )
         self._tell_of_uploads()
-        self.avatar_maker = ServiceFunction(
+        self.picture_maker = ServiceFunction(
             self,
-            "AvatarMaker",
+            "PictureMaker",
             deployment=deployment,
-            name="avatar_maker",
+            name="picture_maker",
             environment={
                 "DATABASE_SECRET": database_secret.secret_arn,
                 "UPLOAD_BUCKET": self.uploads.bucket_name,
                 "MEDIA_BUCKET": media.bucket_name,
+                "ROOM_TABLE": rooms.table_name,
                 "CDN_URL": stage.urls.cdn,
             },
             timeout_seconds=30,
             memory_mib=1024,  # the largest picture that is taken unfolds to 160 MB, and is turned and cut once
         )
-        self.avatar_maker.may("secretsmanager:GetSecretValue", database_secret.secret_arn)
-        self.avatar_maker.may(["s3:GetObject", "s3:DeleteObject"], self.uploads.arn_for_objects("avatars/*"))
-        self.avatar_maker.may(["s3:PutObject", "s3:DeleteObject"], media.arn_for_objects("avatars/*"))
-        self.avatar_maker.may("s3:ListBucket", self.uploads.bucket_arn, media.bucket_arn)
-        self.avatar_maker.consume(self.uploaded, batch_size=1)
+        self.picture_maker.may("secretsmanager:GetSecretValue", database_secret.secret_arn)
+        self.picture_maker.may(
+            ["s3:GetObject", "s3:DeleteObject"], *(self.uploads.arn_for_objects(f"{each}/*") for each in PICTURES)
+        )
+        self.picture_maker.may(
+            ["s3:PutObject", "s3:DeleteObject"], *(media.arn_for_objects(f"{each}/*") for each in PICTURES)
+        )
+        self.picture_maker.may(["dynamodb:Query", "dynamodb:PutItem"], rooms.table_arn)
+        self.picture_maker.may("s3:ListBucket", self.uploads.bucket_arn, media.bucket_arn)
+        self.picture_maker.consume(self.uploaded, batch_size=1)
 
         self.tasks = WorkQueue(self, "Tasks", stage=stage, visibility_seconds=1800, attempts=50)
         self.account_data = ServiceFunction(
@@ -98,7 +108,7 @@ class PersonalData(Construct):
 
     def let_ask(self, function: ServiceFunction) -> None:
         """Sign forms and addresses (which are worth what the signer may do), and ask for what takes long."""
-        function.may("s3:PutObject", self.uploads.arn_for_objects("avatars/*"))
+        function.may("s3:PutObject", *(self.uploads.arn_for_objects(f"{each}/*") for each in PICTURES))
         function.may("s3:GetObject", self.uploads.arn_for_objects("exports/*"))
         function.may("sqs:SendMessage", self.tasks.arn)
 
@@ -124,10 +134,11 @@ class PersonalData(Construct):
                     queue=self.uploaded.arn,
                     filter=s3.CfnBucket.NotificationFilterProperty(
                         s3_key=s3.CfnBucket.S3KeyFilterProperty(
-                            rules=[s3.CfnBucket.FilterRuleProperty(name="prefix", value="avatars/")]
+                            rules=[s3.CfnBucket.FilterRuleProperty(name="prefix", value=f"{each}/")]
                         )
                     ),
                 )
+                for each in PICTURES
             ]
         )
         bucket.node.add_dependency(policy)

@@ -45,6 +45,7 @@ class ApiStack(Stack):
             "PersonalData",
             deployment=deployment,
             media=data.media,
+            rooms=data.rooms,
             database_secret=data.database_secret,
         )
         self._answer_calls(deployment, data, chat)
@@ -103,6 +104,7 @@ class ApiStack(Stack):
         # Clips: read a broadcast's timeline, write and delete the clip's manifests.
         self.api.may("dynamodb:Query", control_plane.timeline.table_arn)
         self.api.may(["s3:PutObject", "s3:DeleteObject"], data.media.arn_for_objects("*/clips/*"))
+        self.api.may("s3:DeleteObject", data.media.arn_for_objects("emotes/*"))
         self.api.may("s3:ListBucket", data.media.bucket_arn)
         self.personal_data.let_ask(self.api)
         self.api.may(

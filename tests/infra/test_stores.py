@@ -97,7 +97,7 @@ def test_the_media_bucket_is_private_and_keeps_no_unfinished_uploads(synthesised
     assert "*" not in cors["AllowedOrigins"]
 
 
-def test_what_people_upload_is_private_gone_after_a_day_and_told_of_to_whoever_makes_avatars(
+def test_what_people_upload_is_private_gone_after_a_day_and_told_of_to_whoever_makes_pictures_of_it(
     synthesised: Templates,
 ) -> None:
     bucket = bucket_called(synthesised, "UPLOAD_BUCKET")
@@ -108,14 +108,17 @@ def test_what_people_upload_is_private_gone_after_a_day_and_told_of_to_whoever_m
     [cors] = bucket.properties["CorsConfiguration"]["CorsRules"]
     assert cors["AllowedMethods"] == ["POST"]
     assert "*" not in cors["AllowedOrigins"]
-    [told] = bucket.properties["NotificationConfiguration"]["QueueConfigurations"]
+    configured = bucket.properties["NotificationConfiguration"]["QueueConfigurations"]
+    folders = [each["Filter"]["S3Key"]["Rules"] for each in configured]
+    assert folders == [[{"Name": "prefix", "Value": folder}] for folder in ("avatars/", "emotes/")]
+    [queue] = {str(each["Queue"]): each["Queue"] for each in configured}.values()
     [mapping] = [
         each
         for each in synthesised.resources("AWS::Lambda::EventSourceMapping")
-        if each.properties["EventSourceArn"] == told["Queue"]
+        if each.properties["EventSourceArn"] == queue
     ]
     consumer = synthesised.referred(mapping.stack, mapping.properties["FunctionName"])
-    assert consumer == synthesised.function("avatar_maker")
+    assert consumer == synthesised.function("picture_maker")
 
 
 def test_no_secret_is_written_in_a_template(synthesised: Templates) -> None:

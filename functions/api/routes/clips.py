@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Path
 
 from functions.api.dependencies import (
     PAGE_LIMIT,
+    CurrentCaller,
     CurrentUser,
     Cursor,
     Limit,
-    MaybeCaller,
     MaybeUser,
     ServicesDep,
     StreamIdParam,
@@ -26,7 +26,7 @@ from functions.api.use_cases.clips import Wish, delete_clip, make_clip, visible_
 from functions.api.use_cases.streams import visible_stream
 from headwater.domain.clips import ClipId
 from headwater.domain.ids import BroadcastId, is_id
-from headwater.errors import FieldError, InvalidInput, NotFound, Unauthenticated
+from headwater.errors import FieldError, InvalidInput, NotFound
 
 router = APIRouter(route_class=InlineRoute, tags=["clips"])
 
@@ -88,8 +88,6 @@ def clip(clip_id: ClipIdParam, user: MaybeUser, services: ServicesDep, unit: Uni
 
 
 @router.delete("/clips/{clip_id}", status_code=204)
-def remove_clip(clip_id: ClipIdParam, caller: MaybeCaller, services: ServicesDep, unit: Unit) -> None:
+def remove_clip(clip_id: ClipIdParam, caller: CurrentCaller, services: ServicesDep, unit: Unit) -> None:
     """Delete a clip: who made it, the stream's owner and moderators, and the site's moderators may."""
-    if caller is None:
-        raise Unauthenticated
     delete_clip(unit, services.media_store, clip_id, caller.identity.user_id, caller.standing.roles)

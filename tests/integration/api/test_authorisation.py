@@ -39,7 +39,7 @@ class Expected:
             "suspended": suspended or anonymous,
             "other": other,
             "moderator": other if self.moderator is None or privacy == "private" else self.moderator,
-            "admin": other if self.admin is None else self.admin,
+            "admin": other if self.admin is None or privacy == "private" else self.admin,
             "owner": owner,
         }
 
@@ -105,6 +105,15 @@ MATRIX = {
     "POST /v1/playback-sessions/{session_id}/heartbeat": Expected((200, 200, 200), (200, 404, 200)),
     "POST /v1/chat/tickets": MEMBERS,
     "GET /v1/streams/{stream_id}/chat/messages": VISIBLE,
+    "GET /v1/broadcasts/{broadcast_id}/chat": VISIBLE,
+    "GET /v1/streams/{stream_id}/emotes": VISIBLE,
+    "POST /v1/streams/{stream_id}/emotes": Expected(
+        (401, 403, 201), (401, 404, 201), moderator=201, admin=201, body={"name": "Otter", "content_type": "image/png"}
+    ),
+    # The first who may take it away does, and for the others it is gone.
+    "DELETE /v1/streams/{stream_id}/emotes/{name}": Expected(
+        (401, 403, 404), (401, 404, 204), moderator=204, admin=404
+    ),
     "GET /v1/streams/{stream_id}/moderators": Expected((401, 403, 200), (401, 404, 200), moderator=200),
     "PUT /v1/streams/{stream_id}/moderators/{username}": Expected((401, 403, 204), (401, 404, 204)),
     "DELETE /v1/streams/{stream_id}/moderators/{username}": Expected((401, 403, 204), (401, 404, 204)),

@@ -16,8 +16,8 @@ from sqlalchemy import func, select
 
 from functions.account_data import wiring as account_data_wiring
 from functions.account_data.handler import handler as account_data
-from functions.avatar_maker import wiring as avatar_wiring
-from functions.avatar_maker.handler import handler as avatar_maker
+from functions.picture_maker import wiring as avatar_wiring
+from functions.picture_maker.handler import handler as picture_maker
 from headwater.adapters import aws
 from headwater.adapters.bucket import Bucket
 from headwater.adapters.chat_archive import ChatArchive
@@ -70,7 +70,7 @@ def send_file(person: Person, body: bytes, form: dict[str, Any] | None = None) -
 
 def notify(*uploaded: str) -> None:
     records = [{"s3": {"object": {"key": key}}} for key in uploaded]
-    answer = avatar_maker({"Records": [queue_record("m", json.dumps({"Records": records}))]}, None)
+    answer = picture_maker({"Records": [queue_record("m", json.dumps({"Records": records}))]}, None)
     assert answer["batchItemFailures"] == []
 
 

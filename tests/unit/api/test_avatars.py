@@ -9,7 +9,7 @@ import zlib
 import pytest
 from PIL import Image, features
 
-from functions.avatar_maker.render_picture import UnusablePicture, render_picture
+from functions.picture_maker.render_picture import UnusablePicture, render_picture
 from headwater.domain.avatars import SIZES, upload_of
 from headwater.domain.ids import UserId, new_id
 from headwater.media.object_keys import avatar_upload

@@ -27,8 +27,10 @@ class UnusablePicture(Exception):
     """`str()` of it is for the person who sent the picture."""
 
 
-def render_picture(body: bytes, sizes: Sequence[int]) -> Mapping[int, bytes]:
-    """The middle of the picture as WebP squares of `sizes` pixels. Raises UnusablePicture."""
+def render_picture(body: bytes, sizes: Sequence[int], *, whole: bool = False) -> Mapping[int, bytes]:
+    """The middle of the picture as WebP squares of `sizes` pixels; with `whole`, all of it, with nothing around what is not
+    square. Raises UnusablePicture.
+    """
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(body), formats=FORMATS) as opened:
             warnings.simplefilter("ignore")  # of metadata that is wrong; none of it is kept
@@ -37,7 +39,7 @@ def render_picture(body: bytes, sizes: Sequence[int]) -> Mapping[int, bytes]:
             opened.seek(0)
             opened.draft("RGB", (2 * max(sizes), 2 * max(sizes)))  # JPEG alone: decode no more than is needed
             upright = ImageOps.exif_transpose(opened)
-            picture = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+            picture = upright.convert("RGBA" if whole or upright.has_transparency_data else "RGB")
     except UnusablePicture:
         raise
     except Image.DecompressionBombError:  # so large that Pillow itself will not open it
@@ -46,7 +48,7 @@ def render_picture(body: bytes, sizes: Sequence[int]) -> Mapping[int, bytes]:
         raise UnusablePicture("This is not a JPEG, PNG, WebP or GIF picture.") from None
     except Exception as error:  # Pillow's decoders raise whatever a broken file makes them stumble over
         raise UnusablePicture("This picture is damaged and cannot be read.") from error
-    return {size: _encoded(picture, size) for size in sizes}
+    return {size: _encoded(picture, size, whole=whole) for size in sizes}
 
 
 def _check_size(opened: Image.Image) -> None:
@@ -62,8 +64,9 @@ def _check_scans(opened: Image.Image, body: bytes) -> None:
         raise UnusablePicture("This picture is made in so many layers that it takes too long. Save it anew.")
 
 
-def _encoded(picture: Image.Image, size: int) -> bytes:
-    square = ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
+def _encoded(picture: Image.Image, size: int, *, whole: bool) -> bytes:
+    into_square = ImageOps.pad if whole else ImageOps.fit
+    square = into_square(picture, (size, size), Image.Resampling.LANCZOS)
     clean = Image.new(square.mode, square.size)
     clean.paste(square)  # pixels only: `info` stays behind
     out = io.BytesIO()

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from functions.avatar_maker.wire import uploaded_keys
+from functions.picture_maker.wire import uploaded_keys
 from headwater.domain.avatars import upload_of
 
 NOTIFICATION = Path(__file__).parents[1] / "events/s3_avatar_uploaded.json"

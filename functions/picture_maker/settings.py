@@ -1,12 +1,13 @@
-"""Stage 7 · what avatar_maker reads from its environment."""
+"""Stage 7 · what picture_maker reads from its environment."""
 
 from __future__ import annotations
 
 from headwater.settings import EnvironmentSettings
 
 
-class AvatarMakerSettings(EnvironmentSettings, frozen=True, kw_only=True):
+class PictureMakerSettings(EnvironmentSettings, frozen=True, kw_only=True):
     database_secret: str
     upload_bucket: str
     media_bucket: str
+    room_table: str
     cdn_url: str

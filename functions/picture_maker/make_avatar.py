@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from functions.avatar_maker.render_picture import UnusablePicture
+from functions.picture_maker.render_picture import UnusablePicture
 from headwater.domain.avatars import SHOWN_SIZE, SIZES, upload_of
 from headwater.domain.ids import UserId
 from headwater.media.object_keys import AVATAR, WEBP_TYPE, avatar, avatar_prefix

@@ -1,11 +1,11 @@
-"""Stage 7 · SQS `avatar-uploads` (S3's notifications of what was uploaded) → avatars, with partial batch answers."""
+"""Stage 7 · SQS `picture-uploads` (S3's notifications of uploads) → avatars and emotes, with partial batch answers."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from functions.avatar_maker.wire import uploaded_keys
-from functions.avatar_maker.wiring import make_avatar
+from functions.picture_maker.wire import uploaded_keys
+from functions.picture_maker.wiring import make_picture
 from headwater.adapters.redelivery import deliver_again
 from headwater.observability import count, emits_metrics, logger
 
@@ -16,9 +16,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     for record in event["Records"]:
         try:
             for key in uploaded_keys(record):
-                make_avatar()(key)
+                make_picture(key)
         except Exception:
-            logger().exception("avatar not made", extra={"message_id": record["messageId"]})
-            count("AvatarsNotMade")
+            logger().exception("picture not made", extra={"message_id": record["messageId"]})
+            count("PicturesNotMade")
             failed.append(record["messageId"])
     return deliver_again(event, failed)
