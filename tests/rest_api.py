@@ -23,7 +23,9 @@ from functions.broadcast_history.handler import handler as history_handler
 from functions.playback_keys.handler import handler as playback_keys_handler
 from functions.signing_keys.handler import handler as signing_keys_handler
 from headwater.adapters import aws, secrets
-from headwater.adapters.chat_connections import connection_items
+from headwater.adapters.chat_connections import ChatConnections, connection_items
+from headwater.adapters.chat_seats import ChatSeats
+from headwater.adapters.dynamodb_tables import timeline_items
 from headwater.broadcasts import Broadcasts
 from headwater.contracts import EVENT_SOURCE, STREAM_EVENT_SOURCE, StreamChanged
 from headwater.domain.accounts import Role
@@ -31,6 +33,7 @@ from headwater.domain.broadcast_events import Event, Finalised, MediaSeen
 from headwater.domain.decision import Decision
 from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.domain.sign_in import Device
+from headwater.media.timeline import Epoch, Segment, Timeline
 from tests.account_mail import WEB, forget_mail, mail_environment
 from tests.api_description import described
 from tests.api_gateway import Answer, ApiClient
@@ -110,6 +113,10 @@ class RestApi:
     def hot_state(self) -> Broadcasts:
         return self.services.hot_state
 
+    @property
+    def connections(self) -> ChatConnections:
+        return ChatConnections(CONNECTION_TABLE, ChatSeats(self.services.settings.cache_url))
+
     def happen(self, stream: dict[str, Any], event: Event) -> Decision:
         return self.hot_state.apply(StreamId(stream["id"]), event)
 
@@ -131,6 +138,16 @@ class RestApi:
 
     def discard(self, stream: dict[str, Any], broadcast_id: BroadcastId) -> None:
         self.happen(stream, Finalised(broadcast_id, 0.0, discarded=True))
+
+    def record(self, timeline: Timeline) -> None:
+        """As the worker does, but for its lease."""
+        items = timeline_items(SEGMENT_TABLE)
+        rows: list[tuple[str, Epoch | Segment]] = [(f"epoch#{each.number:06d}", each) for each in timeline.epochs]
+        rows += [(f"segment#{each.sequence:010d}", each) for each in timeline.segments]
+        with items.batch_write() as batch:
+            for position, content in rows:
+                body = msgspec.json.encode(content).decode()
+                batch.save(items(broadcast_id=timeline.broadcast_id, position=position, body=body))
 
     def news(self) -> list[StreamChanged]:
         """What the bus was told of streams themselves since the last time; what it was told of broadcasts is dropped."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from functions.api.representations import Page
+from functions.api.representations import ChatMessageOut, Page
 from headwater.domain.clips import ClipId
 from headwater.domain.ids import BroadcastId, is_id
 from headwater.errors import FieldError, InvalidInput
@@ -16,6 +16,7 @@ Item = TypeVar("Item")
 
 _CATEGORY = re.compile(r"[a-z0-9-]{1,64}")
 _LONGEST_NUMBER = 18  # digits; below 2**63
+_LATEST_MS = 253_402_300_799_000  # Unix time of the last second that a date can have
 
 
 def page_of(
@@ -56,6 +57,20 @@ def message_before(before: str | None, field: str) -> int | None:
     if number is None:
         raise _invalid(field)
     return number
+
+
+def said_after(cursor: str | None) -> tuple[int, int] | None:
+    """When the last message that was shown was said (Unix ms), and its `seq`."""
+    if cursor is None:
+        return None
+    created_at, seq = (_number(part) for part in cursor.partition("-")[::2])
+    if created_at is None or seq is None or created_at > _LATEST_MS:
+        raise _invalid("cursor")
+    return created_at, seq
+
+
+def said_cursor(message: ChatMessageOut) -> str:
+    return f"{round(message.created_at.timestamp() * 1000)}-{message.seq}"
 
 
 def _number(text: str) -> int | None:

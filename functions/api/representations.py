@@ -190,6 +190,10 @@ class ChatMessageOut(BaseModel):
     created_at: datetime
 
 
+class ReplayedMessageOut(ChatMessageOut):
+    offset: float = Field(description="When it was said, in seconds from the beginning of the recording.")
+
+
 class HealthOut(BaseModel):
     status: Literal["ok", "degraded"]
     checks: dict[str, Literal["ok", "failing"]]

@@ -259,6 +259,7 @@ chat_messages = Table(
     Column("emotes", JSONB),  # [{id, name, start, end}]; NULL: none
     Column("created_at", DateTime(timezone=True), nullable=False),
     Index("chat_messages_stream_id_seq_idx", "stream_id", "seq"),
+    Index("chat_messages_stream_id_created_at_seq_idx", "stream_id", "created_at", "seq"),
     Index("chat_messages_user_id_message_id_idx", "user_id", "message_id"),
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import Protocol
 
 from headwater.domain.ids import BroadcastId, StreamId
@@ -67,18 +66,6 @@ def cut(
     numbers = {segment.epoch for segment in chosen}
     part = Timeline(stream_id, broadcast_id, tuple(each for each in epochs if each.number in numbers), tuple(chosen))
     return Cut(part, _begins_ms(by_number[chosen[0].epoch], chosen[0]) / 1000, float(length))
-
-
-def seconds_at(epochs: Sequence[Epoch], unix_ms: int) -> float:
-    """How far into the recording the moment `unix_ms` is; what was not on the air counts as the end of what was before."""
-    found = 0
-    for epoch, following in pairwise([*epochs, None]):
-        if epoch is None or unix_ms < epoch.wall_start_ms:
-            break
-        found = epoch.begins_ms + unix_ms - epoch.wall_start_ms
-        if following is not None:
-            found = min(found, following.begins_ms)
-    return found / 1000
 
 
 def manifests(part: Timeline, clip_id: str, now_ms: int) -> Mapping[str, tuple[str, str]]:

@@ -1,12 +1,14 @@
-"""Stage 7 · routes of chat: tickets for the socket, and history."""
+"""Stage 7 · routes of chat: tickets for the socket, what was said lately, and what was said over a recording."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from functions.api.dependencies import (
+    BroadcastIdParam,
     CurrentUser,
     Cursor,
     Limit,
@@ -17,16 +19,20 @@ from functions.api.dependencies import (
     user_id_of,
 )
 from functions.api.inline_routes import InlineRoute
-from functions.api.pages import message_before, page_of
-from functions.api.representations import ChatMessageOut, Page, TicketOut
+from functions.api.pages import message_before, page_of, said_after, said_cursor
+from functions.api.representations import ChatMessageOut, Page, ReplayedMessageOut, TicketOut
 from functions.api.use_cases.chat import read_chat
+from functions.api.use_cases.chat_replay import replay_chat
 from functions.api.use_cases.streams import visible_stream
 from headwater.adapters.chat_tickets import TICKET_SECONDS
-from headwater.errors import Unauthenticated
+from headwater.errors import FieldError, InvalidInput, Unauthenticated
 
 router = APIRouter(route_class=InlineRoute, tags=["chat"])
 
 CHAT_PAGE_LIMIT = 50
+_LONGEST_SECONDS = 1_000_000.0  # far above what a broadcast may last
+
+Offset = Annotated[float, Field(ge=0, le=_LONGEST_SECONDS, allow_inf_nan=False)]
 
 
 @router.post("/chat/tickets")
@@ -54,3 +60,25 @@ def messages(
     position = message_before(before, "before") if cursor is None else message_before(cursor, "cursor")
     found = read_chat(services.rooms, unit.chat, stream_id, stream.owner.user_id, position, limit + 1)
     return page_of(found, limit, lambda each: each, lambda each: str(each.seq))
+
+
+@router.get("/broadcasts/{broadcast_id}/chat")
+def replay(
+    broadcast_id: BroadcastIdParam,
+    user: MaybeUser,
+    services: ServicesDep,
+    unit: Unit,
+    begins: Annotated[Offset, Query(alias="from", description="Seconds from the beginning of the recording.")] = 0.0,
+    ends: Annotated[
+        Offset | None, Query(alias="to", description="Likewise; what is said from then on is left out.")
+    ] = None,
+    limit: Limit = CHAT_PAGE_LIMIT,
+    cursor: Cursor = None,
+) -> Page[ReplayedMessageOut]:
+    """What was said during a broadcast, as its recording goes on. Who may watch that may read this."""
+    if ends is not None and ends < begins:
+        raise InvalidInput(errors=(FieldError("to", "This is before `from`."),))
+    found = replay_chat(
+        unit, services.timelines, broadcast_id, user_id_of(user), begins, ends, said_after(cursor), limit + 1
+    )
+    return page_of(found, limit, lambda each: each, said_cursor)

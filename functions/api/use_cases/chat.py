@@ -35,7 +35,7 @@ def read_chat(
     """Up to `limit` messages, newest first. The newest are not in the archive yet, and the cache forgets: so, both."""
     found: dict[int, ChatMessageOut] = {}
     for archived in archive.before(stream_id, before, limit):
-        found[archived.seq] = _from_archive(archived, owner_id)
+        found[archived.seq] = archived_message(archived, owner_id)
     try:
         for event in recent.recent(stream_id, before, limit):
             if isinstance(event.seq, int):
@@ -58,7 +58,7 @@ def _from_event(event: MessageEvent, seq: int) -> ChatMessageOut:
     )
 
 
-def _from_archive(archived: ChatMessageArchived, owner_id: UserId) -> ChatMessageOut:
+def archived_message(archived: ChatMessageArchived, owner_id: UserId) -> ChatMessageOut:
     role = role_in_room(Chatter(archived.user_id, archived.username), owner_id)
     shown = badges(role)
     if archived.badges is not None:

@@ -19,7 +19,8 @@ from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.domain.streams import PastBroadcast, Stream
 from headwater.errors import FieldError, Forbidden, InvalidInput, LimitReached, NotFound, NotRecorded
 from headwater.media import object_keys
-from headwater.media.clips import RecordedSegments, cut, manifests, seconds_at
+from headwater.media.clips import RecordedSegments, cut, manifests
+from headwater.media.moments import seconds_at
 from headwater.media.timeline import Epoch
 
 _SITE_MODERATORS = frozenset({Role.MODERATOR, Role.ADMIN})

@@ -12,12 +12,10 @@ import pytest
 
 from functions.api.use_cases import clips as clips_use_case
 from headwater.adapters import aws
-from headwater.adapters.dynamodb_tables import timeline_items
 from headwater.domain.broadcast_events import Stop
 from headwater.domain.clips import ClipId
 from headwater.domain.ids import BroadcastId, UserId, new_id
 from headwater.media.timeline import Timeline
-from tests.aws import SEGMENT_TABLE
 from tests.rest_api import CDN, MEDIA_BUCKET, RestApi
 from tests.timelines import WALL, epoch, segments
 
@@ -25,20 +23,9 @@ EPOCH = epoch(1, "360p", "audio")
 SEGMENTS = segments(EPOCH, [2_000] * 60)
 
 
-def record(broadcast_id: BroadcastId, timeline: Timeline) -> None:
-    """As the worker does, but for its lease."""
-    items = timeline_items(SEGMENT_TABLE)
-    rows = [(f"epoch#{each.number:06d}", each) for each in timeline.epochs]
-    rows += [(f"segment#{each.sequence:010d}", each) for each in timeline.segments]  # type: ignore[misc]
-    with items.batch_write() as batch:
-        for position, content in rows:
-            body = msgspec.json.encode(content).decode()
-            batch.save(items(broadcast_id=broadcast_id, position=position, body=body))
-
-
 def live(api: RestApi, stream: dict[str, Any]) -> BroadcastId:
     broadcast_id = api.go_live(stream)
-    record(broadcast_id, Timeline(stream["id"], broadcast_id, (EPOCH,), SEGMENTS))
+    api.record(Timeline(stream["id"], broadcast_id, (EPOCH,), SEGMENTS))
     api.tell_history()
     return broadcast_id
 

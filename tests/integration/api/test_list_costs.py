@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 
 from headwater.domain.accounts import Role
+from headwater.domain.ids import BroadcastId, StreamId
+from headwater.media.timeline import Timeline
 from tests.api_description import operations
 from tests.postgres_server import PostgresServer
 from tests.query_plans import assert_indexed, explained
 from tests.rest_api import Person, RestApi
 from tests.stream_rows import write_many
+from tests.timelines import epoch
 
 # One of each kind for every stream and account; streams and accounts have the same ids.
 _CROWD = """
@@ -34,11 +39,13 @@ VACUUM ANALYZE
 """
 SOMEBODY = "streamer_77"
 STREAM = "51".rjust(22, "0")  # is live, and has been
-LISTS = {
+RECORDING = "102".rjust(22, "0")  # of it
+LISTS: dict[str, tuple[dict[str, Any], ...]] = {
     "/v1/streams": ({"sort": "viewers"}, {"q": "chess"}),
     "/v1/streams/{stream_id}/broadcasts": ({},),
     "/v1/streams/{stream_id}/clips": ({},),
     "/v1/streams/{stream_id}/chat/messages": ({},),
+    "/v1/broadcasts/{broadcast_id}/chat": ({}, {"from": 1, "to": 60}),
     "/v1/streams/{stream_id}/moderators": ({},),
     "/v1/streams/{stream_id}/viewers": ({},),
     "/v1/broadcasts": ({},),
@@ -65,6 +72,7 @@ def somebody(deployed: RestApi, postgres: PostgresServer) -> Person:
         connection.execute("UPDATE streams SET owner_id = %s WHERE id = %s", (admin.user["id"], STREAM))
         for statement in _CROWD.split(";"):
             connection.execute(statement.encode())
+    deployed.record(Timeline(StreamId(STREAM), BroadcastId(RECORDING), (epoch(1, "720p"),)))
     return admin
 
 
@@ -82,7 +90,7 @@ def test_no_list_is_forgotten_here(deployed: RestApi) -> None:
 
 @pytest.mark.parametrize("path", LISTS)
 def test_every_list_is_found_by_an_index(deployed: RestApi, somebody: Person, path: str) -> None:
-    asked = path.format(stream_id=STREAM, username=SOMEBODY)
+    asked = path.format(stream_id=STREAM, broadcast_id=RECORDING, username=SOMEBODY)
     for query in LISTS[path]:
         with explained(deployed.services.database.engine) as plans:
             page = somebody.api.get(asked, limit=1, **query)

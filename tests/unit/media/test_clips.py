@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.media import object_keys
-from headwater.media.clips import Cut, cut, manifests, seconds_at
+from headwater.media.clips import Cut, cut, manifests
 from headwater.media.renditions import reference_part
 from headwater.media.timeline import Segment, Timeline
 from tests.timelines import BROADCAST, STREAM, WALL, epoch, generated_timelines, segments
@@ -75,14 +75,6 @@ def test_a_clip_holds_what_was_wanted_and_less_than_a_segment_more_at_either_end
 def test_after_the_end_there_is_nothing_to_clip(start: float) -> None:
     assert cut_of(TIMELINE, start, 30.0) is None
     assert cut_of(Timeline(STREAM, BROADCAST), start, 30.0) is None
-
-
-@pytest.mark.parametrize(
-    ("moment", "seconds"),
-    [(-60_000, 0.0), (0, 0.0), (3_000, 3.0), (50_000, 10.0), (100_000, 10.0), (104_000, 14.0), (130_000, 40.0)],
-)
-def test_a_moment_is_found_on_the_clock_of_its_epoch(moment: int, seconds: float) -> None:
-    assert seconds_at(TIMELINE.epochs, WALL + moment) == pytest.approx(seconds)
 
 
 @given(generated_timelines(), st.integers(0, 120_000), st.integers(1, 60_000))
