@@ -1,12 +1,12 @@
-// Chat beside the video. What people say is shown as text, never as markup; links become links here, in the browser.
+// Chat beside the video, as it happens.
 
 import { ChatRoom } from "/chat-client.js";
+import { ChatLine } from "/chat-line.js";
 import { html, useEffect, useRef, useState } from "/page.js";
 import { call, config } from "/session.js";
 
 const SHOWN = 300;
 const NEAR_THE_END = 80; // pixels: whoever reads further up is not pulled down by new messages
-const LINK = /\bhttps?:\/\/[^\s<>"']+/g;
 
 const CONNECTION = {
   idle: "",
@@ -15,17 +15,6 @@ const CONNECTION = {
   reconnecting: "Reconnecting…",
   closed: "Not connected",
 };
-
-function linked(text) {
-  const parts = [];
-  let end = 0;
-  for (const match of text.matchAll(LINK)) {
-    parts.push(text.slice(end, match.index));
-    parts.push(html`<a href=${match[0]} target="_blank" rel="noopener noreferrer nofollow ugc">${match[0]}</a>`);
-    end = match.index + match[0].length;
-  }
-  return [...parts, text.slice(end)];
-}
 
 function withEvent(lines, event) {
   if (event.type === "message") return [...lines, event].slice(-SHOWN);
@@ -94,10 +83,7 @@ export function ChatPanel({ streamId, user }) {
       <div class="log" ref=${list} role="log" aria-live="polite" aria-label="Messages" tabindex="0"><ol>
         ${lines.map(
           (line) => html`
-            <li key=${line.id}>
-              <span class=${`author ${line.user.role}`}>${line.user.username}</span>${": "}
-              <span dir="auto">${linked(line.text)}</span>
-            </li>
+            <li key=${line.id}><${ChatLine} line=${line} /></li>
           `,
         )}
       </ol></div>
