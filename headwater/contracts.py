@@ -93,9 +93,10 @@ class FinaliseRecording(Message, frozen=True, kw_only=True):
 
 
 class ChatDelivery(Message, frozen=True, kw_only=True):
-    """SQS FIFO `chat-delivery`, group = room: the room has events that its connections have not been sent."""
+    """SQS FIFO `chat-delivery`, group = shard of a room: there is something that its connections have not been sent."""
 
     stream_id: StreamId
+    shard: int = 0
 
 
 class ChatMessageArchived(Message, frozen=True, kw_only=True):

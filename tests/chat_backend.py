@@ -24,6 +24,7 @@ from headwater.adapters import aws
 from headwater.adapters.cache import cache_client
 from headwater.adapters.chat_connections import ChatConnections, connection_items
 from headwater.adapters.chat_rooms import ChatRooms
+from headwater.adapters.chat_seats import ChatSeats
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.broadcast import StreamSettings
@@ -72,7 +73,7 @@ class ChatBackend:
 
     @property
     def connections(self) -> ChatConnections:
-        return ChatConnections(CONNECTION_TABLE)
+        return ChatConnections(CONNECTION_TABLE, ChatSeats(self.cache_url))
 
     def create_stream(self, stream_id: StreamId, owner_id: UserId, *, private: bool = False) -> None:
         settings = StreamSettings(private=private)

@@ -7,6 +7,7 @@ import functools
 from functions.chat_admission.clear_room import ClearRoom
 from functions.chat_admission.settings import ChatAdmissionSettings
 from headwater.adapters.chat_connections import ChatConnections
+from headwater.adapters.chat_seats import ChatSeats
 from headwater.adapters.connection_posts import PostingLoop
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.ids import StreamId
@@ -17,7 +18,9 @@ class Wiring:
     def __init__(self, settings: ChatAdmissionSettings) -> None:
         self._loop = PostingLoop(settings.chat_callback_url)
         self._clear_room = ClearRoom(
-            StreamControls(settings.stream_table), ChatConnections(settings.connection_table), self._loop.posts
+            StreamControls(settings.stream_table),
+            ChatConnections(settings.connection_table, ChatSeats(settings.cache_url)),
+            self._loop.posts,
         )
 
     def clear(self, stream_id: StreamId) -> int:

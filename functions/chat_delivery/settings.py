@@ -8,4 +8,5 @@ from headwater.settings import EnvironmentSettings
 class ChatDeliverySettings(EnvironmentSettings, frozen=True, kw_only=True):
     connection_table: str
     cache_url: str
+    chat_delivery_queue_url: str
     chat_callback_url: str

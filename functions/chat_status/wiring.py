@@ -8,10 +8,12 @@ from functions.chat_status.settings import ChatStatusSettings
 from functions.chat_status.tell_status import TellStatus
 from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
 from headwater.adapters.chat_rooms import ChatRooms
+from headwater.adapters.chat_rounds import ChatRounds
 from headwater.settings import load_settings
 
 
 @functools.cache
 def tell_status() -> TellStatus:
     settings = load_settings(ChatStatusSettings)
-    return TellStatus(ChatRooms(settings.cache_url), ChatDeliveryQueue(settings.chat_delivery_queue_url))
+    queue = ChatDeliveryQueue(settings.chat_delivery_queue_url, ChatRounds(settings.cache_url))
+    return TellStatus(ChatRooms(settings.cache_url), queue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from headwater.domain.chat import Chatter, Membership, Room, RoomView
+from headwater.domain.chat import MODERATING, Chatter, Room, RoomView
 from headwater.domain.client_frames import Join
 from headwater.domain.ids import ConnectionId, StreamId
 from headwater.domain.server_frames import joined_frames
@@ -17,13 +17,14 @@ class Streams(Protocol):
 
 
 class Rooms(Protocol):
-    def newest_seq(self, stream_id: StreamId) -> int: ...
     def view(self, stream_id: StreamId, *, after_seq: int | None) -> RoomView: ...
 
 
 class Connections(Protocol):
     def chatter(self, connection_id: ConnectionId) -> Chatter | None: ...
-    def join(self, stream_id: StreamId, member: Membership) -> None: ...
+    def join(
+        self, stream_id: StreamId, connection_id: ConnectionId, chatter: Chatter | None, *, moderates: bool
+    ) -> None: ...
 
 
 class Limits(Protocol):
@@ -52,14 +53,14 @@ class JoinRoom:
         self._limits.spend("chat-join", chatter.user_id if chatter else connection_id, self._joins_per_minute)
         if room is None or not room.admits(chatter):
             raise NotFound("There is no such room.")
-        newest = self._rooms.newest_seq(frame.stream_id)
-        self._connections.join(frame.stream_id, Membership(connection_id, chatter, joined_seq=newest))
+        role = room.role_of(chatter)
+        self._connections.join(frame.stream_id, connection_id, chatter, moderates=role in MODERATING)
         view = self._rooms.view(frame.stream_id, after_seq=frame.after_seq)
         return joined_frames(
             view,
             stream_id=frame.stream_id,
             chatter=chatter,
-            role=room.role_of(chatter),
+            role=role,
             settings=room.rules.settings,
             nonce=frame.nonce,
             resumed=frame.after_seq is not None,

@@ -16,6 +16,8 @@ from headwater.adapters.chat_acceptance import ChatAcceptance, MessageRate
 from headwater.adapters.chat_connections import ChatConnections
 from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
 from headwater.adapters.chat_rooms import ChatRooms
+from headwater.adapters.chat_rounds import ChatRounds
+from headwater.adapters.chat_seats import ChatSeats
 from headwater.adapters.chat_streams import ChatStreams
 from headwater.adapters.chat_strikes import ChatStrikes
 from headwater.adapters.chat_tickets import ChatTickets
@@ -29,7 +31,7 @@ from headwater.settings import load_settings
 
 class Wiring:
     def __init__(self, settings: WsChatSettings) -> None:
-        self.connections = ChatConnections(settings.connection_table)
+        self.connections = ChatConnections(settings.connection_table, ChatSeats(settings.cache_url))
         limits = RateLimits(lambda: cache_client(settings.cache_url))
         self.open_connection = OpenConnection(
             ChatTickets(settings.cache_url),
@@ -53,7 +55,7 @@ class Wiring:
                 ChatAcceptance(settings.cache_url, rate),
                 self.connections,
                 RoomEmotes(settings.room_table),
-                ChatDeliveryQueue(settings.chat_delivery_queue_url),
+                ChatDeliveryQueue(settings.chat_delivery_queue_url, ChatRounds(settings.cache_url)),
                 MessageQueue(settings.chat_archive_queue_url),
             ),
             self.connections,

@@ -2,9 +2,10 @@
 
 All keys of a room carry the hash tag `{stream_id}`, so that one script changes them together:
 
-- `room:{id}:state`, a hash: `seq` of the newest event; `delivered`, the newest that was sent to the connections;
-  `status` of the stream as last told, with its `status_version` and `status_seq`
+- `room:{id}:state`, a hash: `seq` of the newest event; `start`, the number from which it counts; `status` of the stream as
+  last told, with its `status_version` and `status_seq`; and what the delivery keeps there (chat_rounds.py, chat_seats.py)
 - `room:{id}:log`, a Redis stream whose entry ids are `<seq>-0`: the newest events, without a hole
+- `room:{id}:members:<shard>`: who is to be sent them (chat_seats.py)
 - `room:{id}:figures`, a hash: what is to be told at the next second: `+<emoji>`, how often it was given; `viewers`;
   `waiting`, messages for review
 - `room:{id}:sent:<user>:<nonce>`: what a message sent under this nonce has become
@@ -16,14 +17,20 @@ All of it may be lost. Then numbering starts anew from the time in milliseconds,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from headwater.adapters.cache import cache_client
-from headwater.adapters.room_scripts import NUMBERING, figures_key, log_key, run_script, unavailable_when_failing
-from headwater.domain.chat import HISTORY_EVENTS, RoomEvent, RoomView
+from headwater.adapters.room_scripts import (
+    NUMBERING,
+    figures_key,
+    log_key,
+    read_events,
+    run_script,
+    unavailable_when_failing,
+)
+from headwater.domain.chat import HISTORY_EVENTS, RoomView
 from headwater.domain.ids import StreamId
 from headwater.domain.server_frames import MessageEvent, NumberedEvent, StreamStatusEvent, rfc3339
 
@@ -66,23 +73,6 @@ return {seq, gap, redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[5])}
 """
 )
 
-# ARGV: common (3), how many at most
-_UNDELIVERED = """
-local delivered = redis.call('HGET', KEYS[1], 'delivered')
-if not delivered then return {} end
-return redis.call('XRANGE', KEYS[2], '(' .. delivered .. '-0', '+', 'COUNT', ARGV[4])
-"""
-
-# The cursor only moves forward, and not past what there is: a late run must not touch numbers that started anew.
-_ADVANCE = """
-local state = redis.call('HMGET', KEYS[1], 'seq', 'delivered')
-local to = tonumber(ARGV[4])
-if state[1] and to <= tonumber(state[1]) and to > tonumber(state[2]) then
-  redis.call('HSET', KEYS[1], 'delivered', ARGV[4])
-end
-return 0
-"""
-
 # KEYS: state, log, figures · ARGV: common (3), seconds that they are kept, field, value
 _ADD_REACTION = """
 redis.call('HINCRBY', KEYS[3], ARGV[5], ARGV[6])
@@ -114,13 +104,10 @@ class ChatRooms:
         event = StreamStatusEvent(status=status, at=rfc3339(at_ms))
         return int(self._run(_SET_STATUS, stream_id, (msgspec.json.encode(event), version, status))) or None
 
-    def newest_seq(self, stream_id: StreamId) -> int:
-        return self.view(stream_id, after_seq=None, history=1).seq
-
     def view(self, stream_id: StreamId, *, after_seq: int | None, history: int = HISTORY_EVENTS) -> RoomView:
         """Exactly the events after `after_seq`; without it, or when some of those are gone, the latest `history`."""
         seq, gap, entries = self._run(_VIEW, stream_id, ("" if after_seq is None else after_seq, history))
-        events = sorted(_events(entries), key=lambda event: event.seq)
+        events = sorted(read_events(entries), key=lambda event: event.seq)
         return RoomView(seq=int(seq), events=tuple(events), gap=bool(gap))
 
     def add_reaction(self, stream_id: StreamId, emoji: str) -> None:
@@ -135,20 +122,13 @@ class ChatRooms:
         """How many messages wait for review by now; told to moderators alone. Hint the delivery afterwards."""
         self._figure(_SET_FIGURE, stream_id, "waiting", waiting)
 
-    def undelivered(self, stream_id: StreamId, limit: int) -> list[RoomEvent]:
-        """The oldest events that were not yet sent to the room's connections."""
-        return _events(self._run(_UNDELIVERED, stream_id, (limit,)))
-
-    def mark_delivered(self, stream_id: StreamId, seq: int) -> None:
-        self._run(_ADVANCE, stream_id, (seq,))
-
     def recent(self, stream_id: StreamId, before: int | None, limit: int) -> list[MessageEvent]:
         """Up to `limit` messages with a `seq` below `before`, newest first. Older ones are in the archive."""
         end = "+" if before is None else f"({before}-0"
         with unavailable_when_failing():
             # Nearly all of a log are messages; where not, the archive has the rest.
             entries = cache_client(self._cache_url).xrevrange(log_key(stream_id), max=end, min="-", count=2 * limit)
-        messages = [event.body for event in _events(entries or []) if '"type":"message"' in event.body]
+        messages = [event.body for event in read_events(entries or []) if '"type":"message"' in event.body]
         return [msgspec.json.decode(body, type=MessageEvent) for body in messages[:limit]]
 
     def _figure(self, script: str, stream_id: StreamId, field: str, value: int) -> None:
@@ -157,12 +137,3 @@ class ChatRooms:
 
     def _run(self, script: str, stream_id: StreamId, arguments: tuple[Any, ...] = ()) -> Any:
         return run_script(self._cache_url, script, stream_id, (), arguments)
-
-
-def _events(entries: Sequence[Any]) -> list[RoomEvent]:
-    """Stream entries as redis-py gives them: from scripts `[id, [field, value]]`, from commands `(id, {field: value})`."""
-    found = []
-    for entry_id, fields in entries:
-        body = fields["event"] if isinstance(fields, dict) else fields[1]
-        found.append(RoomEvent(int(entry_id.partition("-")[0]), body))
-    return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from headwater.adapters.cache import CACHE_FAILURES, cache_client
-from headwater.domain.ids import StreamId
+from headwater.domain.chat import RoomEvent
+from headwater.domain.ids import StreamId, UserId
 from headwater.errors import DependencyUnavailable
 
 LOG_EVENTS = 1000
@@ -26,7 +27,7 @@ local function newest()
   if not seq then
     seq = string.format('%.0f', clock())
     redis.call('DEL', KEYS[2])
-    redis.call('HSET', KEYS[1], 'seq', seq, 'delivered', seq)
+    redis.call('HSET', KEYS[1], 'seq', seq, 'start', seq)
   end
   redis.call('EXPIRE', KEYS[1], ARGV[1])
   return seq
@@ -66,6 +67,31 @@ def log_key(stream_id: StreamId) -> str:
 
 def figures_key(stream_id: StreamId) -> str:
     return f"room:{{{stream_id}}}:figures"
+
+
+def names_key(stream_id: StreamId) -> str:
+    return f"room:{{{stream_id}}}:names"
+
+
+def hidden_key(stream_id: StreamId) -> str:
+    return f"room:{{{stream_id}}}:hidden"
+
+
+def sent_key(stream_id: StreamId, user_id: UserId, nonce: str) -> str:
+    return f"room:{{{stream_id}}}:sent:{user_id}:{nonce}"
+
+
+def members_key(stream_id: StreamId, shard: int) -> str:
+    return f"room:{{{stream_id}}}:members:{shard}"
+
+
+def read_events(entries: Sequence[Any]) -> list[RoomEvent]:
+    """Stream entries as redis-py gives them: from scripts `[id, [field, value]]`, from commands `(id, {field: value})`."""
+    found = []
+    for entry_id, fields in entries:
+        body = fields["event"] if isinstance(fields, dict) else fields[1]
+        found.append(RoomEvent(int(entry_id.partition("-")[0]), body))
+    return found
 
 
 @contextmanager

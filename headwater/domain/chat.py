@@ -19,6 +19,11 @@ HISTORY_EVENTS = 50  # what somebody who joins afresh is shown
 # What one user may say in one room: at first a burst, then at a steady rate (Twitch: 20 in 30 s).
 MESSAGE_BURST = 20
 MESSAGES_PER_MINUTE = 40
+REACTIONS_PER_MINUTE = 60  # of one user in one room, as many of them at once
+
+# What all in one room may say together: more than anybody can read, and less than would reach a room's numbering.
+ROOM_MESSAGE_BURST = 400
+ROOM_MESSAGES_PER_SECOND = 200
 
 # Controls, surrogates and private use have no place in text. Of the format characters only those stay that emoji and
 # some scripts are written with: the joiners. Overrides of writing direction could make a message read as another's.
@@ -36,6 +41,7 @@ class RoomRole(StrEnum):
     VIEWER = "viewer"
 
 
+MODERATING = frozenset({RoomRole.OWNER, RoomRole.MODERATOR})
 _BADGES: dict[RoomRole, tuple[str, ...]] = {
     RoomRole.OWNER: ("owner",),
     RoomRole.MODERATOR: ("moderator",),
@@ -142,8 +148,9 @@ def role_in_room(
     return RoomRole.VIP if chatter.user_id in vips else RoomRole.VIEWER
 
 
-def badges(role: RoomRole) -> tuple[str, ...]:
-    return _BADGES[role]
+def badges(role: RoomRole, *, verified: bool = False, follower: bool = False) -> tuple[str, ...]:
+    """In the order in which they are shown."""
+    return (*_BADGES[role], *(("verified",) if verified else ()), *(("follower",) if follower else ()))
 
 
 def role_shown_by(shown: Collection[str]) -> RoomRole:

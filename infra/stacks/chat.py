@@ -26,7 +26,7 @@ class ChatStack(Stack):
         # A room whose delivery failed waits, and its order with it, but at first for seconds only (`redelivery`). So
         # twenty attempts are a quarter of an hour.
         self.delivery_queue = WorkQueue(
-            self, "DeliveryQueue", stage=stage, visibility_seconds=60, attempts=20, fifo=True
+            self, "DeliveryQueue", stage=stage, visibility_seconds=90, attempts=20, fifo=True
         )
         self.archive_queue = WorkQueue(self, "ArchiveQueue", stage=stage, visibility_seconds=60, attempts=1000)
 
@@ -64,7 +64,7 @@ class ChatStack(Stack):
             timeout_seconds=10,
         )
         self.sockets.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
-        self.sockets.may(["dynamodb:GetItem", "dynamodb:PutItem"], data.connections.table_arn)
+        self.sockets.may(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], data.connections.table_arn)
         self._let_close_connections(self.sockets, data)
         self.let_keep_rooms(self.sockets, data)
         self.sockets.may("sqs:SendMessage", self.delivery_queue.arn, self.archive_queue.arn)
@@ -86,13 +86,15 @@ class ChatStack(Stack):
             environment={
                 "CONNECTION_TABLE": data.connections.table_name,
                 "CHAT_CALLBACK_URL": self.callback_url,
+                "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
                 "CACHE_URL": stage.cache_url,
             },
-            timeout_seconds=10,
+            timeout_seconds=15,
             memory_mib=1024,
         )
         self.delivery.consume(self.delivery_queue, batch_size=10)
         self.delivery.may("dynamodb:Query", data.connections.table_arn)
+        self.delivery.may("sqs:SendMessage", self.delivery_queue.arn)
         self._let_close_connections(self.delivery, data)
         self._let_use_connections(self.delivery, "POST", "DELETE")
 
@@ -121,6 +123,7 @@ class ChatStack(Stack):
             environment={
                 "STREAM_TABLE": data.control_plane.streams.table_name,
                 "CONNECTION_TABLE": data.connections.table_name,
+                "CACHE_URL": stage.cache_url,
                 "CHAT_CALLBACK_URL": self.callback_url,
             },
             timeout_seconds=20,
@@ -151,7 +154,7 @@ class ChatStack(Stack):
         CfnOutput(self, "SocketStage", value=SOCKET_STAGE)
 
     def _let_close_connections(self, function: ServiceFunction, data: DataStack) -> None:
-        function.may("dynamodb:DeleteItem", data.connections.table_arn)
+        function.may(["dynamodb:GetItem", "dynamodb:DeleteItem"], data.connections.table_arn)
         function.may("dynamodb:Query", f"{data.connections.table_arn}/index/{ROOMS_INDEX}")
 
     def let_keep_rooms(self, function: ServiceFunction, data: DataStack) -> None:

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from functions.grant_admin.handler import handler as grant_admin
-from headwater.adapters.chat_connections import ChatConnections
 from headwater.adapters.connection_posts import signed_posts
 from headwater.adapters.signed_in_sockets import SignedInSockets
 from headwater.domain.accounts import Role
@@ -20,7 +19,7 @@ from headwater.domain.ids import ConnectionId, StreamId, UserId
 from headwater.errors import DependencyUnavailable
 from tests.connections_endpoint import connections_endpoint
 from tests.factories import publish, session_ref
-from tests.rest_api import CONNECTION_TABLE, PASSWORD, Person, RestApi
+from tests.rest_api import PASSWORD, Person, RestApi
 
 
 def about(person: Person, what: str = "") -> str:
@@ -70,7 +69,7 @@ def test_a_suspension_ends_sessions_broadcasts_and_sockets_and_refuses_every_cre
     ticket = person.api.post("/v1/chat/tickets").json["ticket"]
     chatter = Chatter(UserId(person.user["id"]), person.user["username"])
     with connections_endpoint() as endpoint:
-        connections = ChatConnections(CONNECTION_TABLE)
+        connections = api.connections
         connections.open(ConnectionId("theirs"), chatter, "a session")
         connections.open(ConnectionId("another's"), Chatter(UserId("another"), "another"), "a session")
         posts = lambda: signed_posts(endpoint.url)  # noqa: E731

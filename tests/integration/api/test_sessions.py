@@ -9,7 +9,6 @@ import pytest
 
 import functions.ws_chat.wiring as chat_wiring
 from functions.ws_chat.handler import handler as chat_handler
-from headwater.adapters.chat_connections import ChatConnections
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.domain.ids import ConnectionId, new_id
 from headwater.errors import DependencyUnavailable
@@ -17,7 +16,7 @@ from tests.account_mail import letters
 from tests.api_gateway import Answer
 from tests.chat_backend import ORIGIN, socket_event
 from tests.connections_endpoint import ConnectionsEndpoint
-from tests.rest_api import CONNECTION_TABLE, PASSWORD, Person, RestApi
+from tests.rest_api import PASSWORD, Person, RestApi
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 RETRY_KEY = "5f3b1c9e-8e1f-4c57-9b70-000000000001"
@@ -140,6 +139,21 @@ def test_one_can_sign_out_everywhere_else(api: RestApi) -> None:
     assert len(ids(here)) == 1
 
 
+def test_of_too_many_sessions_the_one_that_was_used_least_lately_ends_with_its_sockets(
+    api: RestApi, endpoint: ConnectionsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.api.use_cases.sessions.MOST_SESSIONS", 3)
+    first, second, other = api.register("ana"), log_in(api, "ana"), api.register()
+    third = log_in(api, "ana")
+    kept, lost = socket_of(first), socket_of(second)
+    assert refresh(api, first.refresh_token).status == 200  # so the second was used least lately
+    fourth = log_in(api, "ana")
+    signed_in = [each.api.get("/v1/me").status == 200 for each in (first, second, third, fourth, other)]
+    assert signed_in == [True, False, True, True, True]
+    assert endpoint.closed == [lost]
+    assert api.connections.chatter(kept) is not None
+
+
 def test_signing_out_closes_the_sockets_of_that_session_and_no_others(
     api: RestApi, endpoint: ConnectionsEndpoint
 ) -> None:
@@ -149,7 +163,7 @@ def test_signing_out_closes_the_sockets_of_that_session_and_no_others(
     sockets = {who: socket_of(person) for who, person in (("here", here), ("there", there), ("stranger", stranger))}
     assert there.api.post("/v1/auth/logout").status == 204
     assert endpoint.closed == [sockets["there"]]
-    connections = ChatConnections(CONNECTION_TABLE)
+    connections = api.connections
     assert connections.chatter(sockets["there"]) is None
     assert connections.chatter(sockets["here"]) is not None
     assert connections.chatter(sockets["stranger"]) is not None
@@ -171,7 +185,7 @@ def test_however_a_session_ends_its_sockets_close(api: RestApi, endpoint: Connec
         body = {"current_password": PASSWORD, "new_password": "another-umbrella-58"}
         assert here.api.post("/v1/auth/password", body).status == 204
     assert sorted(endpoint.closed) == sorted(lost)
-    assert ChatConnections(CONNECTION_TABLE).chatter(kept) is not None
+    assert api.connections.chatter(kept) is not None
 
 
 def test_a_ticket_is_worth_nothing_once_its_session_has_ended(api: RestApi, endpoint: ConnectionsEndpoint) -> None:
@@ -181,7 +195,7 @@ def test_a_ticket_is_worth_nothing_once_its_session_has_ended(api: RestApi, endp
     here.api.delete(f"/v1/auth/sessions/{ids(there)[0]}")
     status, connection_id = open_socket(there, theirs)
     assert status == 401
-    assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
+    assert api.connections.chatter(connection_id) is None
     assert open_socket(here, mine)[0] == 200
 
 
@@ -198,7 +212,7 @@ def test_a_session_ends_also_while_its_sockets_cannot_be_closed(
     answer = here.api.delete(path)
     assert (answer.status, answer.code) == (503, "dependency_unavailable")
     assert there.api.get("/v1/me").status == 401
-    assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
+    assert api.connections.chatter(connection_id) is None
     endpoint.refusing = None
     assert here.api.delete(path).status == 204
     assert endpoint.closed == [connection_id]
@@ -220,7 +234,7 @@ def test_what_cannot_be_asked_for_again_is_done_without_the_sockets(
         body = {"current_password": PASSWORD, "new_password": "another-umbrella-58"}
         assert here.api.post("/v1/auth/password", body).status == 204
     assert there.api.get("/v1/me").status == 401
-    assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
+    assert api.connections.chatter(connection_id) is None
 
 
 def test_a_cache_that_is_away_keeps_no_socket_open(
@@ -236,7 +250,7 @@ def test_a_cache_that_is_away_keeps_no_socket_open(
     monkeypatch.setattr(ChatTickets, "bar", away)
     assert person.api.post("/v1/auth/logout").status == 204
     assert endpoint.closed == [connection_id]
-    assert ChatConnections(CONNECTION_TABLE).chatter(connection_id) is None
+    assert api.connections.chatter(connection_id) is None
 
 
 def bot_of(person: Person) -> tuple[Person, str]:

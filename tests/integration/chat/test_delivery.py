@@ -57,6 +57,7 @@ def test_a_lost_hint_delays_its_message_only_until_the_next(chat: ChatBackend) -
     chat.join(ada)
     chat.send(ada, "hint lost")
     chat.hints()
+    cache_client(chat.cache_url).hset(f"room:{{{chat.stream_id}}}:state", "hinted:0", "1")  # long ago
     chat.send(ada, "hint kept")
     chat.deliver()
     assert [event["text"] for event in chat.endpoint.events(ada)] == ["hint lost", "hint kept"]
@@ -216,7 +217,7 @@ def test_a_run_that_died_before_it_moved_the_cursor_is_made_good(chat: ChatBacke
     chat.send(ada, "twice at worst")
     hints = chat.hints()
     handler(queue_event(hints), None)
-    cache_client(chat.cache_url).hset(f"room:{{{chat.stream_id}}}:state", "delivered", str(start))
+    cache_client(chat.cache_url).hset(f"room:{{{chat.stream_id}}}:state", "delivered:0", str(start))
     handler(queue_event(hints), None)
     assert [event["seq"] for event in chat.endpoint.events(ada)] == [start + 1, start + 1]
 
@@ -240,7 +241,6 @@ def test_a_hint_of_a_room_that_nobody_is_in_is_done(chat: ChatBackend) -> None:
     chat.send(ada, "and I am off")
     chat.connections.close(ConnectionId(ada))
     assert chat.deliver() == []
-    assert chat.rooms.undelivered(chat.stream_id, 10) == []
 
 
 def test_the_latest_messages_can_be_read_backwards_by_page(chat: ChatBackend) -> None:
