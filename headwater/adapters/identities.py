@@ -60,12 +60,11 @@ class Identities:
         )
         return added.one_or_none() is not None
 
-    def name_is_provisional(self, user_id: UserId) -> bool:
-        """Locks the account until the end of the unit of work: a name is chosen once."""
-        found = self._connection.execute(
-            select(users.c.username_provisional).where(users.c.id == user_id).with_for_update(key_share=True)
-        )
-        return bool(found.scalar_one_or_none())
+    def chosen_name(self, user_id: UserId) -> str | None:
+        """None while it is one that we made up. Locks the account until the end of the unit of work: a name is chosen once."""
+        account = select(users.c.username, users.c.username_provisional).where(users.c.id == user_id)
+        found = self._connection.execute(account.with_for_update(key_share=True)).one_or_none()
+        return None if found is None or found.username_provisional else str(found.username)
 
     def rename(self, user_id: UserId, username: str) -> bool:
         """For good; False when the name is taken. Then nothing more can be done in this unit of work."""

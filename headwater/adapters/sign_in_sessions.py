@@ -154,6 +154,13 @@ class SignInSessions:
         """End every running session of this user, but for one; answers with the ids of all that ended now or lately."""
         return self._end((sessions.c.user_id == user_id) & (sessions.c.id != (but or "")), reason, now)
 
+    def end_surplus(self, user_id: UserId, most: int, reason: str, now: datetime) -> Sequence[str]:
+        """Of this user's running sessions leave the `most` that were used last; answers with the ids of those that ended."""
+        surplus = select(sessions.c.id).where(sessions.c.user_id == user_id, _running(now))
+        surplus = surplus.order_by(sessions.c.refreshed_at.desc(), sessions.c.id.desc()).offset(most)
+        ended = update(sessions).where(sessions.c.id.in_(surplus)).values(ended_at=now, end_reason=reason)
+        return [row.id for row in self._connection.execute(ended.returning(sessions.c.id))]
+
     def running(self, user_id: UserId, before: str | None, limit: int, now: datetime) -> Sequence[SignInSession]:
         """This user's sessions, newest sign-in first; those older than the session `before`."""
         wanted = select(sessions).where(sessions.c.user_id == user_id, _running(now))

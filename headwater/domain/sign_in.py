@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 MAX_USER_AGENT_LENGTH = 256  # what is kept of it
+MOST_SESSIONS = 50  # of one account, at a time
 
 # Browsers name their ancestors, too: who comes first in this list is meant. Chromium's descendants call themselves Chrome.
 _BROWSERS = (

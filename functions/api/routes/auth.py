@@ -78,7 +78,9 @@ def login(body: Login, address: ClientAddress, device: ClientDevice, services: S
     allowed = services.settings.logins_per_minute
     services.limits.spend("login", address, allowed)
     services.limits.spend("login-to", login_form(body.login), allowed)
-    return tokens_out(log_in(unit, services.passwords, services.tokens, device, body.login, body.password))
+    return tokens_out(
+        log_in(unit, lambda: services.sockets, services.passwords, services.tokens, device, body.login, body.password)
+    )
 
 
 @router.post("/refresh")

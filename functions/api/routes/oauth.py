@@ -128,7 +128,9 @@ def finish_sign_in(
         answer = _explained(failure, request, services)
     else:
         if flow.challenge is None:
-            arrival = oauth.sign_in(unit, services.tokens, proven, device, lambda: _may_join(services, address))
+            arrival = oauth.sign_in(
+                unit, lambda: services.sockets, services.tokens, proven, device, lambda: _may_join(services, address)
+            )
             answer = Response(arrival_out(arrival).model_dump_json(), media_type="application/json")
     if callback.cookie is not None:
         _forget(answer, cookie_name)
@@ -143,7 +145,9 @@ def exchange_code(
     sign-in with an identity makes an account. Works once, within a minute."""
     services.limits.spend("oauth-exchange", address, services.settings.logins_per_minute)
     proven = oauth.redeem_proof(services.oauth_flows, body.code, body.verifier, link_to=None)
-    arrival = oauth.sign_in(unit, services.tokens, proven, device, lambda: _may_join(services, address))
+    arrival = oauth.sign_in(
+        unit, lambda: services.sockets, services.tokens, proven, device, lambda: _may_join(services, address)
+    )
     return arrival_out(arrival)
 
 

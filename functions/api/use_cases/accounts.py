@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
-from functions.api.use_cases.sessions import SessionStore, SignedIn, TokenIssuer, open_session
+from functions.api.use_cases.sessions import SessionStore, SignedIn, Sockets, TokenIssuer, open_session, sign_in
 from headwater.domain.accounts import User, login_form
 from headwater.domain.ids import UserId, new_id
 from headwater.domain.sign_in import Device
@@ -24,6 +25,7 @@ class Work(Protocol):
     def accounts(self) -> AccountStore: ...
     @property
     def sessions(self) -> SessionStore: ...
+    def commit(self) -> None: ...
 
 
 class PasswordRules(Protocol):
@@ -54,7 +56,13 @@ def register_account(
 
 
 def log_in(
-    work: Work, passwords: PasswordRules, tokens: TokenIssuer, device: Device, login: str, password: str
+    work: Work,
+    sockets: Callable[[], Sockets],
+    passwords: PasswordRules,
+    tokens: TokenIssuer,
+    device: Device,
+    login: str,
+    password: str,
 ) -> SignedIn:
     """Raises InvalidCredentials, the same and after the same time whether there is such an account or not; and
     AccountSuspended, to nobody who does not know the password."""
@@ -66,7 +74,7 @@ def log_in(
         raise InvalidCredentials  # it was replaced while we compared; who replaces it ends only the sessions that there are
     if passwords.needs_rehash(stored):
         work.accounts.set_password_hash(user.user_id, passwords.hash(password))
-    return open_session(work.sessions, tokens, user, device)
+    return sign_in(work, sockets, tokens, user, device)
 
 
 def check_new_password(passwords: PasswordRules, field: str, password: str, *about_the_user: str) -> None:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from functions.api.use_cases import sessions
 from functions.api.use_cases.passwords import MailRequests, tell_owner
-from functions.api.use_cases.sessions import SessionStore, SignedIn, TokenIssuer, open_session
+from functions.api.use_cases.sessions import SessionStore, SignedIn, Sockets, TokenIssuer
 from headwater.adapters.identities import LinkedIdentity, WaysIn
 from headwater.adapters.oauth_flows import Flow, LinkTicket, Proof
 from headwater.contracts import AccountMailKind
@@ -69,7 +70,7 @@ class IdentityStore(Protocol):
     def note_use(self, proven: ProvenIdentity, now: datetime) -> None: ...
     def add_account(self, user_id: UserId, username: str, email: str | None, now: datetime) -> bool: ...
     def remove_account(self, user_id: UserId) -> None: ...
-    def name_is_provisional(self, user_id: UserId) -> bool: ...
+    def chosen_name(self, user_id: UserId) -> str | None: ...
     def rename(self, user_id: UserId, username: str) -> bool: ...
     def is_email_in_use(self, email: str) -> bool: ...
     def link(
@@ -91,6 +92,7 @@ class Work(Protocol):
     def sessions(self) -> SessionStore: ...
     @property
     def identities(self) -> IdentityStore: ...
+    def commit(self) -> None: ...
 
 
 class LinkWork(Protocol):
@@ -188,7 +190,12 @@ def redeem_proof(flows: FlowStore, code: str, verifier: str, link_to: UserId | N
 
 
 def sign_in(
-    work: Work, tokens: TokenIssuer, proven: ProvenIdentity, device: Device, may_join: Callable[[], None]
+    work: Work,
+    sockets: Callable[[], Sockets],
+    tokens: TokenIssuer,
+    proven: ProvenIdentity,
+    device: Device,
+    may_join: Callable[[], None],
 ) -> Arrival:
     """Into the account that this identity opens, or into a new one; `may_join` raises when there may be no new one now.
 
@@ -206,7 +213,7 @@ def sign_in(
     user = work.accounts.by_id(user_id)
     if user is None:
         raise SignInExpired  # deleted at this very moment
-    return Arrival(open_session(work.sessions, tokens, user, device), is_new, email_in_use)
+    return Arrival(sessions.sign_in(work, sockets, tokens, user, device), is_new, email_in_use)
 
 
 def _join(identities: IdentityStore, proven: ProvenIdentity, email: str | None, now: datetime) -> UserId:
@@ -231,7 +238,10 @@ def _join(identities: IdentityStore, proven: ProvenIdentity, email: str | None, 
 
 def choose_username(identities: IdentityStore, user_id: UserId, username: str) -> None:
     """In the place of the one that we made up. Raises Conflict when it was chosen already, NameTaken."""
-    if not identities.name_is_provisional(user_id):
+    chosen = identities.chosen_name(user_id)
+    if chosen == username:
+        return  # who did not get the answer asks again
+    if chosen is not None:
         raise Conflict("The username of this account was chosen already.")
     if is_reserved(username) or not identities.rename(user_id, username):
         raise NameTaken

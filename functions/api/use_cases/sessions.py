@@ -23,7 +23,7 @@ from headwater.domain.refresh_tokens import (
     seal_successor,
     unseal_successor,
 )
-from headwater.domain.sign_in import Device, SignInSession, Standing
+from headwater.domain.sign_in import MOST_SESSIONS, Device, SignInSession, Standing
 from headwater.errors import AccountSuspended, DependencyUnavailable, NotFound, TokenReused, Unauthenticated
 from headwater.observability import count, logger
 
@@ -43,6 +43,7 @@ class SessionStore(Protocol):
     def end(self, session_id: str, reason: str, now: datetime) -> None: ...
     def end_own(self, user_id: UserId, session_id: str, reason: str, now: datetime) -> bool: ...
     def end_all(self, user_id: UserId, reason: str, now: datetime, *, but: str | None = None) -> Sequence[str]: ...
+    def end_surplus(self, user_id: UserId, most: int, reason: str, now: datetime) -> Sequence[str]: ...
     def running(self, user_id: UserId, before: str | None, limit: int, now: datetime) -> Sequence[SignInSession]: ...
 
 
@@ -93,6 +94,19 @@ def open_session(sessions: SessionStore, tokens: TokenIssuer, user: User, device
     refresh_token = new_refresh_token()
     session_id = sessions.open(user.user_id, refresh_token, device, datetime.now(UTC))
     return SignedIn(user, tokens.issue(Identity(user.user_id, session_id)), refresh_token)
+
+
+def sign_in(
+    work: SessionWork, sockets: Callable[[], Sockets], tokens: TokenIssuer, user: User, device: Device
+) -> SignedIn:
+    """As `open_session`, to an account that was there before: beyond MOST_SESSIONS, the session that was used least
+    lately ends."""
+    signed_in = open_session(work.sessions, tokens, user, device)
+    ended = work.sessions.end_surplus(user.user_id, MOST_SESSIONS, "too_many", datetime.now(UTC))
+    if ended:
+        work.commit()
+        close_if_possible(lambda: sockets().close(user.user_id, ended), user.user_id)
+    return signed_in
 
 
 def refresh_session(
