@@ -3,6 +3,7 @@
 
 import "/vendor/media-chrome/dist/index.js";
 import { ChatPanel } from "/chat-panel.js";
+import { ChatReplayPanel } from "/chat-replay-panel.js";
 import { ClipList, ClipMaker, DeleteClip } from "/clips.js";
 import { PlannedStart, Tags } from "/find-streams.js";
 import { Header, StatusBadge, dayAndTime, duration, html, render, useEffect, usePolling, useRef, useState, useUser, viewers } from "/page.js";
@@ -163,6 +164,10 @@ function Live() {
   `;
 }
 
+/** Where in a recording that is which the page plays: all of it, or a clip. */
+const ofRecording = (shown) =>
+  kind === "clips" ? { broadcastId: shown.broadcast_id, begins: shown.start } : { broadcastId: shown.id, duration: shown.duration };
+
 function Recording() {
   const user = useUser();
   const [broadcast, setBroadcast] = useState(null);
@@ -183,7 +188,7 @@ function Recording() {
   const playable = Boolean(broadcast?.playback?.hls && (!closed || opened));
   return html`
     <${Header} user=${user} />
-    <main class="watch alone">
+    <main class=${playable ? "watch" : "watch alone"}>
       ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
       <section class="stage" aria-label="Video">
         ${playable && html`<${Player} playback=${broadcast.playback} poster=${poster(broadcast)} live=${false} onPlayer=${setPlayer} />`}
@@ -201,6 +206,7 @@ function Recording() {
           ${user && kind === "clips" && html`<${DeleteClip} clip=${broadcast} user=${user} />`}
         `}
       </section>
+      ${playable && html`<${ChatReplayPanel} ...${ofRecording(broadcast)} player=${player} />`}
       ${broadcast && html`<${ClipList} streamId=${broadcast.stream_id} except=${id} />`}
     </main>
   `;

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from websockets.sync.client import ClientConnection, connect
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command, gstreamer_command
 from tests.e2e.local_stack import LocalStack, Stream, eventually, fetch
@@ -128,6 +130,16 @@ def test_a_preview_is_for_its_owner_until_it_is_started(stack: LocalStack) -> No
         eventually(lambda: stranger.call("GET", f"/streams/{stream.stream_id}")["status"] == "live", "others see it")
 
 
+def say(room: ClientConnection, stream: Stream, text: str) -> None:
+    """In the stream's room, and wait until it is accepted."""
+    for frame in ({"action": "join"}, {"action": "send", "text": text}):
+        nonce = f"{frame['action']} {text}"
+        room.send(json.dumps({**frame, "stream_id": stream.stream_id, "nonce": nonce}))
+        while (answer := json.loads(room.recv(timeout=60))).get("nonce") != nonce:
+            pass
+        assert answer["type"] != "error", answer
+
+
 def recording_of(stream: Stream) -> str:
     recording = stream.wait_for_recording()
     assert recording["status"] == "ready", recording
@@ -136,11 +148,19 @@ def recording_of(stream: Stream) -> str:
 
 
 @pytest.mark.timeout(240)
-def test_a_stopped_broadcast_becomes_a_recording_and_the_live_url_goes(stack: LocalStack, page: Page) -> None:
+def test_a_stopped_broadcast_becomes_a_recording_with_its_chat_and_the_live_url_goes(
+    stack: LocalStack, page: Page
+) -> None:
     stream = stack.create_stream()
-    with encoder(ffmpeg_command(stream.publish_url, Picture(), seconds=12)) as publisher:
+    ticket = stream.owner.api.service.chat_ticket().ticket
+    with (
+        encoder(ffmpeg_command(stream.publish_url, Picture(), seconds=12)) as publisher,
+        connect(f"{stack.ws}?ticket={ticket}", proxy=None) as room,
+    ):
         live = stream.wait_for_playlist()
+        say(room, stream, "in the middle")
         publisher.wait(timeout=120)
+        say(room, stream, "at the end")
         stream.wait_for_status("interrupted")
         stream.stop()
     playlist = fetch(recording_of(stream))
@@ -149,5 +169,14 @@ def test_a_stopped_broadcast_becomes_a_recording_and_the_live_url_goes(stack: Lo
     assert fetch(live).status_code == 404
     broadcast = stream.broadcasts()[0]
     assert abs(broadcast["duration"] - 12) <= 2.5, broadcast
+    said = eventually(
+        lambda: found if len(found := list(stream.owner.api.broadcasts.chat(broadcast["id"]))) == 2 else None,
+        "both messages are in the archive",
+    )
     page.goto(f"{stack.web}/recordings/{broadcast['id']}")
     picture_moves(page)
+    assert said[0].offset > 1  # a segment had to be there before it was said
+    for wanted in (0.0, broadcast["duration"], 0.0, said[0].offset):
+        page.locator("video").evaluate("(v, to) => { v.pause(); v.currentTime = Math.min(to, v.duration); }", wanted)
+        shown = [each.text for each in said if each.offset <= wanted + 0.5]
+        expect(page.locator(".chat li [dir]")).to_have_text(shown)
