@@ -18,6 +18,7 @@ class Figure:
     peer: Sequence[float] = ()
     most_of_peer: float | None = None  # ours is at most this many times the peer's
     most: float | None = None  # ours is at most this, in `unit`
+    never_over: float | None = None  # every round of ours is at most this, in `unit`
 
     @property
     def ratio(self) -> float:
@@ -26,12 +27,14 @@ class Figure:
 
     @property
     def is_judged(self) -> bool:
-        return self.most_of_peer is not None or self.most is not None
+        return (self.most_of_peer, self.most, self.never_over) != (None, None, None)
 
     @property
     def is_met(self) -> bool:
-        """By the medians, rounded as they are printed."""
+        """By the medians, rounded as they are printed; a deadline by the worst round."""
         if self.most_of_peer is not None and round(self.ratio, 2) > self.most_of_peer:
+            return False
+        if self.never_over is not None and max(self.ours) > self.never_over:
             return False
         return self.most is None or statistics.median(self.ours) <= self.most
 

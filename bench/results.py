@@ -69,6 +69,8 @@ def _target(figure: Figure) -> str:
         limits.append(f"≤ {figure.most_of_peer:g} × peer")
     if figure.most is not None:
         limits.append(f"≤ {figure.most:g} {figure.unit}")
+    if figure.never_over is not None:
+        limits.append(f"always ≤ {figure.never_over:g} {figure.unit}")
     return ", ".join(limits)
 
 
