@@ -6,12 +6,12 @@ holds the two against each other.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from urllib.parse import quote
+from datetime import UTC, datetime
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 EMPTY_BODY_HASH = hashlib.sha256(b"").hexdigest()
@@ -35,16 +35,16 @@ class RequestSigner:
         self._key = b""
 
     def headers(self, method: str, host: str, path: str, body_hash: str, now: datetime) -> dict[str, str]:
-        """What to add to a request without a query; `path` as it is sent, percent-encoded. `now` is in UTC."""
+        """What to add to a request without a query; `path` as it is sent: all but `/` and RFC 3986's unreserved characters
+        percent-encoded. `now` is in UTC."""
         credentials = self._credentials()
-        moment = now.strftime("%Y%m%dT%H%M%SZ")
+        moment = _written(int(now.timestamp()))
         day = moment[:8]
         signed = {"host": host, "x-amz-date": moment}
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
         names = ";".join(signed)
-        # Every service but S3 wants the path encoded once more.
-        canonical_path = quote(path, safe="/-_.~")
+        canonical_path = path.replace("%", "%25")  # every service but S3 wants it encoded once more
         canonical_headers = "".join(f"{name}:{value}\n" for name, value in signed.items())
         canonical = f"{method}\n{canonical_path}\n\n{canonical_headers}\n{names}\n{body_hash}"
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
@@ -63,3 +63,8 @@ class RequestSigner:
                 key = hmac.digest(key, part.encode(), "sha256")
             self._key_for, self._key = (secret_key, day), key
         return self._key
+
+
+@functools.lru_cache(maxsize=4)
+def _written(unix_seconds: int) -> str:
+    return datetime.fromtimestamp(unix_seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
