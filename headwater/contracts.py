@@ -7,7 +7,7 @@ Receivers must expect each message late, twice, or out of order: a `BroadcastCha
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from headwater.domain.broadcast import (
 )
 from headwater.domain.emotes import EmoteRange
 from headwater.domain.ids import BroadcastId, MessageId, StreamId, UserId
+from headwater.domain.moderation import ModerationAction
 
 EVENT_SOURCE = "headwater.broadcasts"
 STREAM_EVENT_SOURCE = "headwater.streams"
@@ -114,6 +115,27 @@ class ChatMessageArchived(Message, frozen=True, kw_only=True):
     emotes: tuple[EmoteRange, ...] = ()
 
 
+class ChatModerated(Message, frozen=True, kw_only=True):
+    """SQS `chat-archive`: what a moderator did, on its way to the log in PostgreSQL. Unlike messages, it has an `action`.
+
+    `seq` is that of the event that told of it; `first_seq`, of the oldest that the room still showed then. What is hidden
+    by it, and whether an earlier or later one counts, follows from the two.
+    """
+
+    entry_id: str
+    stream_id: StreamId
+    action: ModerationAction
+    actor_id: UserId
+    user_id: UserId | None = None
+    message_id: MessageId | None = None
+    reason: str | None = None
+    details: dict[str, Any] = {}
+    undoes: str | None = None
+    seq: int | None = None
+    first_seq: int | None = None
+    created_at: int
+
+
 class AccountMailKind(StrEnum):
     RESET_PASSWORD = "reset_password"  # noqa: S105 - a kind of letter, no password
     VERIFY_EMAIL = "verify_email"
@@ -141,14 +163,18 @@ class AccountTaskKind(StrEnum):
     EXPORT = "export"
     ERASE = "erase"
     REMOVE_AVATAR = "remove_avatar"
+    MIRROR_FOLLOWING = "mirror_following"
 
 
 class AccountTask(Message, frozen=True, kw_only=True):
-    """SQS `account-data`: what takes longer than a request may, with all that we have of one person."""
+    """SQS `account-data`: what takes longer than a request may with all that we have of one person, and what has to become
+    true elsewhere of one who follows another (`followee_id`).
+    """
 
     kind: AccountTaskKind
     user_id: UserId
     export_id: str | None = None
+    followee_id: UserId | None = None
 
 
 M = TypeVar("M", bound=Message)

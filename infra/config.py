@@ -79,6 +79,8 @@ class ServiceLimits:
     chat_joins_per_minute: int = 60
     chat_message_burst: int = 20
     chat_messages_per_minute: int = 40
+    chat_room_message_burst: int = 400
+    chat_room_messages_per_second: int = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +252,8 @@ def local(values: LocalValues) -> Stage:
             chat_joins_per_minute=6000,
             chat_message_burst=300,
             chat_messages_per_minute=6000,
+            chat_room_message_burst=10_000,
+            chat_room_messages_per_second=2_000,
         ),
         sign_in_providers=values.sign_in_providers,
         keep_data=False,

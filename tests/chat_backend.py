@@ -28,6 +28,7 @@ from headwater.adapters.chat_seats import ChatSeats
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.broadcast import StreamSettings
+from headwater.domain.chat import Chatter
 from headwater.domain.ids import StreamId, UserId, new_id
 from tests.aws import ROOM_TABLE, STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
 from tests.chat_protocol import check_client_frame, check_server_frame
@@ -80,7 +81,9 @@ class ChatBackend:
         StreamControls(STREAM_TABLE).create(stream_control(stream_id=stream_id, owner_id=owner_id, settings=settings))
 
     def ticket(self, username: str, user_id: str | None = None, roles: tuple[str, ...] = ("viewer",)) -> str:
-        return ChatTickets(self.cache_url).issue(UserId(user_id or f"user-{username}"), username, roles, "session")
+        return ChatTickets(self.cache_url).issue(
+            Chatter(UserId(user_id or f"user-{username}"), username, roles), "session"
+        )
 
     def connect(self, ticket: str | None = None, origin: str | None = ORIGIN) -> tuple[int, str]:
         """The status, and the new connection's id."""
@@ -171,6 +174,7 @@ def chat_backend(
             "CHAT_CONNECTIONS_PER_MINUTE": "100000",
             "CHAT_JOINS_PER_MINUTE": "10000",
             "CHAT_MESSAGE_BURST": "1000",
+            "CHAT_ROOM_MESSAGE_BURST": "100000",
             "CHAT_MESSAGES_PER_MINUTE": "60000",
         }.items():
             monkeypatch.setenv(name, value)

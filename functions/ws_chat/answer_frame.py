@@ -6,7 +6,17 @@ from collections.abc import Callable
 from typing import Protocol
 
 from headwater.domain.chat import BAD_FRAMES_IN_A_ROW
-from headwater.domain.client_frames import AnyClientFrame, Join, Leave, Ping, Send, nonce_of, read_frame
+from headwater.domain.client_frames import (
+    AnyClientFrame,
+    AnyModeration,
+    Join,
+    Leave,
+    Ping,
+    React,
+    Send,
+    nonce_of,
+    read_frame,
+)
 from headwater.domain.ids import ConnectionId, StreamId
 from headwater.domain.server_frames import Ack, Pong, encode, error_frame
 from headwater.errors import BadFrame, HeadwaterError, UnknownAction
@@ -27,11 +37,15 @@ class AnswerFrame:
         self,
         join_room: Callable[[ConnectionId, Join], list[str]],
         send_message: Callable[[ConnectionId, Send], Ack],
+        react: Callable[[ConnectionId, React], Ack],
+        moderate_room: Callable[[ConnectionId, AnyModeration], Ack],
         rooms: Rooms,
         strikes: Strikes,
     ) -> None:
         self._join_room = join_room
         self._send_message = send_message
+        self._react = react
+        self._moderate_room = moderate_room
         self._rooms = rooms
         self._strikes = strikes
 
@@ -59,8 +73,12 @@ class AnswerFrame:
                 return self._join_room(connection_id, frame)
             case Send():
                 return [encode(self._send_message(connection_id, frame))]
+            case React():
+                return [encode(self._react(connection_id, frame))]
             case Leave():
                 self._rooms.leave(frame.stream_id, connection_id)
                 return [encode(Ack(nonce=frame.nonce))]
             case Ping():
                 return [encode(Pong(nonce=frame.nonce))]
+            case _:
+                return [encode(self._moderate_room(connection_id, frame))]

@@ -10,10 +10,15 @@ from headwater.domain.ids import ConnectionId, StreamId
 from headwater.domain.server_frames import joined_frames
 from headwater.errors import NotFound
 
+_NO_SUCH_ROOM = "There is no such room."
+
 
 class Streams(Protocol):
     def room(self, stream_id: StreamId) -> Room | None:
-        """None when there is no such stream (any more)."""
+        """None when there is no such stream (any more). May be a second old."""
+
+    def admits_now(self, stream_id: StreamId, chatter: Chatter | None) -> bool:
+        """Is not."""
 
 
 class Rooms(Protocol):
@@ -25,6 +30,7 @@ class Connections(Protocol):
     def join(
         self, stream_id: StreamId, connection_id: ConnectionId, chatter: Chatter | None, *, moderates: bool
     ) -> None: ...
+    def leave(self, stream_id: StreamId, connection_id: ConnectionId) -> None: ...
 
 
 class Limits(Protocol):
@@ -46,15 +52,20 @@ class JoinRoom:
 
         The connection is written down before the log is read: an event is either in the log by then, or accepted later
         and so delivered to everyone who is written down. One that comes in between may arrive twice; `seq` tells.
+        Likewise for whoever closes the room to somebody: they either find the connection there (chat_admission), or we see
+        that it is closed.
         """
         room = self._streams.room(frame.stream_id)
         chatter = self._connections.chatter(connection_id)
         # A user, wherever from; of those who only read, each connection, which an address can open only so many of.
         self._limits.spend("chat-join", chatter.user_id if chatter else connection_id, self._joins_per_minute)
         if room is None or not room.admits(chatter):
-            raise NotFound("There is no such room.")
+            raise NotFound(_NO_SUCH_ROOM)
         role = room.role_of(chatter)
         self._connections.join(frame.stream_id, connection_id, chatter, moderates=role in MODERATING)
+        if not self._streams.admits_now(frame.stream_id, chatter):
+            self._connections.leave(frame.stream_id, connection_id)
+            raise NotFound(_NO_SUCH_ROOM)
         view = self._rooms.view(frame.stream_id, after_seq=frame.after_seq)
         return joined_frames(
             view,

@@ -5,25 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import msgspec
+
+from headwater.adapters.chat_acceptance import Accepted
+from headwater.adapters.held_messages import HeldMessage
 from headwater.broadcasts import unix_ms
 from headwater.contracts import ChatMessageArchived
-from headwater.domain.chat import Membership, Room, clean_text
+from headwater.domain.chat import Chatter, Membership, Room, clean_text
 from headwater.domain.client_frames import Send
-from headwater.domain.emotes import find_emotes
+from headwater.domain.emotes import find_emotes, has_only_emotes
 from headwater.domain.ids import ConnectionId, MessageId, StreamId, UserId, new_id
+from headwater.domain.moderation import Standing, judge
 from headwater.domain.server_frames import Ack, MessageEvent, message_event
-from headwater.errors import BadFrame, NotFound, NotJoined, Unauthenticated
+from headwater.errors import BadFrame, DependencyUnavailable, Forbidden, NotFound, NotJoined, Unauthenticated
+
+_LOOKS = 3
 
 
-class Accepted(Protocol):
-    @property
-    def message_id(self) -> MessageId: ...
-    @property
-    def seq(self) -> int: ...
+class Standings(Protocol):
+    def of(self, stream_id: StreamId, owner_id: UserId, user_id: UserId) -> Standing: ...
 
 
 class Acceptance(Protocol):
-    def accept(self, stream_id: StreamId, user_id: UserId, nonce: str, message: MessageEvent) -> Accepted: ...
+    def accept(
+        self, stream_id: StreamId, room: Room, chatter: Chatter, nonce: str, message: MessageEvent, *, held: bool
+    ) -> Accepted | None:
+        """None: ask for the user's standing again."""
+
+    def accepted_before(self, stream_id: StreamId, user_id: UserId, nonce: str) -> bool: ...
+
+
+class Review(Protocol):
+    def hold(self, stream_id: StreamId, held: HeldMessage) -> None: ...
 
 
 class Streams(Protocol):
@@ -52,23 +65,28 @@ class SendMessage:
     def __init__(
         self,
         streams: Streams,
+        standings: Standings,
         acceptance: Acceptance,
         members: Members,
         emotes: Emotes,
         delivery: DeliveryQueue,
         archive: ArchiveQueue,
+        review: Review,
         clock: Callable[[], int] = unix_ms,
     ) -> None:
         self._streams = streams
+        self._standings = standings
         self._acceptance = acceptance
         self._members = members
         self._emotes = emotes
         self._delivery = delivery
         self._archive = archive
+        self._review = review
         self._clock = clock
 
     def __call__(self, connection_id: ConnectionId, frame: Send) -> Ack:
-        """Raises NotJoined, Unauthenticated, NotFound, BadFrame, TooLong, RateLimited, DependencyUnavailable.
+        """Raises NotJoined, Unauthenticated, NotFound, BadFrame, TooLong, all that a room can refuse (domain/moderation.py),
+        RateLimited, DependencyUnavailable.
 
         After the last of these the sender may send again under the same nonce: what was accepted is not accepted twice,
         and its way to the others and to the archive, which may have been cut off, is taken again. Who somebody is in the
@@ -89,20 +107,41 @@ class SendMessage:
         role = room.role_of(member.chatter)
         emotes = find_emotes(text, self._emotes.own(frame.stream_id))
         message = message_event(MessageId(new_id()), member.chatter, role, text, emotes, frame.reply_to, created_at)
-        accepted = self._acceptance.accept(frame.stream_id, member.chatter.user_id, frame.nonce, message)
-        self._delivery.hint(frame.stream_id, accepted.seq)
-        self._archive.send(
-            ChatMessageArchived(
-                stream_id=frame.stream_id,
-                seq=accepted.seq,
-                message_id=accepted.message_id,
-                user_id=member.chatter.user_id,
-                username=member.chatter.username,
-                text=text,
-                reply_to=frame.reply_to,
-                created_at=created_at,
-                badges=message.user.badges,
-                emotes=emotes,
-            )
+        accepted = self._accept(frame.stream_id, room, member.chatter, frame.nonce, message)
+        archived = ChatMessageArchived(
+            stream_id=frame.stream_id,
+            seq=accepted.seq or 0,
+            message_id=accepted.message_id,
+            user_id=member.chatter.user_id,
+            username=member.chatter.username,
+            text=text,
+            reply_to=frame.reply_to,
+            created_at=created_at,
+            badges=message.user.badges,
+            emotes=emotes,
         )
+        if accepted.seq is None:
+            said = msgspec.structs.replace(message, id=accepted.message_id)
+            self._review.hold(frame.stream_id, HeldMessage(message=said, archived=archived))
+            return Ack(nonce=frame.nonce, id=accepted.message_id, held=True)
+        self._delivery.hint(frame.stream_id, accepted.seq)
+        self._archive.send(archived)
         return Ack(nonce=frame.nonce, id=accepted.message_id, seq=accepted.seq)
+
+    def _accept(self, stream_id: StreamId, room: Room, chatter: Chatter, nonce: str, message: MessageEvent) -> Accepted:
+        only_emotes = has_only_emotes(message.text, message.emotes)
+        for _ in range(_LOOKS):
+            standing = self._standings.of(stream_id, room.owner_id, chatter.user_id)
+            held = False
+            try:
+                held = (
+                    judge(message.text, room, chatter, standing, only_emotes=only_emotes, now_ms=self._clock())
+                    is not None
+                )
+            except Forbidden:
+                if not self._acceptance.accepted_before(stream_id, chatter.user_id, nonce):
+                    raise
+            accepted = self._acceptance.accept(stream_id, room, chatter, nonce, message, held=held)
+            if accepted is not None:
+                return accepted
+        raise DependencyUnavailable("The room is being moderated too quickly. Try again.")

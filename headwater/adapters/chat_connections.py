@@ -139,6 +139,14 @@ class ChatConnections:
             self._items(stream_id, connection_id).delete()
         self._seats.unseat(stream_id, shard, connection_id)
 
+    def expel(self, stream_id: StreamId, members: Sequence[Membership]) -> None:
+        """All of them out of this room. Also raises for the cache."""
+        with unavailable_when_failing(), self._items.batch_write() as batch:
+            for member in members:
+                batch.delete(self._items(stream_id, member.connection_id))
+        for member in members:
+            self._seats.unseat(stream_id, member.shard, member.connection_id)
+
     def close(self, connection_id: ConnectionId) -> None:
         """Out of every room. The index lags a moment; what it does not show yet, the first 410 or the expiry removes."""
         self._remove(connection_id, of_user_too=True)

@@ -3,13 +3,17 @@
 All keys of a room carry the hash tag `{stream_id}`, so that one script changes them together:
 
 - `room:{id}:state`, a hash: `seq` of the newest event; `start`, the number from which it counts; `status` of the stream as
-  last told, with its `status_version` and `status_seq`; and what the delivery keeps there (chat_rounds.py, chat_seats.py)
+  last told, with its `status_version` and `status_seq`; `viewers`, as last told; and what the delivery keeps there
+  (chat_rounds.py, chat_seats.py)
 - `room:{id}:log`, a Redis stream whose entry ids are `<seq>-0`: the newest events, without a hole
 - `room:{id}:members:<shard>`: who is to be sent them (chat_seats.py)
 - `room:{id}:figures`, a hash: what is to be told at the next second: `+<emoji>`, how often it was given; `viewers`;
   `waiting`, messages for review
-- `room:{id}:sent:<user>:<nonce>`: what a message sent under this nonce has become
-- `rate:{id}:chat:<user>`, a hash: the user's token bucket in this room
+- `room:{id}:sent:<user>:<nonce>`: what was done under this nonce, a message (chat_acceptance.py) or a moderation
+- `rate:{id}:chat:<user>` and `rate:{id}:room`, hashes: token buckets of a user in this room, and of all in it
+- `room:{id}:said:<hash>`: that this was said, in a room where nothing may be said twice
+- `room:{id}:standing:<user>`: whether the user may speak (chat_standings.py)
+- `room:{id}:names`, `room:{id}:hidden`: who spoke lately, and what is not shown any more (chat_moderations.py)
 
 All of it may be lost. Then numbering starts anew from the time in milliseconds, which is above every number given before
 (no room takes a thousand messages a second), and whoever resumes is told that there is a gap.
@@ -17,14 +21,17 @@ All of it may be lost. Then numbering starts anew from the time in milliseconds,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from headwater.adapters.cache import cache_client
+from headwater.adapters.chat_moderations import Hidden, without_hidden
 from headwater.adapters.room_scripts import (
     NUMBERING,
     figures_key,
+    hidden_key,
     log_key,
     read_events,
     run_script,
@@ -54,22 +61,23 @@ return seq
 """
 )
 
+# KEYS: state, log, hidden
 # ARGV: common (3), the last seq that the reader has (or empty), how many of the latest to show who has none
 _VIEW = (
     NUMBERING
     + """
-local seq, gap = newest(), 0
+local seq, gap, hidden = newest(), 0, redis.call('HGETALL', KEYS[3])
 if ARGV[4] ~= '' then
   local after = tonumber(ARGV[4])
-  if after == tonumber(seq) then return {seq, 0, {}} end
+  if after == tonumber(seq) then return {seq, 0, {}, hidden} end
   local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
   local first = oldest and tonumber(string.match(oldest[1], '^%d+'))
   if first and first - 1 <= after and after < tonumber(seq) then
-    return {seq, 0, redis.call('XRANGE', KEYS[2], '(' .. ARGV[4] .. '-0', '+')}
+    return {seq, 0, redis.call('XRANGE', KEYS[2], '(' .. ARGV[4] .. '-0', '+'), hidden}
   end
   gap = 1
 end
-return {seq, gap, redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[5])}
+return {seq, gap, redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[5]), hidden}
 """
 )
 
@@ -79,6 +87,13 @@ redis.call('HINCRBY', KEYS[3], ARGV[5], ARGV[6])
 return redis.call('EXPIRE', KEYS[3], ARGV[4])
 """
 _SET_FIGURE = """
+redis.call('HSET', KEYS[3], ARGV[5], ARGV[6])
+return redis.call('EXPIRE', KEYS[3], ARGV[4])
+"""
+# Who watches is looked at every few seconds: a room that nobody has joined, or that knows, is not told.
+_SET_VIEWERS = """
+if redis.call('EXISTS', KEYS[1]) == 0 or redis.call('HGET', KEYS[1], ARGV[5]) == ARGV[6] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[5], ARGV[6])
 redis.call('HSET', KEYS[3], ARGV[5], ARGV[6])
 return redis.call('EXPIRE', KEYS[3], ARGV[4])
 """
@@ -105,25 +120,29 @@ class ChatRooms:
         return int(self._run(_SET_STATUS, stream_id, (msgspec.json.encode(event), version, status))) or None
 
     def view(self, stream_id: StreamId, *, after_seq: int | None, history: int = HISTORY_EVENTS) -> RoomView:
-        """Exactly the events after `after_seq`; without it, or when some of those are gone, the latest `history`."""
-        seq, gap, entries = self._run(_VIEW, stream_id, ("" if after_seq is None else after_seq, history))
+        """Exactly the events after `after_seq`; without it, or when some of those are gone, the latest `history`.
+
+        In the place of a message that is hidden by now, it says that it was deleted.
+        """
+        arguments = ("" if after_seq is None else after_seq, history)
+        seq, gap, entries, hidden = run_script(self._cache_url, _VIEW, stream_id, (hidden_key(stream_id),), arguments)
         events = sorted(read_events(entries), key=lambda event: event.seq)
-        return RoomView(seq=int(seq), events=tuple(events), gap=bool(gap))
+        return RoomView(seq=int(seq), events=without_hidden(events, _hidden(hidden)), gap=bool(gap))
 
     def add_reaction(self, stream_id: StreamId, emoji: str) -> None:
         """Somebody gave `emoji`. Hint the delivery afterwards: it tells the sums, once a second."""
         self._figure(_ADD_REACTION, stream_id, f"+{emoji}", 1)
 
-    def set_viewers(self, stream_id: StreamId, viewers: int) -> None:
-        """How many are watching by now. Hint the delivery afterwards."""
-        self._figure(_SET_FIGURE, stream_id, "viewers", viewers)
+    def set_viewers(self, stream_id: StreamId, viewers: int) -> bool:
+        """How many are watching by now; whether that is news to anybody. Then hint the delivery."""
+        return bool(self._figure(_SET_VIEWERS, stream_id, "viewers", viewers))
 
     def set_waiting(self, stream_id: StreamId, waiting: int) -> None:
         """How many messages wait for review by now; told to moderators alone. Hint the delivery afterwards."""
         self._figure(_SET_FIGURE, stream_id, "waiting", waiting)
 
     def recent(self, stream_id: StreamId, before: int | None, limit: int) -> list[MessageEvent]:
-        """Up to `limit` messages with a `seq` below `before`, newest first. Older ones are in the archive."""
+        """Up to `limit` messages with a `seq` below `before`, newest first, hidden or not. Older ones are in the archive."""
         end = "+" if before is None else f"({before}-0"
         with unavailable_when_failing():
             # Nearly all of a log are messages; where not, the archive has the rest.
@@ -131,9 +150,19 @@ class ChatRooms:
         messages = [event.body for event in read_events(entries or []) if '"type":"message"' in event.body]
         return [msgspec.json.decode(body, type=MessageEvent) for body in messages[:limit]]
 
-    def _figure(self, script: str, stream_id: StreamId, field: str, value: int) -> None:
+    def hidden(self, stream_id: StreamId) -> Hidden:
+        """What nobody is to see any more, of what the log holds and of what the archive does not know of yet."""
+        with unavailable_when_failing():
+            marks = cache_client(self._cache_url).hgetall(hidden_key(stream_id))
+        return Hidden({str(name): str(value) for name, value in marks.items()})
+
+    def _figure(self, script: str, stream_id: StreamId, field: str, value: int) -> Any:
         keys = (figures_key(stream_id),)
-        run_script(self._cache_url, script, stream_id, keys, (FIGURE_SECONDS, field, value))
+        return run_script(self._cache_url, script, stream_id, keys, (FIGURE_SECONDS, field, value))
 
     def _run(self, script: str, stream_id: StreamId, arguments: tuple[Any, ...] = ()) -> Any:
         return run_script(self._cache_url, script, stream_id, (), arguments)
+
+
+def _hidden(entries: Sequence[str]) -> Hidden:
+    return Hidden(dict(zip(entries[::2], entries[1::2], strict=True)))

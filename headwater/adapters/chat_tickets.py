@@ -7,7 +7,6 @@ long as the session goes on that asked for it.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -37,10 +36,10 @@ class ChatTickets:
     def __init__(self, cache_url: str) -> None:
         self._cache_url = cache_url
 
-    def issue(self, user_id: UserId, username: str, roles: Iterable[str], session_id: str) -> str:
+    def issue(self, chatter: Chatter, session_id: str) -> str:
         """A ticket for this user and session, good for TICKET_SECONDS."""
         ticket = secrets.token_urlsafe(_TICKET_BYTES)
-        admission = Admission(Chatter(user_id=user_id, username=username, roles=tuple(roles)), session_id)
+        admission = Admission(chatter, session_id)
         try:
             cache_client(self._cache_url).set(_key(ticket), msgspec.json.encode(admission), ex=TICKET_SECONDS)
         except CACHE_FAILURES as error:

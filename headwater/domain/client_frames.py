@@ -12,7 +12,9 @@ from typing import Annotated, Any, get_args
 import msgspec
 
 from headwater.domain.chat import FRAME_LIMIT_BYTES
-from headwater.domain.ids import ID_LENGTH, ID_PATTERN, MessageId, StreamId
+from headwater.domain.ids import ID_LENGTH, ID_PATTERN, MessageId, StreamId, UserId
+from headwater.domain.moderation import REASON_LIMIT, TIMEOUT_LIMIT_SECONDS
+from headwater.domain.room_settings import SlowSeconds
 from headwater.errors import BadFrame, UnknownAction
 
 NONCE_LIMIT = 64
@@ -23,6 +25,9 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]  # exact in JavaScript to
 _ID = msgspec.Meta(pattern=ID_PATTERN.pattern, min_length=ID_LENGTH, max_length=ID_LENGTH)
 SentStreamId = Annotated[StreamId, _ID]
 SentMessageId = Annotated[MessageId, _ID]
+SentUserId = Annotated[UserId, msgspec.Meta(min_length=1, max_length=64)]
+SentUsername = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Reason = Annotated[str, msgspec.Meta(max_length=REASON_LIMIT)]
 
 
 class ClientFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
@@ -48,6 +53,12 @@ class Send(RoomFrame, frozen=True, kw_only=True, tag="send"):
     reply_to: SentMessageId | None = None
 
 
+class React(RoomFrame, frozen=True, kw_only=True, tag="react"):
+    """Give one of the reactions, or an emote of the room by its name."""
+
+    emoji: Annotated[str, msgspec.Meta(min_length=1, max_length=24)]
+
+
 class Leave(RoomFrame, frozen=True, kw_only=True, tag="leave"):
     """Be sent no more of a room's events."""
 
@@ -56,7 +67,67 @@ class Ping(ClientFrame, frozen=True, kw_only=True, tag="ping"):
     """Keep a quiet socket open: API Gateway closes one after ten minutes without a frame."""
 
 
-AnyClientFrame = Join | Send | Leave | Ping
+class Delete(RoomFrame, frozen=True, kw_only=True, tag="delete"):
+    """Moderators: let a message not be shown any more."""
+
+    message_id: SentMessageId
+    reason: Reason | None = None
+
+
+class Restore(RoomFrame, frozen=True, kw_only=True, tag="restore"):
+    """Moderators: show a message again that was deleted."""
+
+    message_id: SentMessageId
+
+
+class AboutUser(RoomFrame, frozen=True, kw_only=True):
+    """A frame about somebody else. `user_id` wins over `username`, which may have changed hands."""
+
+    username: SentUsername
+    user_id: SentUserId | None = None
+
+
+class Timeout(AboutUser, frozen=True, kw_only=True, tag="timeout"):
+    """Moderators: let somebody not chat for so long, and hide what they said."""
+
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=TIMEOUT_LIMIT_SECONDS)]
+    reason: Reason | None = None
+
+
+class Ban(AboutUser, frozen=True, kw_only=True, tag="ban"):
+    """Moderators: let somebody not chat any more, and hide what they said."""
+
+    reason: Reason | None = None
+
+
+class Unban(AboutUser, frozen=True, kw_only=True, tag="unban"):
+    """Moderators: lift a ban or a timeout."""
+
+
+class Clear(RoomFrame, frozen=True, kw_only=True, tag="clear"):
+    """Moderators: let nothing that was said until now be shown any more."""
+
+
+class Slow(RoomFrame, frozen=True, kw_only=True, tag="slow"):
+    """Moderators: so many seconds between two messages of one user; 0 for none."""
+
+    seconds: SlowSeconds
+
+
+class Approve(RoomFrame, frozen=True, kw_only=True, tag="approve"):
+    """Moderators: let a message that was held be said."""
+
+    message_id: SentMessageId
+
+
+class Reject(RoomFrame, frozen=True, kw_only=True, tag="reject"):
+    """Moderators: let a message that was held not be said."""
+
+    message_id: SentMessageId
+
+
+AnyModeration = Delete | Restore | Timeout | Ban | Unban | Clear | Slow | Approve | Reject
+AnyClientFrame = Join | Send | React | Leave | Ping | AnyModeration
 CLIENT_FRAMES: tuple[type[ClientFrame], ...] = get_args(AnyClientFrame)
 
 _ACTIONS = [str(frame.__struct_config__.tag) for frame in CLIENT_FRAMES]

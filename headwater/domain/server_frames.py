@@ -75,6 +75,54 @@ class StreamStatusEvent(NumberedEvent, frozen=True, kw_only=True, tag="stream_st
     at: str
 
 
+class MessageDeletedEvent(NumberedEvent, frozen=True, kw_only=True, tag="message_deleted"):
+    """A moderator deleted a message; or, in the place of one, that it is not shown any more."""
+
+    message_id: MessageId
+
+
+class MessageRestoredEvent(NumberedEvent, frozen=True, kw_only=True, tag="message_restored"):
+    """A message that was deleted is shown again, under its own `seq`."""
+
+    message: MessageEvent
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom an event is about."""
+
+    id: str
+    username: str
+
+
+class UserTimeoutEvent(NumberedEvent, frozen=True, kw_only=True, tag="user_timeout"):
+    """Somebody may not chat for so long; what they said up to here is not shown any more."""
+
+    user: Person
+    seconds: int
+
+
+class UserBannedEvent(NumberedEvent, frozen=True, kw_only=True, tag="user_banned"):
+    """Somebody may not chat any more; what they said up to here is not shown any more."""
+
+    user: Person
+
+
+class UserUnbannedEvent(NumberedEvent, frozen=True, kw_only=True, tag="user_unbanned"):
+    """A ban or a timeout was lifted."""
+
+    user: Person
+
+
+class SettingsEvent(NumberedEvent, frozen=True, kw_only=True, tag="settings"):
+    """The room is set like this from now on."""
+
+    settings: RoomSettings
+
+
+class ClearedEvent(NumberedEvent, frozen=True, kw_only=True, tag="cleared"):
+    """Nothing that was said up to here is shown any more."""
+
+
 class ReactionsEvent(Figure, frozen=True, kw_only=True, tag="reactions"):
     """How often each emoji was given since the last of these."""
 
@@ -93,7 +141,20 @@ class ReviewEvent(Figure, frozen=True, kw_only=True, tag="review"):
     waiting: int
 
 
-AnyEvent = MessageEvent | StreamStatusEvent | ReactionsEvent | ViewerCountEvent | ReviewEvent
+AnyEvent = (
+    MessageEvent
+    | MessageDeletedEvent
+    | MessageRestoredEvent
+    | UserTimeoutEvent
+    | UserBannedEvent
+    | UserUnbannedEvent
+    | SettingsEvent
+    | ClearedEvent
+    | StreamStatusEvent
+    | ReactionsEvent
+    | ViewerCountEvent
+    | ReviewEvent
+)
 EVENTS: tuple[type[NumberedEvent | Figure], ...] = get_args(AnyEvent)
 
 
@@ -133,11 +194,13 @@ class Events(ServerFrame, frozen=True, kw_only=True, tag="events"):
 
 
 class Ack(ServerFrame, frozen=True, kw_only=True, tag="ack"):
-    """It is done. `id` and `seq` are those of the message or event that came of it."""
+    """It is done. `id` and `seq` are those of the message or event that came of it; with `held`, a moderator has to look at
+    the message first, and it has no `seq` yet."""
 
     nonce: str | None = None
     id: MessageId | None = None
     seq: int | None = None
+    held: bool = False
 
 
 class Pong(ServerFrame, frozen=True, kw_only=True, tag="pong"):
@@ -167,8 +230,11 @@ def message_event(
     emotes: tuple[EmoteRange, ...],
     reply_to: MessageId | None,
     created_at_ms: int,
+    *,
+    follower: bool = False,
 ) -> MessageEvent:
-    author = Author(id=chatter.user_id, username=chatter.username, role=role, badges=badges(role))
+    shown = badges(role, verified=chatter.verified, follower=follower)
+    author = Author(id=chatter.user_id, username=chatter.username, role=role, badges=shown)
     created_at = rfc3339(created_at_ms)
     return MessageEvent(id=message_id, user=author, text=text, emotes=emotes, reply_to=reply_to, created_at=created_at)
 

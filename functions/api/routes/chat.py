@@ -25,6 +25,7 @@ from functions.api.use_cases.chat import read_chat
 from functions.api.use_cases.chat_replay import replay_chat
 from functions.api.use_cases.streams import visible_stream
 from headwater.adapters.chat_tickets import TICKET_SECONDS
+from headwater.domain.chat import Chatter
 from headwater.errors import FieldError, InvalidInput, Unauthenticated
 
 router = APIRouter(route_class=InlineRoute, tags=["chat"])
@@ -41,7 +42,9 @@ def ticket(user: CurrentUser, services: ServicesDep, unit: Unit) -> TicketOut:
     found = unit.accounts.by_id(user.user_id)
     if found is None:
         raise Unauthenticated
-    issued = services.tickets.issue(found.user_id, found.username, found.roles, user.session_id)
+    registered_at = round(found.created_at.timestamp() * 1000)
+    chatter = Chatter(found.user_id, found.username, found.roles, found.is_verified, registered_at)
+    issued = services.tickets.issue(chatter, user.session_id)
     return TicketOut(ticket=issued, expires_in=TICKET_SECONDS)
 
 

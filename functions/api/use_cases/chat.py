@@ -15,9 +15,16 @@ from headwater.domain.server_frames import MessageEvent, rfc3339
 from headwater.errors import DependencyUnavailable
 from headwater.observability import count
 
+_LOOKED_AT = 100  # at least so many at a time, for all of them may be hidden
+
+
+class Hides(Protocol):
+    def hides(self, message_id: str, user_id: str, seq: int) -> bool: ...
+
 
 class RecentMessages(Protocol):
     def recent(self, stream_id: StreamId, before: int | None, limit: int) -> list[MessageEvent]: ...
+    def hidden(self, stream_id: StreamId) -> Hides: ...
 
 
 class ArchivedMessages(Protocol):
@@ -32,17 +39,25 @@ def read_chat(
     before: int | None,
     limit: int,
 ) -> list[ChatMessageOut]:
-    """Up to `limit` messages, newest first. The newest are not in the archive yet, and the cache forgets: so, both."""
-    found: dict[int, ChatMessageOut] = {}
-    for archived in archive.before(stream_id, before, limit):
-        found[archived.seq] = archived_message(archived, owner_id)
-    try:
-        for event in recent.recent(stream_id, before, limit):
-            if isinstance(event.seq, int):
-                found[event.seq] = _from_event(event, event.seq)
-    except DependencyUnavailable:
-        count("RecentChatNotRead")
-    return [found[seq] for seq in sorted(found, reverse=True)[:limit]]
+    """Up to `limit` messages that are not hidden, newest first. The newest are not in the archive yet, and the cache forgets:
+    so, both. Nor does the archive know at once what was hidden just now."""
+    shown: list[ChatMessageOut] = []
+    most = max(limit, _LOOKED_AT)
+    while True:
+        found = {each.seq: archived_message(each, owner_id) for each in archive.before(stream_id, before, most)}
+        hidden: Hides | None = None
+        try:
+            for event in recent.recent(stream_id, before, most):
+                if isinstance(event.seq, int):
+                    found[event.seq] = _from_event(event, event.seq)
+            hidden = recent.hidden(stream_id)
+        except DependencyUnavailable:
+            count("RecentChatNotRead")
+        page = [found[seq] for seq in sorted(found, reverse=True)[:most]]
+        shown += [each for each in page if hidden is None or not hidden.hides(each.id, each.user.id, each.seq)]
+        if len(shown) >= limit or len(page) < most:
+            return shown[:limit]
+        before = page[-1].seq
 
 
 def _from_event(event: MessageEvent, seq: int) -> ChatMessageOut:

@@ -9,7 +9,7 @@ import pytest
 
 from headwater.adapters.chat_acceptance import ChatAcceptance
 from headwater.adapters.tables import chat_messages
-from headwater.domain.chat import Chatter, RoomRole
+from headwater.domain.chat import Chatter, Room, RoomRole
 from headwater.domain.ids import MessageId, StreamId, UserId, new_id
 from headwater.domain.server_frames import message_event
 from headwater.errors import Unauthenticated
@@ -36,7 +36,10 @@ def say(api: RestApi, stream: dict[str, Any], author: Person, text: str) -> int:
     chatter = Chatter(UserId(author.user["id"]), author.user["username"])
     message = message_event(MessageId(new_id()), chatter, RoomRole.VIEWER, text, (), None, 1_800_000_000_000)
     acceptance = ChatAcceptance(api.services.settings.cache_url)
-    return acceptance.accept(StreamId(stream["id"]), chatter.user_id, new_id(), message).seq
+    room = Room(chatter.user_id)  # so that nobody need be asked whether the author may speak
+    accepted = acceptance.accept(StreamId(stream["id"]), room, chatter, new_id(), message)
+    assert accepted is not None and accepted.seq is not None
+    return accepted.seq
 
 
 def history(api: RestApi, stream: dict[str, Any], **parameters: Any) -> list[str]:
