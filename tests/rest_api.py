@@ -176,6 +176,9 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
         for bucket in (MEDIA_BUCKET, UPLOAD_BUCKET):
             aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         account_data_queue = aws.client("sqs").create_queue(QueueName="account-data")["QueueUrl"]
+        chat_delivery_queue = aws.client("sqs").create_queue(
+            QueueName="chat-delivery.fifo", Attributes={"FifoQueue": "true"}
+        )["QueueUrl"]
         manager = aws.client("secretsmanager")
         for name, held in (("database", {"url": database_url}), ("stream-key", {"secret": STREAM_KEY_SECRET})):
             manager.create_secret(Name=name, SecretString=json.dumps(held))
@@ -196,6 +199,7 @@ def rest_api(monkeypatch: pytest.MonkeyPatch, database_url: str, cache_url: str,
             "PULSE_QUEUE_URL": account.pulse_queue,
             "CONNECTION_TABLE": CONNECTION_TABLE,
             "ROOM_TABLE": ROOM_TABLE,
+            "CHAT_DELIVERY_QUEUE_URL": chat_delivery_queue,
             "CHAT_CALLBACK_URL": "http://127.0.0.1:9/nothing-to-close",
             **mail_environment(),
             "CACHE_URL": cache_url,

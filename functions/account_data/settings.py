@@ -9,3 +9,4 @@ class AccountDataSettings(EnvironmentSettings, frozen=True, kw_only=True):
     database_secret: str
     upload_bucket: str
     media_bucket: str
+    room_table: str

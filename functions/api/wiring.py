@@ -38,6 +38,7 @@ from headwater.adapters.personal_tokens import PersonalTokens
 from headwater.adapters.postgres import Database
 from headwater.adapters.presence import Presence
 from headwater.adapters.rate_limits import RateLimits
+from headwater.adapters.room_audience import RoomAudience
 from headwater.adapters.secrets import secret
 from headwater.adapters.sign_in_sessions import SignInSessions
 from headwater.adapters.signing_key_ring import decode_keys
@@ -51,6 +52,7 @@ from headwater.domain.signing_keys import SigningKey
 if TYPE_CHECKING:
     from headwater.adapters.answered_requests import AnsweredRequests
     from headwater.adapters.bucket import Bucket
+    from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
     from headwater.adapters.openid_provider import OpenIdProvider
     from headwater.adapters.presigned import Presigned
     from headwater.adapters.queues import MessageQueue
@@ -220,6 +222,17 @@ class Services:
         settings = self.settings
         connections = ChatConnections(settings.connection_table, ChatSeats(settings.cache_url))
         return SignedInSockets(self.tickets, connections, lambda: signed_posts(settings.chat_callback_url))
+
+    @functools.cached_property
+    def chat_delivery(self) -> ChatDeliveryQueue:
+        from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
+        from headwater.adapters.chat_rounds import ChatRounds
+
+        return ChatDeliveryQueue(self.settings.chat_delivery_queue_url, ChatRounds(self.settings.cache_url))
+
+    @functools.cached_property
+    def room_audience(self) -> RoomAudience:
+        return RoomAudience(self.rooms, lambda: self.chat_delivery)
 
     @functools.cached_property
     def sign_in_providers(self) -> Mapping[str, SignInProvider]:

@@ -177,6 +177,10 @@ class AccountRecords:
         disowned = update(chat_messages).where(chat_messages.c.message_id.in_(some))
         return self._connection.execute(disowned.values(user_id=NOBODY, username=NOBODYS_NAME)).rowcount
 
+    def followed_by(self, user_id: UserId) -> Sequence[UserId]:
+        found = self._connection.execute(select(follows.c.followee_id).where(follows.c.follower_id == user_id))
+        return [UserId(row.followee_id) for row in found]
+
     def forget_followers(self, user_id: UserId, limit: int = _BATCH) -> int:
         some = select(follows.c.follower_id).where(follows.c.followee_id == user_id).limit(limit)
         gone = delete(follows).where(follows.c.followee_id == user_id, follows.c.follower_id.in_(some))

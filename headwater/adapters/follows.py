@@ -60,8 +60,12 @@ class Follows:
             self._count(followee_id, -1)
 
     def is_following(self, follower_id: UserId, followee_id: UserId) -> bool:
+        return self.since(follower_id, followee_id) is not None
+
+    def since(self, follower_id: UserId, followee_id: UserId) -> datetime | None:
         wanted = (follows.c.follower_id == follower_id) & (follows.c.followee_id == followee_id)
-        return self._connection.execute(select(follows.c.id).where(wanted)).first() is not None
+        found: datetime | None = self._connection.execute(select(follows.c.created_at).where(wanted)).scalar()
+        return found
 
     def following(self, user_id: UserId, before: str | None, limit: int) -> Sequence[Follow]:
         """Whom the user follows, the latest first."""

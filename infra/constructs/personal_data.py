@@ -83,6 +83,7 @@ class PersonalData(Construct):
                 "DATABASE_SECRET": database_secret.secret_arn,
                 "UPLOAD_BUCKET": self.uploads.bucket_name,
                 "MEDIA_BUCKET": media.bucket_name,
+                "ROOM_TABLE": rooms.table_name,
             },
             timeout_seconds=300,
         )
@@ -90,6 +91,7 @@ class PersonalData(Construct):
         self.account_data.may("s3:PutObject", self.uploads.arn_for_objects("exports/*"))
         self.account_data.may("s3:DeleteObject", self.uploads.arn_for_objects("*"))
         self.account_data.may("s3:DeleteObject", media.arn_for_objects("avatars/*"))
+        self.account_data.may(["dynamodb:Query", "dynamodb:PutItem", "dynamodb:BatchWriteItem"], rooms.table_arn)
         self.account_data.may("s3:ListBucket", self.uploads.bucket_arn, media.bucket_arn)
         self.account_data.consume(self.tasks, batch_size=1)
         scheduler.Schedule(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 
 from functions.api.accounts import user_out
-from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, Unit, UsernameParam
+from functions.api.dependencies import PAGE_LIMIT, CurrentUser, Cursor, Limit, ServicesDep, Unit, UsernameParam
 from functions.api.inline_routes import InlineRoute
 from functions.api.pages import id_before, page_of
 from functions.api.people import FollowingOut, FollowOut
@@ -29,15 +29,15 @@ def _page(found: Sequence[Follow], limit: int) -> Page[FollowOut]:
 
 
 @router.put("/users/{username}/follow", status_code=204)
-def follow_user(username: UsernameParam, user: CurrentUser, unit: Unit) -> None:
+def follow_user(username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> None:
     """Follow them, whether one does already or not."""
-    follow(unit.accounts, unit.follows, user.user_id, username)
+    follow(unit.accounts, unit.follows, services.account_data, user.user_id, username)
 
 
 @router.delete("/users/{username}/follow", status_code=204)
-def unfollow_user(username: UsernameParam, user: CurrentUser, unit: Unit) -> None:
+def unfollow_user(username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> None:
     """Follow them no longer, whether one did or not."""
-    unfollow(unit.accounts, unit.follows, user.user_id, username)
+    unfollow(unit.accounts, unit.follows, services.account_data, user.user_id, username)
 
 
 @router.get("/users/{username}/followers")

@@ -31,7 +31,13 @@ def open_session(
         services.limits.spend("playback-session-user", user.user_id, allowed)
     viewer = user_id_of(user)
     session = open_playback_session(
-        unit, services.presence, services.media_signer, services.stream_key_secret, stream_id, viewer
+        unit,
+        services.presence,
+        services.room_audience,
+        services.media_signer,
+        services.stream_key_secret,
+        stream_id,
+        viewer,
     )
     return PlaybackSessionOut(
         session_id=session.session_id,
@@ -49,6 +55,7 @@ def heartbeat(
     """Still watching. Whoever holds the session's id may say so; `access` is renewed only for who is signed in."""
     session = keep_watching(
         services.presence,
+        services.room_audience,
         # Who is signed in has the process's one connection already; who is not shall not fail with its commit.
         services.unit_of_work if user is None else lambda: nullcontext(unit),
         services.media_signer,

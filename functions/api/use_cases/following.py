@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from headwater.contracts import AccountTask, AccountTaskKind
 from headwater.domain.accounts import User
 from headwater.domain.ids import UserId
 from headwater.errors import Conflict, LimitReached, NotFound
@@ -23,7 +24,11 @@ class AccountStore(Protocol):
     def by_username(self, username: str) -> User | None: ...
 
 
-def follow(accounts: AccountStore, follows: FollowStore, follower: UserId, username: str) -> None:
+class Tasks(Protocol):
+    def send(self, message: AccountTask) -> None: ...
+
+
+def follow(accounts: AccountStore, follows: FollowStore, tasks: Tasks, follower: UserId, username: str) -> None:
     """Raises NotFound, Conflict for oneself, LimitReached."""
     followee = _named(accounts, username)
     if followee == follower:
@@ -35,13 +40,20 @@ def follow(accounts: AccountStore, follows: FollowStore, follower: UserId, usern
     if follows.count(follower) >= MOST_FOLLOWED:
         raise LimitReached(f"An account follows at most {MOST_FOLLOWED} others.")
     follows.add(follower, followee)
+    _tell(tasks, follower, followee)
 
 
-def unfollow(accounts: AccountStore, follows: FollowStore, follower: UserId, username: str) -> None:
+def unfollow(accounts: AccountStore, follows: FollowStore, tasks: Tasks, follower: UserId, username: str) -> None:
     """Raises NotFound when there is no such user."""
     followee = _named(accounts, username)
     if followee != follower and follows.hold_both(follower, followee):
         follows.remove(follower, followee)
+        _tell(tasks, follower, followee)
+
+
+def _tell(tasks: Tasks, follower: UserId, followee: UserId) -> None:
+    """While both are held: whoever copies it for chat waits for what becomes of it."""
+    tasks.send(AccountTask(kind=AccountTaskKind.MIRROR_FOLLOWING, user_id=follower, followee_id=followee))
 
 
 def _named(accounts: AccountStore, username: str) -> UserId:

@@ -35,6 +35,10 @@ class AudienceHistory(Protocol):
     def add_audience(self, stream_id: StreamId, viewers: int, new_views: int) -> None: ...
 
 
+class RoomAudience(Protocol):
+    def tell(self, stream_id: StreamId, viewers: int) -> None: ...
+
+
 class Work(Protocol):
     @property
     def streams(self) -> StreamStore: ...
@@ -67,6 +71,7 @@ def entrance_of(stream: Stream, viewer: UserId | None) -> Audience:
 def open_playback_session(
     work: Work,
     audience: AudienceCount,
+    room: RoomAudience,
     signer: Signer,
     secret: Callable[[], bytes],
     stream_id: StreamId,
@@ -79,6 +84,7 @@ def open_playback_session(
     now_ms = unix_ms()
     sample = audience.arrive(stream_id, session_id, now_ms)
     if sample is not None:
+        room.tell(stream_id, sample.viewers)
         try:
             work.broadcasts.add_audience(stream_id, sample.viewers, sample.new_views)
         except Exception:
@@ -89,6 +95,7 @@ def open_playback_session(
 
 def keep_watching(
     audience: AudienceCount,
+    room: RoomAudience,
     unit_of_work: Callable[[], AbstractContextManager[Work]],
     signer: Signer,
     secret: Callable[[], bytes],
@@ -111,6 +118,7 @@ def keep_watching(
     now_ms = unix_ms()
     sample = audience.beat(stream_id, session_id, now_ms)
     if sample is not None:
+        room.tell(stream_id, sample.viewers)
         try:
             with unit_of_work() as work:
                 work.broadcasts.add_audience(stream_id, sample.viewers, sample.new_views)

@@ -11,9 +11,17 @@ from functions.api.use_cases import following
 from headwater.adapters.accounts import Accounts
 from headwater.adapters.follows import Follows
 from headwater.adapters.tables import users
+from headwater.contracts import AccountTask
 from headwater.domain.ids import UserId
 from headwater.errors import NotFound
 from tests.rest_api import Person, RestApi
+
+
+class Untold:
+    """In the place of the queue by which chat learns who follows whom."""
+
+    def send(self, message: AccountTask) -> None:
+        return
 
 
 def followers_of(api: RestApi, person: Person) -> list[str]:
@@ -85,10 +93,10 @@ def test_two_who_follow_each_other_at_once_wait_for_each_other_only_one_way(api:
             for _ in range(20):
                 with engine.begin() as connection:
                     accounts, follows = Accounts(connection), Follows(connection)
-                    following.follow(accounts, follows, UserId(who.user["id"]), whom.user["username"])
+                    following.follow(accounts, follows, Untold(), UserId(who.user["id"]), whom.user["username"])
                 with engine.begin() as connection:
                     accounts, follows = Accounts(connection), Follows(connection)
-                    following.unfollow(accounts, follows, UserId(who.user["id"]), whom.user["username"])
+                    following.unfollow(accounts, follows, Untold(), UserId(who.user["id"]), whom.user["username"])
         except BaseException as error:
             failures.append(error)
 
@@ -111,7 +119,7 @@ def test_whoever_is_deleted_while_being_followed_is_not_there(api: RestApi) -> N
         try:
             with engine.begin() as connection:
                 following.follow(
-                    Accounts(connection), Follows(connection), UserId(ben.user["id"]), ana.user["username"]
+                    Accounts(connection), Follows(connection), Untold(), UserId(ben.user["id"]), ana.user["username"]
                 )
             outcome.append("followed")
         except NotFound:

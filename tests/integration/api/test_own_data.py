@@ -21,6 +21,7 @@ from functions.picture_maker.handler import handler as picture_maker
 from headwater.adapters import aws
 from headwater.adapters.bucket import Bucket
 from headwater.adapters.chat_archive import ChatArchive
+from headwater.adapters.chat_standings import ChatStandings
 from headwater.adapters.signed_in_sockets import SignedInSockets
 from headwater.adapters.tables import (
     account_exports,
@@ -38,7 +39,7 @@ from headwater.domain.ids import MessageId, StreamId, UserId, id_bound, new_id
 from headwater.errors import DependencyUnavailable
 from tests.account_mail import letters
 from tests.api_world import a_clip
-from tests.aws import REGION, queue_record
+from tests.aws import REGION, ROOM_TABLE, queue_record
 from tests.factories import publish, session_ref
 from tests.rest_api import MEDIA_BUCKET, PASSWORD, UPLOAD_BUCKET, Person, RestApi
 
@@ -270,6 +271,43 @@ def test_a_copy_holds_clips_and_who_is_named_by_whom(api: RestApi) -> None:
     ] * 2
     assert [each["stream_id"] for each in copy["may_watch"]] == [theirs["id"]]
     assert [each["title"] for each in copy["clips"]] == ["A clip"]
+
+
+def following_in_chat(api: RestApi, follower: Person, owner: Person) -> bool:
+    """What a room of the owner's knows, without PostgreSQL and anything remembered."""
+    standings = ChatStandings(api.services.settings.cache_url, ROOM_TABLE)
+    standing = standings.of(StreamId(new_id()), UserId(owner.user["id"]), UserId(follower.user["id"]))
+    return standing.follows_since_ms is not None
+
+
+def test_chat_learns_who_follows_whom_however_late_and_often_it_is_told(behind: RestApi) -> None:
+    owner, fan = behind.newcomer(), behind.newcomer()
+    path = f"/v1/users/{owner.user['username']}/follow"
+    assert fan.api.put(path).status == 204
+    followed = bodies()
+    assert not following_in_chat(behind, fan, owner)
+    account_data({"Records": [queue_record("first", body) for body in followed]}, None)
+    assert following_in_chat(behind, fan, owner)
+    assert not following_in_chat(behind, owner, fan)
+    assert fan.api.delete(path).status == 204
+    unfollowed = bodies()
+    for body in (*unfollowed, *followed):  # in any order, the last says what is true
+        account_data({"Records": [queue_record("again", body)]}, None)
+        assert not following_in_chat(behind, fan, owner)
+
+
+def test_chat_forgets_the_followers_and_the_followed_of_an_account_that_is_gone(behind: RestApi) -> None:
+    person, friend, fan = behind.newcomer(), behind.newcomer(), behind.newcomer()
+    person.api.put(f"/v1/users/{friend.user['username']}/follow")
+    fan.api.put(f"/v1/users/{person.user['username']}/follow")
+    late = bodies()
+    account_data({"Records": [queue_record(str(number), body) for number, body in enumerate(late)]}, None)
+    assert following_in_chat(behind, person, friend)
+    assert person.api.post("/v1/me/deletion", {"password": PASSWORD}).status == 204
+    work_off()
+    account_data({"Records": [queue_record("late", body) for body in late]}, None)
+    assert not following_in_chat(behind, person, friend)
+    assert not following_in_chat(behind, fan, person)
 
 
 def test_a_picture_that_is_made_after_its_account_was_closed_is_left_nowhere(behind: RestApi) -> None:

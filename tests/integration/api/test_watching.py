@@ -9,9 +9,11 @@ import pytest
 from functions.api.routes import streams
 from functions.api.use_cases import watching
 from headwater.adapters.cache import cache_client
+from headwater.adapters.room_scripts import figures_key
 from headwater.broadcasts import unix_ms
 from headwater.domain.ids import StreamId, new_id
 from headwater.domain.playback_session import PRESENCE_SECONDS, new_playback_session
+from tests.aws import received
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 from tests.rest_api import STREAM_KEY_SECRET, RestApi
@@ -158,3 +160,19 @@ def test_watching_and_signing_in_go_on_while_the_cache_is_away(api: RestApi, red
         redis.start()
     assert beat(api, session) == 200
     assert viewers(api, stream) == 1
+
+
+def test_a_room_is_told_how_many_watch_when_somebody_has_joined_it_and_the_number_is_another(api: RestApi) -> None:
+    stream = api.register().stream()
+    api.go_live(stream)
+    api.tell_history()
+    stream_id, queue = StreamId(stream["id"]), api.services.settings.chat_delivery_queue_url
+    session = watch(api, stream)
+    assert received(queue) == [], "nobody is in the room"
+    api.services.rooms.view(stream_id, after_seq=None)  # somebody joins
+    for told in (True, False):
+        next_sample_is_due(api, stream)
+        assert beat(api, session) == 200
+        assert bool(received(queue)) is told
+    figures = api.services.cache().hgetall(figures_key(stream_id))
+    assert figures == {"viewers": "1"}
