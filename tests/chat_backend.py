@@ -85,6 +85,11 @@ class ChatBackend:
             Chatter(UserId(user_id or f"user-{username}"), username, roles), "session"
         )
 
+    def handle(self, event: dict[str, Any]) -> dict[str, Any]:
+        """What API Gateway is answered."""
+        answer: dict[str, Any] = chat_handler(event, None)
+        return answer
+
     def connect(self, ticket: str | None = None, origin: str | None = ORIGIN) -> tuple[int, str]:
         """The status, and the new connection's id."""
         connection_id = f"c{next(self._serial)}="

@@ -1,18 +1,20 @@
 """Stage 7 · a room that turned private, whose list got shorter, or that is gone: close the sockets of who may not be in it.
 
-Joining and sending are refused to them within a second (`chat_streams` remembers a room for so long), and the queue's delay is
-longer: so nobody slips in behind this.
+Nobody slips in behind this: `join` writes a connection down and then looks at what holds now, so that it is either seen here or
+refused there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from headwater.adapters.chat_streams import admits
 from headwater.domain.broadcast import StreamControl
-from headwater.domain.chat import Membership, Room
+from headwater.domain.chat import Membership
 from headwater.domain.ids import ConnectionId, StreamId
+from headwater.errors import DependencyUnavailable
 
 
 class Controls(Protocol):
@@ -21,7 +23,7 @@ class Controls(Protocol):
 
 class Connections(Protocol):
     def members(self, stream_id: StreamId) -> Iterable[Membership]: ...
-    def close(self, connection_id: ConnectionId) -> None: ...
+    def expel(self, stream_id: StreamId, members: Sequence[Membership]) -> None: ...
 
 
 class Posts(Protocol):
@@ -39,16 +41,13 @@ class ClearRoom:
         """How many were put out. Raises DependencyUnavailable; then call it again."""
         control = await asyncio.to_thread(self._controls.load, stream_id)
         members = await asyncio.to_thread(lambda: list(self._connections.members(stream_id)))
-        leaving = [each.connection_id for each in members if not _admits(control, each)]
-        # Out of the room first: what is said from now on is not sent to them, whatever becomes of the socket.
-        for connection_id in leaving:
-            await asyncio.to_thread(self._connections.close, connection_id)
-        await asyncio.gather(*(self._posts.close(connection_id) for connection_id in leaving))
-        return len(leaving)
-
-
-def _admits(control: StreamControl | None, member: Membership) -> bool:
-    if control is None or control.deleted:
-        return False
-    room = Room(control.owner_id, private=control.settings.private, viewers=frozenset(control.viewers))
-    return room.admits(member.chatter)
+        leaving = [each for each in members if not admits(control, each.chatter)]
+        answers = await asyncio.gather(
+            *(self._posts.close(each.connection_id) for each in leaving), return_exceptions=True
+        )
+        # Whose socket cannot be closed cannot be sent anything either, and stays to be found the next time.
+        closed = [each for each, answer in zip(leaving, answers, strict=True) if answer is True]
+        await asyncio.to_thread(self._connections.expel, stream_id, closed)
+        if len(closed) < len(leaving):
+            raise DependencyUnavailable("Not every socket could be closed.")
+        return len(closed)

@@ -17,6 +17,8 @@ from headwater.adapters.connection_posts import ConnectionPosts
 from headwater.domain.ids import ConnectionId, UserId
 from headwater.errors import DependencyUnavailable
 
+_AT_ONCE = 16  # connections that are looked after: somebody may have opened hundreds
+
 
 class SignedInSockets:
     def __init__(
@@ -55,15 +57,13 @@ class SignedInSockets:
 
     def _close(self, user_id: UserId, wanted: Callable[[str | None], bool]) -> None:
         found = [connection_id for connection_id, by in self._connections.of_user(user_id) if wanted(by)]
-        for connection_id in found:
-            self._connections.cut_off(connection_id)
         if not found:
             return
-        # In a thread, with a loop of its own: in this one the gateway's may be running, which waits for us.
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            closed = thread.submit(asyncio.run, self._hang_up(found)).result()
-        for connection_id in closed:
-            self._connections.close(connection_id)
+        with ThreadPoolExecutor(max_workers=_AT_ONCE) as threads:
+            list(threads.map(self._connections.cut_off, found))
+            # In a thread, with a loop of its own: in this one the gateway's may be running, which waits for us.
+            closed = threads.submit(asyncio.run, self._hang_up(found)).result()
+            list(threads.map(self._connections.close, closed))
         if len(closed) < len(found):
             raise DependencyUnavailable("Not every socket could be closed.")
 

@@ -60,6 +60,8 @@ class ChatStack(Stack):
                 "CHAT_JOINS_PER_MINUTE": str(stage.limits.chat_joins_per_minute),
                 "CHAT_MESSAGE_BURST": str(stage.limits.chat_message_burst),
                 "CHAT_MESSAGES_PER_MINUTE": str(stage.limits.chat_messages_per_minute),
+                "CHAT_ROOM_MESSAGE_BURST": str(stage.limits.chat_room_message_burst),
+                "CHAT_ROOM_MESSAGES_PER_SECOND": str(stage.limits.chat_room_messages_per_second),
             },
             timeout_seconds=10,
         )
@@ -111,10 +113,7 @@ class ChatStack(Stack):
         self.status.consume(self.status_queue, batch_size=10)
         data.control_plane.forward(EVENT_SOURCE, self.status_queue, rule=(self, "BroadcastChanged"))
 
-        # Who joined just before a room was closed to them is in it by then: `ws_chat` remembers a room for a second.
-        self.admission_queue = WorkQueue(
-            self, "AdmissionQueue", stage=stage, visibility_seconds=120, attempts=20, delay_seconds=3
-        )
+        self.admission_queue = WorkQueue(self, "AdmissionQueue", stage=stage, visibility_seconds=120, attempts=20)
         self.admission = ServiceFunction(
             self,
             "Admission",
@@ -129,7 +128,8 @@ class ChatStack(Stack):
             timeout_seconds=20,
         )
         self.admission.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
-        self.let_end_sockets(self.admission, data)
+        self.admission.may(["dynamodb:Query", "dynamodb:BatchWriteItem"], data.connections.table_arn)
+        self._let_use_connections(self.admission, "DELETE")
         self.admission.consume(self.admission_queue, batch_size=10)
         data.control_plane.forward(
             STREAM_EVENT_SOURCE,
@@ -160,7 +160,8 @@ class ChatStack(Stack):
     def let_keep_rooms(self, function: ServiceFunction, data: DataStack) -> None:
         """Look at what a room keeps, and change it: settings, bans, held messages, emotes."""
         function.may(
-            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"], data.rooms.table_arn
+            ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"],
+            data.rooms.table_arn,
         )
 
     def let_end_sockets(self, function: ServiceFunction, data: DataStack) -> None:

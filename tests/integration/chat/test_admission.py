@@ -88,6 +88,33 @@ def test_the_room_of_a_deleted_stream_is_empty(chat: ChatBackend) -> None:
     assert in_room(chat, people) == set()
 
 
+def test_whose_socket_cannot_be_closed_is_found_the_next_time(chat: ChatBackend) -> None:
+    people = everybody(chat)
+    happen(chat, Delete())
+    chat.endpoint.refusing = 403
+    detail = StreamChanged(name=StreamEventName.DELETED, stream_id=chat.stream_id, occurred_at=NOW)
+    body = msgspec.json.encode({"source": "headwater.streams", "detail-type": detail.name, "detail": detail}).decode()
+    assert handler(queue_event([body]), None)["batchItemFailures"] == [{"itemIdentifier": "0"}]
+    assert in_room(chat, people) == set(people)
+    chat.endpoint.refusing = None
+    tell(chat, StreamEventName.DELETED)
+    assert in_room(chat, people) == set()
+    assert set(chat.endpoint.closed) == set(people.values())
+
+
+def test_nobody_joins_a_room_that_was_closed_to_them_a_moment_ago(chat: ChatBackend) -> None:
+    """Although who decides about messages remembers a room for a second."""
+    people = everybody(chat)
+    late, owner = chat.signed_in("late"), people["owner"]
+    happen(chat, Configure(StreamSettings(private=True)))
+    tell(chat, StreamEventName.AUDIENCE_CHANGED)
+    assert chat.frame(late, "join", nonce="n")["code"] == "not_found"
+    assert in_room(chat, {**people, "late": late}) == {"owner"}
+    happen(chat, Delete())
+    assert chat.frame(owner, "join", nonce="n")["code"] == "not_found"
+    assert in_room(chat, people) == set()
+
+
 def test_late_news_of_a_stream_that_is_public_again_puts_nobody_out(chat: ChatBackend) -> None:
     people = everybody(chat)
     happen(chat, Configure(StreamSettings(private=True)), Configure(StreamSettings()))
