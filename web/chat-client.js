@@ -3,7 +3,9 @@
 //   const room = new ChatRoom({ url, streamId, ticket: async () => (await call("POST", "/chat/tickets")).ticket });
 //   room.addEventListener("events", ({ detail }) => detail.events.forEach(show));
 //   room.connect();
-//   const { id, seq } = await room.send("Hello", { replyTo });
+//   const { id, seq, held } = await room.send("Hello", { replyTo });
+//   await room.command("timeout", { username: "ada", seconds: 600 });
+//   room.react("🔥");
 //
 // DOM events, all with a `detail`:
 //   state   { state, error, retryInMs }  connecting → open ⇄ reconnecting; closed for good, with `error` if refused
@@ -24,6 +26,7 @@ const RENEW_SPREAD_MS = 10 * MINUTE;
 const JOIN_LIMIT_MS = 15 * SECOND;
 const SEND_LIMIT_MS = 30 * SECOND;
 const RESEND_AFTER_MS = 2 * SECOND;
+const DOUBT_AFTER_MS = 5 * SECOND; // without an answer: does the socket still work?
 const HOLE_LIMIT_MS = 1.5 * SECOND;
 const HELD_BACK_LIMIT = 2000;
 
@@ -122,16 +125,27 @@ export class ChatRoom extends EventTarget {
     }
   }
 
-  /** Resolves to `{ id, seq }` once the message is in the room; rejects with a ChatError. Outlives a reconnect. */
+  /** Resolves to `{ id, seq, held }` once the message is in the room; rejects with a ChatError. Outlives a reconnect. `held`:
+   *  a moderator looks at it first. */
   send(text, { replyTo = null } = {}) {
+    return this.command("send", replyTo ? { text, reply_to: replyTo } : { text });
+  }
+
+  /** One emoji or emote more. It is not worth being sent again; a refusal is told as a `problem`. */
+  react(emoji) {
+    if (this.#link) this.#transmit(this.#link, { action: "react", stream_id: this.#streamId, emoji });
+  }
+
+  /** Any action of the protocol that is answered by an ack: `delete`, `ban`, `slow` and so on. As `send`. */
+  command(action, fields = {}) {
     if (this.#state === "closed") return Promise.reject(new ChatError({ code: "closed", detail: "The chat was closed." }));
     const nonce = `${this.#prefix}-${++this.#serial}`;
-    const frame = { action: "send", stream_id: this.#streamId, text, nonce };
-    if (replyTo) frame.reply_to = replyTo;
+    const frame = { ...fields, action, stream_id: this.#streamId, nonce };
     return new Promise((resolve, reject) => {
       const late = new ChatError({ code: "unanswered", detail: "The message could not be sent. Check the connection." });
       const limit = this.#clock.setTimeout(() => this.#settle(nonce, () => reject(late)), SEND_LIMIT_MS);
-      this.#sends.set(nonce, { frame, resolve, reject, limit, again: null });
+      const doubt = this.#clock.setTimeout(() => this.#link && this.#ping(this.#link), DOUBT_AFTER_MS);
+      this.#sends.set(nonce, { frame, resolve, reject, limit, doubt, again: null });
       if (this.#link) this.#transmit(this.#link, frame);
     });
   }
@@ -169,6 +183,13 @@ export class ChatRoom extends EventTarget {
     this.#transmit(link, frame);
   }
 
+  /** Join again on the socket that there is, which brings what is missing. */
+  #rejoin() {
+    const link = this.#link;
+    this.#limit(link, "rejoin", JOIN_LIMIT_MS, () => this.#lose(link));
+    this.#join(link);
+  }
+
   #transmit(link, frame) {
     try {
       link.socket.send(JSON.stringify(frame));
@@ -178,7 +199,7 @@ export class ChatRoom extends EventTarget {
   }
 
   /** A socket is of no more use: look for another, unless it was only about to replace one that still works. */
-  #lose(link) {
+  #lose(link, atLeastMs = 0) {
     if (link.dead) return;
     this.#drop(link);
     if (link === this.#dialling) this.#dialling = null;
@@ -187,7 +208,7 @@ export class ChatRoom extends EventTarget {
       this.#renewLater(this.#link, MINUTE);
     } else if (!this.#dialling) {
       const window = Math.min(LONGEST_WINDOW_MS, FIRST_WINDOW_MS * 2 ** this.#attempts++);
-      this.#redial(this.#random() * window);
+      this.#redial(atLeastMs + this.#random() * window);
     }
   }
 
@@ -249,7 +270,7 @@ export class ChatRoom extends EventTarget {
     if (frame.stream_id !== undefined && frame.stream_id !== this.#streamId) return;
     if (frame.type === "joined") this.#joined(link, frame);
     else if (frame.type === "events") this.#take(frame.events);
-    else if (frame.type === "ack") this.#settle(frame.nonce, (send) => send.resolve({ id: frame.id, seq: frame.seq }));
+    else if (frame.type === "ack") this.#settle(frame.nonce, (send) => send.resolve({ id: frame.id, seq: frame.seq, held: frame.held ?? false }));
     else if (frame.type === "error") this.#refused(link, frame);
   }
 
@@ -281,11 +302,13 @@ export class ChatRoom extends EventTarget {
     const error = new ChatError(frame);
     if (frame.nonce === "join") {
       if (!TRANSIENT.has(frame.code)) this.close(error);
-      else this.#lose(link);
+      else this.#lose(link, (error.retryAfter ?? 0) * SECOND);
     } else if (this.#sends.has(frame.nonce)) {
       const send = this.#sends.get(frame.nonce);
       if (frame.code === "dependency_unavailable" || frame.code === "internal_error") {
         send.again = this.#clock.setTimeout(() => this.#link && this.#transmit(this.#link, send.frame), RESEND_AFTER_MS);
+      } else if (frame.code === "not_joined" && link === this.#link) {
+        this.#rejoin(); // we were taken out of the room, and did not hear of it; then this is sent again
       } else {
         this.#settle(frame.nonce, () => send.reject(error));
       }
@@ -299,6 +322,7 @@ export class ChatRoom extends EventTarget {
     if (!send) return;
     this.#sends.delete(nonce);
     this.#clock.clearTimeout(send.limit);
+    this.#clock.clearTimeout(send.doubt);
     this.#clock.clearTimeout(send.again);
     act(send);
   }
@@ -318,6 +342,7 @@ export class ChatRoom extends EventTarget {
         this.#heldBack.delete(this.#seq);
       }
     }
+    this.#settings = ready.findLast((event) => event.type === "settings")?.settings ?? this.#settings;
     if (ready.length) this.#tell("events", { events: ready });
     this.#watchHole();
   }
@@ -329,9 +354,7 @@ export class ChatRoom extends EventTarget {
     if (open && this.#hole === null) {
       this.#hole = this.#clock.setTimeout(() => {
         this.#hole = null;
-        if (!this.#link) return; // the next `join` asks for it
-        this.#limit(this.#link, "rejoin", JOIN_LIMIT_MS, () => this.#lose(this.#link));
-        this.#join(this.#link);
+        if (this.#link) this.#rejoin(); // else the next `join` asks for it
       }, HOLE_LIMIT_MS);
     } else if (!open && this.#hole !== null) {
       this.#clock.clearTimeout(this.#hole);

@@ -292,7 +292,60 @@ test("changes sockets before two hours are over without missing or repeating any
 
 test("a send resolves with the id and number of the message", async () => {
   const { room } = await openRoom();
-  assert.deepEqual(await room.send("hello"), { id: "m1001", seq: 1001 });
+  assert.deepEqual(await room.send("hello"), { id: "m1001", seq: 1001, held: false });
+});
+
+test("a message that a moderator has to look at first resolves as held", async () => {
+  const { room, gateway } = await openRoom();
+  gateway.receive = (socket, { nonce }) => socket.push({ type: "ack", nonce, id: "m", held: true });
+  assert.deepEqual(await room.send("hm"), { id: "m", seq: undefined, held: true });
+});
+
+test("a command carries its fields and is answered like a message; a reaction is not waited for", async () => {
+  const { room, gateway } = await openRoom();
+  gateway.receive = (socket, { nonce }) => nonce && socket.push({ type: "ack", nonce, seq: 7 });
+  room.react("🎉");
+  assert.equal((await room.command("timeout", { username: "mallory", seconds: 60, action: "ban" })).seq, 7);
+  const [reaction, { nonce, ...command }] = gateway.frames.slice(-2);
+  assert.deepEqual(reaction, { action: "react", stream_id: STREAM, emoji: "🎉" });
+  assert.deepEqual(command, { action: "timeout", stream_id: STREAM, username: "mallory", seconds: 60 });
+  assert.equal(typeof nonce, "string");
+});
+
+test("a socket on which a message stays unanswered is asked, and left when it is dead; the message is said by the next", async () => {
+  const { room, gateway, clock } = await openRoom({ room: { random: () => 0.1 } });
+  gateway.mute = true;
+  const sent = room.send("is this thing on?");
+  await clock.pass(6_000);
+  assert.equal(gateway.frames.at(-1).action, "ping");
+  await clock.pass(9_500); // no pong
+  gateway.mute = false;
+  await clock.pass(5_000);
+  assert.equal((await sent).seq, 1001);
+  assert.equal(gateway.sockets.length, 2);
+});
+
+test("who was taken out of the room without hearing of it comes back in, and says what they wanted to say", async () => {
+  const { room, gateway, clock, seen } = await openRoom();
+  const receive = gateway.receive;
+  let inside = false;
+  gateway.append("missed");
+  gateway.receive = function (socket, frame) {
+    if (frame.action === "join") inside = true;
+    if (frame.action === "send" && !inside) return socket.push({ type: "error", code: "not_joined", detail: "", nonce: frame.nonce });
+    return Reflect.apply(receive, this, [socket, frame]);
+  };
+  const sent = room.send("hello");
+  await clock.pass(0);
+  assert.equal((await sent).seq, 1002);
+  assert.equal(gateway.sockets.length, 1);
+  assert.deepEqual(seen.texts, ["missed"]);
+});
+
+test("knows how the room is set by now", async () => {
+  const { room, gateway } = await openRoom();
+  gateway.deliver({ ...gateway.append(""), type: "settings", settings: { slow_seconds: 5 } });
+  assert.equal(room.settings.slow_seconds, 5);
 });
 
 test("a send that is cut off is repeated under its nonce, and so said once", async () => {
@@ -363,6 +416,17 @@ test("a room that cannot be joined just now is tried again", async () => {
   gateway.refuseJoin = null;
   await clock.pass(MINUTE);
   assert.equal(room.state, "open");
+});
+
+test("a room that says when to come again is not asked before", async () => {
+  const gateway = new Gateway();
+  gateway.receive = (socket, frame) =>
+    frame.action === "join" && socket.push({ type: "error", code: "rate_limited", detail: "", retry_after: 30, nonce: frame.nonce });
+  const { clock } = await openRoom({ gateway, room: { random: () => 0 } });
+  await clock.pass(29_000);
+  assert.equal(gateway.sockets.length, 1);
+  await clock.pass(2_000);
+  assert.equal(gateway.sockets.length, 2);
 });
 
 test("closed, it stays closed and rejects what was not sent", async () => {
