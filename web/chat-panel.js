@@ -1,12 +1,16 @@
 // Chat beside the video, as it happens.
 
 import { ChatRoom } from "/chat-client.js";
-import { ChatLine } from "/chat-line.js";
-import { html, useEffect, useRef, useState } from "/page.js";
+import { Composer } from "/chat-composer.js";
+import { ChatLine, Emote, useEmotePicture } from "/chat-line.js";
+import { EMPTY, withEvent, withGap } from "/chat-log.js";
+import { ModeratorMenu } from "/chat-menu.js";
+import { mentions } from "/chat-text.js";
+import { html, useEffect, useRef, useState, viewers } from "/page.js";
 import { call, config } from "/session.js";
 
-const SHOWN = 300;
 const NEAR_THE_END = 80; // pixels: whoever reads further up is not pulled down by new messages
+const REACTIONS = ["👍", "❤️", "😂", "😮", "😢", "👏", "🔥", "🎉", "🤔", "👀", "💯", "🙏"];
 
 const CONNECTION = {
   idle: "",
@@ -16,25 +20,18 @@ const CONNECTION = {
   closed: "Not connected",
 };
 
-function withEvent(lines, event) {
-  if (event.type === "message") return [...lines, event].slice(-SHOWN);
-  if (event.type === "message_deleted") return lines.filter((line) => line.id !== event.message_id);
-  if (event.type === "cleared") return [];
-  return lines;
-}
-
-export function ChatPanel({ streamId, user }) {
+/** One room for as long as the panel is there: what is shown of it, and how the connection is doing. */
+function useRoom(streamId, user) {
   const [room, setRoom] = useState(null);
   const [state, setState] = useState("idle");
-  const [lines, setLines] = useState([]);
+  const [you, setYou] = useState(null);
+  const [log, setLog] = useState(EMPTY);
   const [refusal, setRefusal] = useState(null);
-  const list = useRef(null);
-
   useEffect(() => {
     if (user === undefined) return undefined; // not known yet who is reading
     let opened = null;
     let left = false;
-    setLines([]);
+    setLog(EMPTY);
     config().then(({ ws }) => {
       if (left) return;
       const ticket = async () => (user ? (await call("POST", "/chat/tickets")).ticket : null);
@@ -43,9 +40,13 @@ export function ChatPanel({ streamId, user }) {
         setState(detail.state);
         if (detail.error) setRefusal(detail.error.message);
       });
+      opened.addEventListener("joined", ({ detail }) => {
+        setYou(detail.you);
+        setLog((before) => ({ ...before, settings: detail.settings }));
+      });
       opened.addEventListener("problem", ({ detail }) => setRefusal(detail.message));
-      opened.addEventListener("gap", () => setLines([]));
-      opened.addEventListener("events", ({ detail }) => setLines((before) => detail.events.reduce(withEvent, before)));
+      opened.addEventListener("gap", () => setLog(withGap));
+      opened.addEventListener("events", ({ detail }) => setLog((before) => detail.events.reduce(withEvent, before)));
       opened.connect();
       setRoom(opened);
     });
@@ -54,49 +55,134 @@ export function ChatPanel({ streamId, user }) {
       opened?.close();
     };
   }, [streamId, user?.id, user === undefined]);
+  return { room, state, you, log, refusal, setRefusal };
+}
+
+function useEmotes(streamId) {
+  const [emotes, setEmotes] = useState([]);
+  useEffect(() => {
+    const ready = (page) => page.items.filter((emote) => emote.status === "ready");
+    call("GET", `/streams/${streamId}/emotes`).then((page) => setEmotes(ready(page)), () => {});
+  }, [streamId]);
+  return emotes;
+}
+
+function Reactions({ counts, emotes, disabled, onReact }) {
+  const pictures = Object.fromEntries(emotes.map((emote) => [emote.name, emote.images["28"]]));
+  const others = Object.keys(counts).filter((name) => pictures[name]);
+  return html`
+    <div class="reactions" role="group" aria-label="Reactions">
+      ${[...REACTIONS, ...others].map(
+        (name) => html`<button key=${name} type="button" disabled=${disabled} aria-label=${`React with ${name}`} onClick=${() => onReact(name)}>
+          ${pictures[name] ? html`<${Emote} name="" src=${pictures[name]} />` : name}
+          ${counts[name] > 0 && html`<span>${counts[name].toLocaleString()}</span>`}
+        </button>`,
+      )}
+    </div>
+  `;
+}
+
+function jumpTo(id) {
+  const line = document.getElementById(`line-${id}`);
+  line?.scrollIntoView({ block: "center" });
+  line?.focus();
+}
+
+/** What a message replies to: its beginning, if it is still shown here. */
+function Quote({ lines, id }) {
+  const line = lines.find((each) => each.id === id && !each.gone);
+  if (!line) return html`<span class="quote">↪ an earlier message</span>`;
+  return html`<button type="button" class="quote" onClick=${() => jumpTo(id)}>↪ <strong>${line.user.username}</strong> <span dir="auto">${line.text}</span></button>`;
+}
+
+export function ChatPanel({ streamId, user }) {
+  const { room, state, you, log, refusal, setRefusal } = useRoom(streamId, user);
+  const emotes = useEmotes(streamId);
+  const picture = useEmotePicture(streamId);
+  const [reply, setReply] = useState(null);
+  const [held, setHeld] = useState(false);
+  const list = useRef(null);
+  const following = useRef(true);
+  const moderates = you?.role === "owner" || you?.role === "moderator";
 
   useEffect(() => {
-    const box = list.current;
-    if (box && box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_THE_END + (box.firstElementChild.lastElementChild?.offsetHeight ?? 0)) {
-      box.scrollTop = box.scrollHeight;
-    }
-  }, [lines]);
+    if (list.current && following.current) list.current.scrollTop = list.current.scrollHeight;
+  }, [log.lines]);
+  const scrolled = ({ target }) => {
+    following.current = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR_THE_END;
+  };
 
-  const send = async (event) => {
-    event.preventDefault();
-    const field = event.target.elements.message;
-    const text = field.value.trim();
-    if (!text) return;
-    field.value = "";
+  /** What came of it, or null when it was refused, which is then shown. */
+  const attempt = async (work) => {
     setRefusal(null);
+    setHeld(false);
     try {
-      await room.send(text);
+      return await work();
     } catch (error) {
       setRefusal(error.message);
-      if (!field.value) field.value = text; // nothing that somebody wrote is lost
+      return null;
     }
   };
+  const act = (action, fields) => attempt(() => room.command(action, fields));
+  const send = async (text) => {
+    following.current = true;
+    const replyTo = reply?.id ?? null;
+    const accepted = await attempt(() => room.send(text, { replyTo }));
+    if (accepted) setReply(null);
+    setHeld(accepted?.held ?? false);
+    return accepted;
+  };
+  const answer = (line) => {
+    setReply(line);
+    document.getElementById("message")?.focus();
+  };
+  const react = (emoji) => {
+    setRefusal(null);
+    room.react(emoji);
+  };
+
+  const message = (line) => html`
+    <li key=${line.key} id=${`line-${line.id}`} tabindex="-1" class=${you && mentions(line.text, you.username) ? "speaks-to-you" : ""}>
+      ${line.gone
+        ? html`<span class="gone"><span class="author">${line.user.username}</span>: message deleted</span>
+            ${moderates && html`<button type="button" class="plain" onClick=${() => act("restore", { message_id: line.id })}>Restore</button>`}`
+        : html`
+            ${line.reply_to && html`<${Quote} lines=${log.lines} id=${line.reply_to} />`}
+            <${ChatLine} line=${line} picture=${picture} />
+            ${you &&
+            html`<span class="about-line">
+              <button type="button" class="plain" aria-label=${`Reply to ${line.user.username}`} title="Reply" onClick=${() => answer(line)}>↩</button>
+              ${moderates && line.user.id !== you.user_id && html`<${ModeratorMenu} line=${line} act=${act} />`}
+            </span>`}
+          `}
+    </li>
+  `;
+  const notice = (line) => html`
+    <li key=${line.key} class="notice-line">
+      ${line.text}
+      ${moderates && line.undo && html` <button type="button" class="plain" onClick=${() => act(line.undo.action, { username: line.undo.user.username, user_id: line.undo.user.id })}>Undo</button>`}
+    </li>
+  `;
 
   return html`
     <section class="chat" aria-label="Chat">
-      <h2>Chat <span class="connection" role="status">${CONNECTION[state]}</span></h2>
-      <div class="log" ref=${list} role="log" aria-live="polite" aria-label="Messages" tabindex="0"><ol>
-        ${lines.map(
-          (line) => html`
-            <li key=${line.id}><${ChatLine} line=${line} /></li>
-          `,
-        )}
+      <h2>
+        Chat
+        <span class="figures">
+          ${moderates && log.waiting > 0 && html`<a href="/studio">${log.waiting} to review</a>`}
+          ${log.viewers !== null && html`<span>${viewers(log.viewers)}</span>`}
+          <span class="connection" role="status">${CONNECTION[state]}</span>
+        </span>
+      </h2>
+      <div class="log" ref=${list} onScroll=${scrolled} role="log" aria-live="polite" aria-label="Messages" tabindex="0"><ol>
+        ${log.lines.map((line) => (line.kind === "notice" ? notice(line) : message(line)))}
       </ol></div>
+      <${Reactions} counts=${log.reactions} emotes=${emotes} disabled=${!you || state !== "open"} onReact=${react} />
+      ${held && html`<p class="refusal" role="status">A moderator looks at your message first.</p>`}
       ${refusal && html`<p class="refusal error" role="alert">${refusal}</p>`}
       ${user
-        ? html`
-            <form onSubmit=${send}>
-              <label class="visually-hidden" for="message">Message</label>
-              <input id="message" name="message" maxlength="500" autocomplete="off" disabled=${!room}
-                placeholder=${room ? "Say something" : "Connecting…"} />
-              <button class="primary" disabled=${!room}>Send</button>
-            </form>
-          `
+        ? html`<${Composer} ready=${Boolean(room)} settings=${log.settings} emotes=${emotes} reply=${reply}
+            onReplyEnd=${() => setReply(null)} onSend=${send} />`
         : html`<p class="sign-in"><a href=${`/studio?next=${encodeURIComponent(location.pathname)}`}>Sign in</a> to chat.</p>`}
     </section>
   `;

@@ -1,6 +1,6 @@
 // Chat beside a recording or a clip: what was said, when the recording comes to it.
 
-import { ChatLine } from "/chat-line.js";
+import { ChatLine, useEmotePicture } from "/chat-line.js";
 import { ChatReplay } from "/chat-replay.js";
 import { html, useEffect, useRef, useState } from "/page.js";
 import { call } from "/session.js";
@@ -19,9 +19,10 @@ function pageOf(broadcastId, { from, to, cursor }) {
 }
 
 /** `begins`: where in the recording that begins which `player` plays, in seconds; a clip's begins later. */
-export function ChatReplayPanel({ broadcastId, begins = 0, duration, player }) {
+export function ChatReplayPanel({ streamId, broadcastId, begins = 0, duration, player }) {
   const [lines, setLines] = useState([]);
   const list = useRef(null);
+  const picture = useEmotePicture(streamId);
 
   useEffect(() => {
     if (!player) return undefined;
@@ -47,7 +48,7 @@ export function ChatReplayPanel({ broadcastId, begins = 0, duration, player }) {
     <section class="chat" aria-label="Chat replay">
       <h2>Chat as it was</h2>
       <div class="log" ref=${list} role="log" aria-live="off" aria-label="Messages" tabindex="0"><ol>
-        ${lines.map((line) => html`<li key=${line.id}><${ChatLine} line=${line} /></li>`)}
+        ${lines.map((line) => html`<li key=${line.id}><${ChatLine} line=${line} picture=${picture} /></li>`)}
       </ol></div>
     </section>
   `;

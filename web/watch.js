@@ -166,7 +166,7 @@ function Live() {
 
 /** Where in a recording that is which the page plays: all of it, or a clip. */
 const ofRecording = (shown) =>
-  kind === "clips" ? { broadcastId: shown.broadcast_id, begins: shown.start } : { broadcastId: shown.id, duration: shown.duration };
+  ({ streamId: shown.stream_id, ...(kind === "clips" ? { broadcastId: shown.broadcast_id, begins: shown.start } : { broadcastId: shown.id, duration: shown.duration }) });
 
 function Recording() {
   const user = useUser();

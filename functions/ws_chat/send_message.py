@@ -106,8 +106,18 @@ class SendMessage:
         created_at = self._clock()
         role = room.role_of(member.chatter)
         emotes = find_emotes(text, self._emotes.own(frame.stream_id))
-        message = message_event(MessageId(new_id()), member.chatter, role, text, emotes, frame.reply_to, created_at)
-        accepted = self._accept(frame.stream_id, room, member.chatter, frame.nonce, message)
+        standing = self._standings.of(frame.stream_id, room.owner_id, member.chatter.user_id)
+        message = message_event(
+            MessageId(new_id()),
+            member.chatter,
+            role,
+            text,
+            emotes,
+            frame.reply_to,
+            created_at,
+            follower=standing.follows_since_ms is not None,
+        )
+        accepted = self._accept(frame.stream_id, room, member.chatter, frame.nonce, message, standing)
         archived = ChatMessageArchived(
             stream_id=frame.stream_id,
             seq=accepted.seq or 0,
@@ -128,10 +138,17 @@ class SendMessage:
         self._archive.send(archived)
         return Ack(nonce=frame.nonce, id=accepted.message_id, seq=accepted.seq)
 
-    def _accept(self, stream_id: StreamId, room: Room, chatter: Chatter, nonce: str, message: MessageEvent) -> Accepted:
+    def _accept(
+        self,
+        stream_id: StreamId,
+        room: Room,
+        chatter: Chatter,
+        nonce: str,
+        message: MessageEvent,
+        standing: Standing,
+    ) -> Accepted:
         only_emotes = has_only_emotes(message.text, message.emotes)
         for _ in range(_LOOKS):
-            standing = self._standings.of(stream_id, room.owner_id, chatter.user_id)
             held = False
             try:
                 held = (
@@ -144,4 +161,5 @@ class SendMessage:
             accepted = self._acceptance.accept(stream_id, room, chatter, nonce, message, held=held)
             if accepted is not None:
                 return accepted
+            standing = self._standings.of(stream_id, room.owner_id, chatter.user_id)
         raise DependencyUnavailable("The room is being moderated too quickly. Try again.")

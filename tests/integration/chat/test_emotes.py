@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from headwater.adapters.chat_tickets import ChatTickets
+from headwater.adapters.follower_mirror import FollowerMirror
 from headwater.adapters.room_emotes import RoomEmotes
+from headwater.domain.chat import Chatter
 from headwater.domain.emotes import Emote, EmoteState
-from headwater.domain.ids import new_id
+from headwater.domain.ids import UserId, new_id
 from tests.aws import ROOM_TABLE
 from tests.chat_backend import ChatBackend
 
@@ -44,3 +47,15 @@ def test_an_emote_is_changed_only_by_who_knows_what_it_is(chat: ChatBackend) -> 
     emotes.remove(chat.stream_id, "otterHi")
     emotes.remove(chat.stream_id, "otterHi")
     assert emotes.of_stream(chat.stream_id) == []
+
+
+def test_badges_tell_what_somebody_is_in_the_room_and_that_they_are_verified_and_follow(chat: ChatBackend) -> None:
+    FollowerMirror(ROOM_TABLE).put(chat.owner_id, UserId("user-ada"), 1_800_000_000_000)
+    ticket = ChatTickets(chat.cache_url).issue(Chatter(UserId("user-ada"), "ada", verified=True), "session")
+    ada, ben, owner = chat.connect(ticket)[1], chat.signed_in("ben"), chat.signed_in("owen", chat.owner_id)
+    for connection in (ada, ben, owner):
+        chat.join(connection)
+        chat.send(connection, "Who am I?")
+    chat.deliver()
+    badges = {event["user"]["username"]: event["user"]["badges"] for event in chat.endpoint.events(ada)}
+    assert badges == {"ada": ["verified", "follower"], "ben": [], "owen": ["owner"]}
