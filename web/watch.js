@@ -206,7 +206,7 @@ function Recording() {
           ${user && kind === "clips" && html`<${DeleteClip} clip=${broadcast} user=${user} />`}
         `}
       </section>
-      ${playable && html`<${ChatReplayPanel} ...${ofRecording(broadcast)} player=${player} />`}
+      ${playable && html`<${ChatReplayPanel} streamId=${broadcast.stream_id} ...${ofRecording(broadcast)} player=${player} />`}
       ${broadcast && html`<${ClipList} streamId=${broadcast.stream_id} except=${id} />`}
     </main>
   `;

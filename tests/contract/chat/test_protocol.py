@@ -22,7 +22,7 @@ from headwater.domain.server_frames import (
     encode,
 )
 from headwater.errors import BadFrame, UnknownAction
-from tests.chat_protocol import PUBLISHED, NotInProtocol, as_text, check_server_frame, is_described
+from tests.chat_protocol import PUBLISHED, NotInProtocol, as_text, check_client_frame, check_server_frame
 
 STREAM = StreamId("0123456789abcdefghjkmn")
 
@@ -81,7 +81,8 @@ def test_every_id_that_a_client_sends_is_looked_at() -> None:
     ],
 )
 def test_what_is_not_described_is_not_understood(frame: dict[str, Any]) -> None:
-    assert not is_described(frame)
+    with pytest.raises(NotInProtocol):
+        check_client_frame(frame)
     with pytest.raises((BadFrame, UnknownAction)):
         read_frame(msgspec.json.encode(frame).decode())
 
