@@ -114,16 +114,14 @@ def test_nothing_that_is_typed_into_chat_is_executed_and_a_deleted_streams_room_
         writer.goto(address)
         reader.goto(address)
         field = writer.get_by_role("textbox", name="Message")
-        lines = [page.locator(".chat li span[dir=auto]") for page in (writer, reader)]
+        lines = [page.locator(".chat li > span[dir=auto]") for page in (writer, reader)]
         for number, text in enumerate(CORPUS, start=1):
             field.fill(text)
             field.press("Enter")
-            for shown in lines:
-                expect(shown).to_have_count(number)
-        wanted = [
-            re.compile("^" + re.escape(text.replace("hwWave", "")) + "$") for text in CORPUS
-        ]  # which is a picture
-        for page, shown in zip((writer, reader), lines, strict=True):
+            expect(lines[0]).to_have_count(number)
+        # What the server found an emote in is a picture there.
+        wanted = [re.compile(f"^{re.escape(text).replace('hwWave', '(hwWave)?')}$") for text in CORPUS]
+        for shown in lines:
             expect(shown).to_have_text(wanted)
         writer.get_by_role("button", name="Reply to").first.click()
         field.fill("A reply quotes it")
