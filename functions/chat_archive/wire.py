@@ -1,4 +1,4 @@
-"""Stage 7 · a batch of the queue `chat-archive` as messages."""
+"""Stage 7 · a batch of the queue `chat-archive` as what was said, and what moderators did."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ from typing import Any
 
 import msgspec
 
-from headwater.contracts import ChatMessageArchived, decode
+from headwater.contracts import ChatMessageArchived, ChatModerated, decode
 from headwater.observability import logger
 
+Entry = ChatMessageArchived | ChatModerated
 
-def messages_of(event: Mapping[str, Any]) -> tuple[dict[str, ChatMessageArchived], list[str]]:
-    """Chat messages by the id of the queue's message, and the ids of those that nobody can read."""
-    messages: dict[str, ChatMessageArchived] = {}
+
+class _Kind(msgspec.Struct):
+    """Only what moderators did has an `action`."""
+
+    action: str | None = None
+
+
+def entries_of(event: Mapping[str, Any]) -> tuple[dict[str, Entry], list[str]]:
+    """Entries by the id of the queue's message, and the ids of those that nobody can read."""
+    entries: dict[str, Entry] = {}
     unreadable: list[str] = []
     for record in event["Records"]:
         try:
-            messages[record["messageId"]] = decode(record["body"], ChatMessageArchived)
+            entries[record["messageId"]] = _entry(record["body"])
         except msgspec.DecodeError:
-            logger().exception("not a chat message", extra={"message_id": record["messageId"]})
+            logger().exception("neither said nor done", extra={"message_id": record["messageId"]})
             unreadable.append(record["messageId"])
-    return messages, unreadable
+    return entries, unreadable
+
+
+def _entry(body: str) -> Entry:
+    if msgspec.json.decode(body, type=_Kind).action is None:
+        return decode(body, ChatMessageArchived)
+    return decode(body, ChatModerated)

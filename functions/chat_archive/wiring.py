@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from functions.chat_archive.archive_messages import ArchiveMessages
+from functions.chat_archive.archive_entries import ArchiveEntries
 from functions.chat_archive.settings import ChatArchiveSettings
 from headwater.adapters.chat_archive import ChatArchive
 from headwater.adapters.postgres import Database
@@ -17,7 +17,7 @@ from headwater.settings import load_settings
 class Wiring:
     def __init__(self, settings: ChatArchiveSettings) -> None:
         self.database = Database(lambda: str(secret(settings.database_secret)["url"]))
-        self.archive_messages = ArchiveMessages(self._unit_of_work)
+        self.archive_entries = ArchiveEntries(self._unit_of_work)
 
     @contextmanager
     def _unit_of_work(self) -> Iterator[ChatArchive]:

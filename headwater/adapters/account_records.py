@@ -18,10 +18,12 @@ from headwater.adapters.tables import (
     follows,
     identities,
     mail_links,
+    moderation_log,
     personal_tokens,
     sessions,
     stream_moderators,
     stream_viewers,
+    stream_vips,
     streams,
     users,
 )
@@ -135,10 +137,12 @@ class AccountRecords:
                 account_exports.c.user_id == user_id
             ),
             "moderators": named_by(stream_moderators),
+            "vips": named_by(stream_vips),
             "viewers": named_by(stream_viewers),
             "may_watch": select(stream_viewers.c.stream_id, stream_viewers.c.created_at).where(
                 stream_viewers.c.user_id == user_id
             ),
+            "is_vip": select(stream_vips.c.stream_id, stream_vips.c.created_at).where(stream_vips.c.user_id == user_id),
             "moderates": select(stream_moderators.c.stream_id, stream_moderators.c.created_at).where(
                 stream_moderators.c.user_id == user_id
             ),
@@ -148,6 +152,15 @@ class AccountRecords:
             "followers": select(follower.c.username, follows.c.created_at)
             .join_from(follows, follower, follower.c.id == follows.c.follower_id)
             .where(follows.c.followee_id == user_id),
+            "moderation_log": select(
+                moderation_log.c.stream_id,
+                moderation_log.c.action,
+                moderation_log.c.reason,
+                moderation_log.c.details,
+                moderation_log.c.created_at,
+            )
+            .where(moderation_log.c.user_id == user_id)
+            .order_by(moderation_log.c.id),
             "audit_log": select(audit_log.c.action, audit_log.c.reason, audit_log.c.details, audit_log.c.created_at)
             .where(audit_log.c.subject_id == user_id)
             .order_by(audit_log.c.id),

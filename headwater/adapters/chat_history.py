@@ -15,6 +15,8 @@ from headwater.domain.ids import MessageId, StreamId, UserId
 
 
 class ChatHistory:
+    """Without what moderators have hidden."""
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -51,7 +53,7 @@ class ChatHistory:
                 badges=None if row.badges is None else tuple(row.badges),
                 emotes=tuple(EmoteRange(**each) for each in row.emotes or ()),
             )
-            for row in self._connection.execute(query)
+            for row in self._connection.execute(query.where(chat_messages.c.deleted_at.is_(None)))
         ]
 
 

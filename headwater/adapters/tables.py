@@ -258,9 +258,45 @@ chat_messages = Table(
     Column("badges", ARRAY(Text)),  # of the author, then; NULL: not known
     Column("emotes", JSONB),  # [{id, name, start, end}]; NULL: none
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("deleted_at", DateTime(timezone=True)),  # hidden by a moderator
     Index("chat_messages_stream_id_seq_idx", "stream_id", "seq"),
     Index("chat_messages_stream_id_created_at_seq_idx", "stream_id", "created_at", "seq"),
     Index("chat_messages_user_id_message_id_idx", "user_id", "message_id"),
+)
+
+moderation_log = Table(
+    "moderation_log",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # No foreign keys: what was done stays known when its doer, its stream and its subject are gone. A trigger refuses changes.
+    Column("stream_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("user_id", Text),
+    Column("message_id", Text),
+    Column("reason", Text),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("undoes", Text),
+    Column("seq", BigInteger),  # of the event that told of it
+    Column("first_seq", BigInteger),  # of the oldest event that the room still showed then
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Index("moderation_log_stream_id_id_idx", "stream_id", "id"),
+    Index("moderation_log_user_id_id_idx", "user_id", "id"),
+    Index("moderation_log_undoes_idx", "undoes", postgresql_where=text("undoes IS NOT NULL")),
+    Index(
+        "moderation_log_hiding_idx",
+        "stream_id",
+        "seq",
+        postgresql_where=text("action IN ('delete', 'restore', 'timeout', 'ban', 'clear')"),
+    ),
+)
+
+stream_vips = Table(
+    "stream_vips",
+    metadata,
+    Column("stream_id", Text, ForeignKey("streams.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
+    _created_at(),
 )
 
 stream_moderators = Table(

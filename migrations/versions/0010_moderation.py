@@ -33,6 +33,9 @@ def upgrade() -> None:
     )
     op.create_index("moderation_log_stream_id_id_idx", "moderation_log", ["stream_id", "id"])
     op.create_index("moderation_log_user_id_id_idx", "moderation_log", ["user_id", "id"])
+    op.create_index(
+        "moderation_log_undoes_idx", "moderation_log", ["undoes"], postgresql_where=sa.text("undoes IS NOT NULL")
+    )
     # What hides or shows messages, so that one that reaches the archive late learns of it.
     hiding = sa.text("action IN ('delete', 'restore', 'timeout', 'ban', 'clear')")
     op.create_index("moderation_log_hiding_idx", "moderation_log", ["stream_id", "seq"], postgresql_where=hiding)

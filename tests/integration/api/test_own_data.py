@@ -238,7 +238,8 @@ def test_an_account_is_deleted_by_password_and_leaves_only_anonymous_words(behin
 # Where a person is named, and what an export calls it.
 EXPORTED = {
     "sessions": "sessions", "identities": "identities", "mail_links": "mail_links", "streams": "streams",
-    "stream_viewers": "may_watch", "stream_moderators": "moderates", "clips": "clips", "follows": "following",
+    "stream_viewers": "may_watch", "stream_moderators": "moderates", "stream_vips": "is_vip",
+    "clips": "clips", "follows": "following",
     "personal_tokens": "personal_tokens", "avatar_uploads": "avatar_upload", "account_exports": "exports",
 }  # fmt: skip
 
