@@ -6,10 +6,11 @@ import { ChatLine, Emote, useEmotePicture } from "/chat-line.js";
 import { EMPTY, withEvent, withGap } from "/chat-log.js";
 import { ModeratorMenu } from "/chat-menu.js";
 import { mentions } from "/chat-text.js";
-import { html, useEffect, useRef, useState, viewers } from "/page.js";
+import { html, useEffect, usePolling, useRef, useState, viewers } from "/page.js";
 import { call, config } from "/session.js";
 
 const NEAR_THE_END = 80; // pixels: whoever reads further up is not pulled down by new messages
+const EMOTES_EVERY_SECONDS = 30; // one that is new can be said, and is shown, at once
 const REACTIONS = ["👍", "❤️", "😂", "😮", "😢", "👏", "🔥", "🎉", "🤔", "👀", "💯", "🙏"];
 
 const CONNECTION = {
@@ -60,10 +61,11 @@ function useRoom(streamId, user) {
 
 function useEmotes(streamId) {
   const [emotes, setEmotes] = useState([]);
-  useEffect(() => {
-    const ready = (page) => page.items.filter((emote) => emote.status === "ready");
-    call("GET", `/streams/${streamId}/emotes`).then((page) => setEmotes(ready(page)), () => {});
-  }, [streamId]);
+  usePolling(
+    async () => setEmotes((await call("GET", `/streams/${streamId}/emotes`)).items.filter((emote) => emote.status === "ready")),
+    EMOTES_EVERY_SECONDS,
+    [streamId],
+  );
   return emotes;
 }
 
@@ -73,9 +75,10 @@ function Reactions({ counts, emotes, disabled, onReact }) {
   return html`
     <div class="reactions" role="group" aria-label="Reactions">
       ${[...REACTIONS, ...others].map(
-        (name) => html`<button key=${name} type="button" disabled=${disabled} aria-label=${`React with ${name}`} onClick=${() => onReact(name)}>
-          ${pictures[name] ? html`<${Emote} name="" src=${pictures[name]} />` : name}
-          ${counts[name] > 0 && html`<span>${counts[name].toLocaleString()}</span>`}
+        (name) => html`<button key=${name} type="button" disabled=${disabled} onClick=${() => onReact(name)}>
+          <span class="visually-hidden">React with </span>
+          ${pictures[name] ? html`<${Emote} name=${name} src=${pictures[name]} />` : name}
+          ${counts[name] > 0 && html`<span class="count">${counts[name].toLocaleString()}</span>`}
         </button>`,
       )}
     </div>

@@ -40,7 +40,8 @@ export function useProblem() {
     try {
       await work();
     } catch (refusal) {
-      setProblem(refusal.message);
+      const [field] = Object.values(refusal.fields ?? {}); // what is wrong with it says more than that something is
+      setProblem(field ?? refusal.message);
     }
   };
   return [problem, attempt];

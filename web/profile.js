@@ -1,37 +1,14 @@
 // A person as others see them: their picture, who follows them; and what they may do with their own data.
 
 import { call } from "/session.js";
+import { PICTURE_TYPES, sendPicture } from "/picture-upload.js";
 import { Field, dayAndTime, html, useEffect, usePolling, useProblem, useState } from "/page.js";
-
-const PICTURE_TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
-const TRIES = 60; // a second each: making an avatar takes a moment, and its function perhaps a cold start
 
 export const Avatar = ({ person, size = 64, label = "" }) =>
   person.avatar_url
     ? html`<img class="avatar" src=${person.avatar_url.replace("/256.webp", size > 64 ? "/256.webp" : "/64.webp")}
         width=${size} height=${size} alt=${label} />`
     : html`<span class="avatar" style=${`inline-size:${size}px;block-size:${size}px;font-size:${size * 0.4}px`} aria-hidden="true">${person.username[0].toUpperCase()}</span>`;
-
-const pause = (milliseconds) => new Promise((resume) => setTimeout(resume, milliseconds));
-
-/** Sends the picture straight to the store, and waits for what becomes of it. Throws what is to be shown. */
-async function upload(file) {
-  if (!PICTURE_TYPES.includes(file.type)) throw new Error("Choose a JPEG, PNG, WebP or GIF picture.");
-  const form = await call("POST", "/me/avatar", { content_type: file.type });
-  if (file.size > form.max_bytes) throw new Error(`Choose a picture of at most ${Math.floor(form.max_bytes / 1_048_576)} MB.`);
-  const body = new FormData();
-  for (const [name, value] of Object.entries(form.fields)) body.append(name, value);
-  body.append("file", file); // last: what comes behind it is not read
-  const sent = await fetch(form.url, { method: "POST", body, referrerPolicy: "no-referrer" });
-  if (!sent.ok) throw new Error("The picture could not be sent. Try again in a moment.");
-  for (let tries = 0; tries < TRIES; tries += 1) {
-    const { status, avatar_url: url, problem } = await call("GET", "/me/avatar");
-    if (status === "ready") return url;
-    if (status === "failed") throw new Error(problem);
-    await pause(1000);
-  }
-  throw new Error("The picture was sent, but is not ready yet. Look again in a few minutes.");
-}
 
 export function Picture({ user }) {
   const [url, setUrl] = useState(user.avatar_url);
@@ -45,7 +22,7 @@ export function Picture({ user }) {
   const choose = async (event) => {
     const [file] = event.target.files;
     const input = event.target;
-    if (file) await become(() => upload(file));
+    if (file) await become(async () => (await sendPicture("/me/avatar", {}, file, () => call("GET", "/me/avatar"))).avatar_url);
     input.value = "";
   };
   const remove = () => become(async () => {
@@ -108,27 +85,20 @@ export function Follow({ user, owner }) {
 
 export function OwnData({ user }) {
   const [exports_, setExports] = useState([]);
-  const [problem, setProblem] = useState(null);
+  const [problem, attempt] = useProblem();
   usePolling(async () => setExports((await call("GET", "/me/exports")).items), 10);
-  const ask = async () => {
-    setProblem(null);
-    try {
+  const ask = () =>
+    attempt(async () => {
       const asked = await call("POST", "/me/exports");
       setExports([asked, ...exports_]);
-    } catch (error) {
-      setProblem(error.message);
-    }
-  };
-  const leave = async (event) => {
+    });
+  const leave = (event) => {
     event.preventDefault();
-    setProblem(null);
     const { password } = Object.fromEntries(new FormData(event.target));
-    try {
+    return attempt(async () => {
       await call("POST", "/me/deletion", password ? { password } : {});
       location.replace("/"); // there, this browser learns that its session is over
-    } catch (error) {
-      setProblem(error.fields?.password ?? error.message);
-    }
+    });
   };
   return html`
     <section class="panel" aria-labelledby="own-data">

@@ -1,5 +1,6 @@
 // The studio: sign in, create streams, hand the key to an encoder, see it go live, stop.
 
+import { EmotesList } from "/emotes-list.js";
 import { PeopleList } from "/people-list.js";
 import { RecordingsList } from "/recordings-list.js";
 import { StreamSettings } from "/stream-settings.js";
@@ -155,6 +156,7 @@ function StreamPanel({ initial, onDeleted }) {
       <${Fold} label="Moderators">
         <${PeopleList} path=${`${path}/moderators`} about="They keep order in the chat: remove messages, silence people, put them out." nobody="Nobody but you, for now." />
       <//>
+      <${Fold} label="Emotes"><${EmotesList} path=${`${path}/emotes`} /><//>
     </section>
   `;
 }
