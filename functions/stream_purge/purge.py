@@ -1,4 +1,5 @@
-"""Stage 5 · what a deleted stream or recording leaves behind: every object and every row of its timeline, removed.
+"""Stage 5 · what a deleted stream or recording leaves behind: every object, every row of its timeline, and of a stream what
+its chat room must not forget, removed.
 
 Every step can be taken again, and what is gone already is no error: a run that is cut off goes on when its message comes
 again. Nothing is removed but what lies under the prefix of a stream that the hot state says is deleted, or of one broadcast
@@ -35,6 +36,10 @@ class Objects(Protocol):
     def delete_many(self, keys: Iterable[str]) -> int: ...
 
 
+class Rooms(Protocol):
+    def forget(self, stream_id: StreamId) -> None: ...
+
+
 class Unfinished(StateContended):
     """There is more to do than time, or somebody still writes; the message has to come again."""
 
@@ -42,10 +47,11 @@ class Unfinished(StateContended):
 class Purge:
     """`has_time` says whether a run may take on another batch."""
 
-    def __init__(self, controls: Controls, timelines: Timelines, objects: Objects) -> None:
+    def __init__(self, controls: Controls, timelines: Timelines, objects: Objects, rooms: Rooms) -> None:
         self._controls = controls
         self._timelines = timelines
         self._objects = objects
+        self._rooms = rooms
 
     def __call__(self, changed: StreamChanged, has_time: Callable[[], bool]) -> None:
         """Raises Unfinished or DependencyUnavailable; then call it again."""
@@ -67,6 +73,9 @@ class Purge:
             for broadcast_id in dict.fromkeys(filter(is_id, (key.split("/")[1] for key in keys))):
                 self._timelines.delete(BroadcastId(broadcast_id))
             self._remove(keys, has_time)
+        for keys in _batches(self._objects.list(object_keys.emote_prefix(control.stream_id))):
+            self._remove(keys, has_time)
+        self._rooms.forget(control.stream_id)
         if not self._controls.remove(control):
             raise Unfinished
 

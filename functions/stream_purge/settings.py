@@ -9,4 +9,5 @@ class StreamPurgeSettings(EnvironmentSettings, frozen=True, kw_only=True):
     stream_table: str
     lease_table: str
     segment_table: str
+    room_table: str
     media_bucket: str

@@ -18,7 +18,8 @@ import functools
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from headwater.adapters.dynamodb_tables import Patience, ready
+from headwater.adapters.dynamodb_tables import Patience, ready, unavailable_when_failing
+from headwater.domain.ids import StreamId
 
 
 class RoomItem(Model):
@@ -35,3 +36,15 @@ def room_items(name: str) -> type[RoomItem]:
             table_name = name
 
     return ready(Bound)
+
+
+class RoomPartitions:
+    def __init__(self, table_name: str) -> None:
+        self._table_name = table_name
+
+    def forget(self, stream_id: StreamId) -> None:
+        """All of a room whose stream is gone. Raises DependencyUnavailable when DynamoDB fails."""
+        items = room_items(self._table_name)
+        with unavailable_when_failing(), items.batch_write() as batch:
+            for item in items.query(stream_id, attributes_to_get=["room", "item"]):
+                batch.delete(item)

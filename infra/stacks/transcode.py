@@ -109,13 +109,16 @@ class TranscodeStack(Stack):
                 "STREAM_TABLE": control_plane.streams.table_name,
                 "LEASE_TABLE": control_plane.leases.table_name,
                 "SEGMENT_TABLE": control_plane.timeline.table_name,
+                "ROOM_TABLE": data.rooms.table_name,
                 "MEDIA_BUCKET": data.media.bucket_name,
             },
             timeout_seconds=120,
         )
         self.purge.consume(self.purge_queue, batch_size=1)
         self.purge.may(["dynamodb:GetItem", "dynamodb:DeleteItem"], control_plane.streams.table_arn)
-        self.purge.may(["dynamodb:Query", "dynamodb:BatchWriteItem"], control_plane.timeline.table_arn)
+        self.purge.may(
+            ["dynamodb:Query", "dynamodb:BatchWriteItem"], control_plane.timeline.table_arn, data.rooms.table_arn
+        )
         self.purge.may("s3:DeleteObject", data.media.arn_for_objects("*"))
         self.purge.may("s3:ListBucket", data.media.bucket_arn)
         control_plane.forward(

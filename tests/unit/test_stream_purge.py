@@ -20,12 +20,13 @@ OTHER = StreamId(new_id())
 
 
 class Stores:
-    """A bucket and a timeline table. `fails_at`: so many deletions succeed before one does not."""
+    """A bucket, a timeline table and what rooms must not forget. `fails_at`: so many deletions succeed before one does not."""
 
     def __init__(self, controls: dict[StreamId, StreamControl]) -> None:
         self.controls = controls
         self.keys: set[str] = set()
         self.rows: set[str] = set()
+        self.rooms: set[StreamId] = set()
         self.fails_at: int | None = None
 
     def load(self, stream_id: StreamId) -> StreamControl | None:
@@ -39,6 +40,9 @@ class Stores:
 
     def delete(self, broadcast_id: BroadcastId) -> None:
         self.rows.discard(broadcast_id)
+
+    def forget(self, stream_id: StreamId) -> None:
+        self.rooms.discard(stream_id)
 
     def list(self, prefix: str) -> Iterator[str]:
         return iter(sorted(key for key in self.keys if key.startswith(prefix)))
@@ -66,7 +70,7 @@ def news(name: StreamEventName, stream_id: StreamId, broadcast_id: BroadcastId |
 
 
 def purge(stores: Stores, changed: StreamChanged, has_time: Callable[[], bool] = lambda: True) -> None:
-    Purge(stores, stores, stores)(changed, has_time)
+    Purge(stores, stores, stores, stores)(changed, has_time)
 
 
 def a_deleted_stream() -> tuple[Stores, StreamId]:
@@ -76,6 +80,8 @@ def a_deleted_stream() -> tuple[Stores, StreamId]:
     stores = Stores(store.items)
     for stream_id in (control.stream_id, control.stream_id, OTHER):
         kept_broadcast(stores, stream_id)
+        stores.keys.add(f"emotes/{stream_id}/{new_id()}/28.webp")
+        stores.rooms.add(stream_id)
     return stores, control.stream_id
 
 
@@ -89,6 +95,8 @@ def test_a_deleted_stream_leaves_no_object_no_row_and_no_hot_state() -> None:
         purge(stores, news(StreamEventName.DELETED, stream_id))
         assert list(stores.list(stream_id)) == []
         assert of_others(stores) == (4, 1)
+        assert [key.split("/")[1] for key in stores.list("emotes/")] == [OTHER]
+        assert stores.rooms == {OTHER}
         assert set(stores.controls) == {OTHER}
 
 
@@ -107,7 +115,7 @@ def test_a_purge_that_was_cut_off_goes_on_where_it_was(cut: str, monkeypatch: py
         except (DependencyUnavailable, Unfinished):
             continue
     assert runs > 1
-    assert list(stores.list(stream_id)) == []
+    assert [key for key in stores.keys if stream_id in key] == []
     assert of_others(stores) == (4, 1)
 
 
