@@ -128,16 +128,20 @@ export async function exchangeCode(proof) {
 /** Every other device is signed out; this one stays. */
 export const changePassword = (fields) => call("POST", "/auth/password", fields);
 
-/** This browser is signed out at once, whatever becomes of the call: it goes on when the page is left meanwhile. */
+/** This browser is signed out at once, whatever becomes of the call: it goes on when the page is left meanwhile. Where it
+ * fails, the session stays in the list on the account's page, to be ended from there. */
 export async function logout() {
-  const token = accessToken;
   const refreshToken = localStorage.getItem(REFRESH_KEY);
+  const end = (token) => request("POST", "/auth/logout", { token, keepalive: true });
+  const ended = end(accessToken);
   forget();
   try {
-    await request("POST", "/auth/logout", { token, keepalive: true });
-  } catch (error) {
-    if (error.status !== 401) throw error;
-    const renewed = await request("POST", "/auth/refresh", { body: { refresh_token: refreshToken }, keepalive: true }).catch(() => null);
-    if (renewed) await request("POST", "/auth/logout", { token: renewed.access_token, keepalive: true });
+    await ended.catch(async (error) => {
+      if (error.status !== 401) throw error;
+      const renewed = await request("POST", "/auth/refresh", { body: { refresh_token: refreshToken }, keepalive: true });
+      await end(renewed.access_token);
+    });
+  } catch {
+    // Whoever signs out can do no more about it here.
   }
 }

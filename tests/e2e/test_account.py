@@ -93,7 +93,9 @@ def test_an_account_is_confirmed_and_taken_back_by_mail_and_others_are_shown_out
     elsewhere = Person(stack.http, name, answer["user"]["id"], answer["access_token"])
     with connect(f"{stack.ws}?ticket={elsewhere.call('POST', '/chat/tickets')['ticket']}", proxy=None) as socket:
         page.reload()
-        page.get_by_role("button", name=re.compile("^Sign out python-httpx")).click()
+        there = page.get_by_role("button", name=re.compile("^Sign out python-httpx"))
+        expect(there).to_be_visible()
+        there.click()
         expect(page.get_by_role("listitem")).to_have_count(1, timeout=20_000)
         elsewhere.call("GET", "/me", expect=401)
         try:

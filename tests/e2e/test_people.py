@@ -90,3 +90,9 @@ def test_a_picture_that_is_chosen_in_the_browser_is_shown_to_everybody_re_encode
     )
     expect(page.get_by_role("alert")).to_contain_text("JPEG", timeout=90_000)
     expect(picture).to_be_visible()
+
+    page.goto(stack.web)
+    page.route("**/v1/auth/logout", lambda route: route.abort())
+    with page.expect_event("requestfailed"):  # signed out here all the same, without an error
+        page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
