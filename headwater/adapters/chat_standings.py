@@ -2,7 +2,7 @@
 
 `room:{id}:standing:<user>`, a hash: `until`, when the user may speak again (Unix ms; `ever` for never, empty for now), and
 `since`, from when on they follow the owner (empty: they do not). It is read from DynamoDB when it is missing, and kept for a
-minute. `standings` in `room:{id}:state` is a number that every ban and every lifting of one changes, in the step in which
+minute; for seconds where they do not follow. `standings` in `room:{id}:state` is a number that every ban and every lifting of one changes, in the step in which
 it deletes the copy (chat_moderations.py): who has read DynamoDB before that does not store what it read (decision 0021).
 """
 
@@ -21,6 +21,7 @@ from headwater.domain.moderation import Sanction, Standing
 from headwater.errors import DependencyUnavailable
 
 STANDING_SECONDS = 60
+STRANGER_SECONDS = 10  # of who does not follow: they may do so this moment, because only followers may chat
 EVER = "ever"
 
 _EXPIRY_SLACK_SECONDS = 3600
@@ -69,7 +70,7 @@ class ChatStandings:
             if len(known) == 2:
                 return _standing(*known)
             until, since = self._read(stream_id, owner_id, user_id)
-            arguments = (known[0], until, since, STANDING_SECONDS)
+            arguments = (known[0], until, since, STANDING_SECONDS if since else STRANGER_SECONDS)
             if run_script(self._cache_url, _REMEMBER, stream_id, keys, arguments):
                 return _standing(until, since)
         raise DependencyUnavailable("The room is being moderated too quickly. Try again.")
