@@ -2,8 +2,9 @@
 
 `room:{id}:standing:<user>`, a hash: `until`, when the user may speak again (Unix ms; `ever` for never, empty for now), and
 `since`, from when on they follow the owner (empty: they do not). It is read from DynamoDB when it is missing, and kept for a
-minute; for seconds where they do not follow. `standings` in `room:{id}:state` is a number that every ban and every lifting of one changes, in the step in which
-it deletes the copy (chat_moderations.py): who has read DynamoDB before that does not store what it read (decision 0021).
+minute; for seconds where they do not follow. `standings` in `room:{id}:state` is a number that every ban and every lifting
+of one changes, in the step in which it deletes the copy (chat_moderations.py): who has read DynamoDB before that does not
+store what it read (decision 0021).
 """
 
 from __future__ import annotations
