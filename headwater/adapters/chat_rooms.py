@@ -32,6 +32,7 @@ from headwater.adapters.room_scripts import (
     NUMBERING,
     figures_key,
     hidden_key,
+    is_message,
     log_key,
     read_events,
     run_script,
@@ -144,17 +145,23 @@ class ChatRooms:
     def recent(self, stream_id: StreamId, before: int | None, limit: int) -> list[MessageEvent]:
         """Up to `limit` messages with a `seq` below `before`, newest first, hidden or not. Older ones are in the archive."""
         end = "+" if before is None else f"({before}-0"
-        with unavailable_when_failing():
-            # Nearly all of a log are messages; where not, the archive has the rest.
-            entries = cache_client(self._cache_url).xrevrange(log_key(stream_id), max=end, min="-", count=2 * limit)
-        messages = [event.body for event in read_events(entries or []) if '"type":"message"' in event.body]
-        return [msgspec.json.decode(body, type=MessageEvent) for body in messages[:limit]]
+        messages: list[MessageEvent] = []
+        while True:
+            with unavailable_when_failing():
+                found = cache_client(self._cache_url).xrevrange(log_key(stream_id), max=end, min="-", count=limit)
+            events = read_events(found or [])
+            for event in events:
+                if is_message(event):
+                    messages.append(msgspec.json.decode(event.body, type=MessageEvent))
+            if len(messages) >= limit or len(events) < limit:
+                return messages[:limit]
+            end = f"({events[-1].seq}-0"
 
     def hidden(self, stream_id: StreamId) -> Hidden:
         """What nobody is to see any more, of what the log holds and of what the archive does not know of yet."""
         with unavailable_when_failing():
-            marks = cache_client(self._cache_url).hgetall(hidden_key(stream_id))
-        return Hidden({str(name): str(value) for name, value in marks.items()})
+            marks: dict[str, str] = cache_client(self._cache_url).hgetall(hidden_key(stream_id))  # type: ignore[assignment]
+        return Hidden(marks)
 
     def _figure(self, script: str, stream_id: StreamId, field: str, value: int) -> Any:
         keys = (figures_key(stream_id),)

@@ -82,6 +82,14 @@ def replay(
     if ends is not None and ends < begins:
         raise InvalidInput(errors=(FieldError("to", "This is before `from`."),))
     found = replay_chat(
-        unit, services.timelines, broadcast_id, user_id_of(user), begins, ends, said_after(cursor), limit + 1
+        unit,
+        services.rooms,
+        services.timelines,
+        broadcast_id,
+        user_id_of(user),
+        begins,
+        ends,
+        said_after(cursor),
+        limit + 1,
     )
     return page_of(found, limit, lambda each: each, said_cursor)

@@ -5,18 +5,19 @@ Who may watch the recording may read along. What was said before the first pictu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from functions.api.representations import ReplayedMessageOut
-from functions.api.use_cases.chat import archived_message
+from functions.api.use_cases.chat import Hides, archived_message
 from functions.api.use_cases.streams import StreamStore, visible_stream
 from headwater.contracts import ChatMessageArchived
 from headwater.domain.ids import BroadcastId, StreamId, UserId
 from headwater.domain.streams import PastBroadcast
-from headwater.errors import NotFound, NotRecorded
+from headwater.errors import DependencyUnavailable, NotFound, NotRecorded
 from headwater.media.moments import moment_at, seconds_at
 from headwater.media.timeline import Epoch
+from headwater.observability import count
 
 # Viewers are some seconds behind: what they say of the end, they say after it. It stands at the end.
 AFTERWARDS_MS = 20_000
@@ -24,6 +25,10 @@ AFTERWARDS_MS = 20_000
 
 class BroadcastStore(Protocol):
     def visible(self, broadcast_id: BroadcastId, viewer: UserId | None) -> PastBroadcast | None: ...
+
+
+class Rooms(Protocol):
+    def hidden(self, stream_id: StreamId) -> Hides: ...
 
 
 class ArchivedMessages(Protocol):
@@ -47,6 +52,7 @@ class Timelines(Protocol):
 
 def replay_chat(
     work: Work,
+    rooms: Rooms,
     timelines: Timelines,
     broadcast_id: BroadcastId,
     viewer: UserId | None,
@@ -69,8 +75,24 @@ def replay_chat(
     asked = moments_of(epochs, broadcast.duration_seconds, from_seconds, to_seconds)
     if asked is None:
         return []
-    found = work.chat.between(broadcast.stream_id, *asked, after, limit)
-    return [_replayed(each, epochs, broadcast.duration_seconds, stream.owner.user_id) for each in found]
+    hides = _hidden_lately(rooms, broadcast.stream_id)
+    shown: list[ChatMessageArchived] = []
+    while True:
+        page = work.chat.between(broadcast.stream_id, *asked, after, limit)
+        shown += [each for each in page if not hides(each.message_id, each.user_id, each.seq)]
+        if len(shown) >= limit or len(page) < limit:
+            break
+        after = page[-1].created_at, page[-1].seq
+    return [_replayed(each, epochs, broadcast.duration_seconds, stream.owner.user_id) for each in shown[:limit]]
+
+
+def _hidden_lately(rooms: Rooms, stream_id: StreamId) -> Callable[[str, str, int], bool]:
+    """The archive does not know at once what was hidden just now."""
+    try:
+        return rooms.hidden(stream_id).hides
+    except DependencyUnavailable:
+        count("HiddenChatNotRead")
+        return lambda *_: False
 
 
 def moments_of(

@@ -11,7 +11,7 @@ from headwater.adapters.chat_acceptance import ChatAcceptance
 from headwater.adapters.tables import chat_messages
 from headwater.domain.chat import Chatter, Room, RoomRole
 from headwater.domain.ids import MessageId, StreamId, UserId, new_id
-from headwater.domain.server_frames import message_event
+from headwater.domain.server_frames import StreamStatusEvent, message_event
 from headwater.errors import Unauthenticated
 from tests.redis_server import RedisServer
 from tests.rest_api import Person, RestApi
@@ -68,6 +68,17 @@ def test_history_joins_the_archive_and_what_is_not_archived_yet(api: RestApi) ->
     archive(api, stream, owner, newest - 1, "forgotten by the room")
     assert history(api, stream) == ["not archived yet", "both", "forgotten by the room"]
     assert history(api, stream, before=newest) == ["forgotten by the room"]
+
+
+def test_messages_are_found_behind_any_number_of_other_events(api: RestApi) -> None:
+    """And those that the archive does not have yet are found nowhere else."""
+    owner = api.newcomer()
+    stream = owner.stream()
+    said = [say(api, stream, owner, f"{n}") for n in range(3)]
+    for _ in range(250):
+        api.services.rooms.append(StreamId(stream["id"]), StreamStatusEvent(status="live", at="2027-01-15T08:00:00Z"))
+    assert history(api, stream, limit=2) == ["2", "1"]
+    assert history(api, stream, before=said[1]) == ["0"]
 
 
 def test_history_comes_in_pages_newest_first(api: RestApi, redis: RedisServer) -> None:

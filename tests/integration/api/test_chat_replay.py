@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from headwater.adapters.room_scripts import hidden_key
 from headwater.adapters.tables import chat_messages
 from headwater.domain.broadcast_events import Stop
-from headwater.domain.ids import BroadcastId, new_id
+from headwater.domain.ids import BroadcastId, StreamId, new_id
 from headwater.media.timeline import Timeline
 from tests.rest_api import Person, RestApi
 from tests.timelines import WALL, epoch
@@ -105,6 +106,23 @@ def test_a_message_is_told_as_in_the_history_of_its_room(api: RestApi) -> None:
     [replayed] = api.anonymous.get(f"/v1/broadcasts/{stream['broadcast']}/chat").json["items"]
     [remembered] = api.anonymous.get(f"/v1/streams/{stream['id']}/chat/messages").json["items"]
     assert replayed == {**remembered, "offset": 2.0}
+
+
+def test_what_was_hidden_is_not_shown_whoever_knows_of_it_yet(api: RestApi) -> None:
+    owner = api.newcomer()
+    stream = recorded(api, owner)
+    say(api, stream, owner, *[(1_000 * n, f"{n}") for n in range(1, 7)])
+    with api.services.database.begin() as connection:
+        connection.execute(chat_messages.update().where(chat_messages.c.seq == 2).values(deleted_at=datetime.now(UTC)))
+        rows = connection.execute(chat_messages.select().where(chat_messages.c.stream_id == stream["id"])).all()
+    # So far the room alone knows of these: a pair that fills a page, and the last.
+    hidden = {row.message_id: "dentry" for row in rows if row.seq in (3, 4, 6)}
+    api.services.cache().hset(hidden_key(StreamId(stream["id"])), mapping=hidden)
+    path = f"/v1/broadcasts/{stream['broadcast']}/chat"
+    page = api.anonymous.get(path, limit="1").json
+    assert [item["text"] for item in page["items"]] == ["1"]
+    page = api.anonymous.get(path, limit="1", cursor=page["next_cursor"]).json
+    assert ([item["text"] for item in page["items"]], page["next_cursor"]) == (["5"], None)
 
 
 def test_who_may_not_watch_the_recording_may_not_read_along(api: RestApi) -> None:
