@@ -26,6 +26,10 @@ class Standings(Protocol):
     def of(self, stream_id: StreamId, owner_id: UserId, user_id: UserId) -> Standing: ...
 
 
+class Rooms(Protocol):
+    def holds(self, stream_id: StreamId, message_id: MessageId) -> bool: ...
+
+
 class Acceptance(Protocol):
     def accept(
         self, stream_id: StreamId, room: Room, chatter: Chatter, nonce: str, message: MessageEvent, *, held: bool
@@ -65,6 +69,7 @@ class SendMessage:
     def __init__(
         self,
         streams: Streams,
+        rooms: Rooms,
         standings: Standings,
         acceptance: Acceptance,
         members: Members,
@@ -75,6 +80,7 @@ class SendMessage:
         clock: Callable[[], int] = unix_ms,
     ) -> None:
         self._streams = streams
+        self._rooms = rooms
         self._standings = standings
         self._acceptance = acceptance
         self._members = members
@@ -103,6 +109,9 @@ class SendMessage:
         room = self._streams.room(frame.stream_id)
         if room is None or not room.admits(member.chatter):
             raise NotFound("There is no such room.")
+        reply_to = frame.reply_to
+        if reply_to is not None and not self._rooms.holds(frame.stream_id, reply_to):
+            reply_to = None  # long ago, or never: what others get are ids that were given here
         created_at = self._clock()
         role = room.role_of(member.chatter)
         emotes = find_emotes(text, self._emotes.own(frame.stream_id))
@@ -113,7 +122,7 @@ class SendMessage:
             role,
             text,
             emotes,
-            frame.reply_to,
+            reply_to,
             created_at,
             follower=standing.follows_since_ms is not None,
         )
@@ -125,7 +134,7 @@ class SendMessage:
             user_id=member.chatter.user_id,
             username=member.chatter.username,
             text=text,
-            reply_to=frame.reply_to,
+            reply_to=reply_to,
             created_at=created_at,
             badges=message.user.badges,
             emotes=emotes,

@@ -76,6 +76,7 @@ class Wiring:
             ),
             SendMessage(
                 streams,
+                rooms,
                 standings,
                 ChatAcceptance(settings.cache_url, rate, room_rate),
                 self.connections,

@@ -39,7 +39,7 @@ from headwater.adapters.room_scripts import (
     unavailable_when_failing,
 )
 from headwater.domain.chat import HISTORY_EVENTS, RoomView
-from headwater.domain.ids import StreamId
+from headwater.domain.ids import MessageId, StreamId
 from headwater.domain.server_frames import MessageEvent, NumberedEvent, StreamStatusEvent, rfc3339
 
 _APPEND = NUMBERING + "return append(ARGV[4])"
@@ -81,6 +81,19 @@ end
 return {seq, gap, redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[5]), hidden}
 """
 )
+
+# ARGV: common (3), how the message's event begins after its number. Nearly always it is among the latest.
+_HOLDS = """
+local last = '+'
+while true do
+  local entries = redis.call('XREVRANGE', KEYS[2], last, '-', 'COUNT', 100)
+  for _, entry in ipairs(entries) do
+    if string.find(entry[2][2], ARGV[4], 1, true) then return 1 end
+  end
+  if #entries < 100 then return 0 end
+  last = '(' .. entries[#entries][1]
+end
+"""
 
 # KEYS: state, log, figures · ARGV: common (3), seconds that they are kept, field, value
 _ADD_REACTION = """
@@ -129,6 +142,11 @@ class ChatRooms:
         seq, gap, entries, hidden = run_script(self._cache_url, _VIEW, stream_id, (hidden_key(stream_id),), arguments)
         events = sorted(read_events(entries), key=lambda event: event.seq)
         return RoomView(seq=int(seq), events=without_hidden(events, _hidden(hidden)), gap=bool(gap))
+
+    def holds(self, stream_id: StreamId, message_id: MessageId) -> bool:
+        """Whether there is such a message among those that the room still has."""
+        # Within a text every quotation mark is escaped, so that nobody can write this.
+        return bool(run_script(self._cache_url, _HOLDS, stream_id, (), (f'"type":"message","id":"{message_id}"',)))
 
     def add_reaction(self, stream_id: StreamId, emoji: str) -> None:
         """Somebody gave `emoji`. Hint the delivery afterwards: it tells the sums, once a second."""

@@ -7,7 +7,7 @@ import pytest
 
 from headwater.adapters.cache import cache_client
 from headwater.domain.chat import FRAME_LIMIT_BYTES
-from headwater.domain.ids import new_id
+from headwater.domain.ids import StreamId, new_id
 from tests.chat_backend import ChatBackend, socket_event
 
 
@@ -46,6 +46,26 @@ def test_of_all_that_a_frame_carries_only_the_text_reaches_the_others(chat: Chat
     }
     assert event["created_at"] > "2020"
     assert not any("script" in frame or "polluted" in frame for frame in chat.endpoint.frames[ben])
+
+
+def test_a_reply_names_a_message_of_the_room_or_nothing(chat: ChatBackend) -> None:
+    ada, ben = chat.signed_in("ada"), chat.signed_in("ben")
+    chat.join(ada)
+    chat.join(ben)
+    first = chat.send(ada, "first")["id"]
+    for n in range(120):
+        chat.send(ada, f"{n}")
+    elsewhere = StreamId(new_id())
+    chat.create_stream(elsewhere, chat.owner_id)
+    chat.join(ada, stream_id=elsewhere)
+    other = chat.send(ada, "in another room", stream_id=elsewhere)["id"]
+    forged = new_id()
+    for reply_to in (first, other, forged):
+        chat.send(ben, f'"type":"message","id":"{forged}"', reply_to=reply_to)
+    recent = chat.rooms.recent(chat.stream_id, None, 3)
+    assert [event.reply_to for event in recent] == [None, None, first]
+    archived = [each["reply_to"] for each in chat.archived() if each["user_id"] == "user-ben"]
+    assert sorted(archived, key=str) == sorted([first, None, None], key=str)
 
 
 def test_a_ticket_is_good_for_half_a_minute(chat: ChatBackend) -> None:
