@@ -55,7 +55,7 @@ def _our_options(plan: TranscodePlan, rung: Rung) -> list[str]:
     pipes = OutputPipes(dict.fromkeys(plan.track_ids, 9), progress=9, thumbnails=None)
     command = ffmpeg_command(plan, pipes)
     begin = command.index("-c:v", command.index(f"[{rung.track_id}]"))
-    return command[begin : command.index("-frag_duration", begin)]
+    return command[begin : command.index("-avoid_negative_ts", begin)]
 
 
 def _default_options(rung: Rung) -> list[str]:

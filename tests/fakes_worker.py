@@ -117,9 +117,9 @@ class Tenure:
         self.may_write = False
 
 
-def epoch_media(serial: int = 1, start_ms: int = 0) -> EpochMedia:
+def epoch_media(serial: int = 1, wall_offset_ms: int = WALL) -> EpochMedia:
     inits = {track.track_id: b"init" for track in TRACKS}
-    return EpochMedia(serial, start_ms, WALL + start_ms, TRACKS, inits)
+    return EpochMedia(serial, wall_offset_ms, TRACKS, inits)
 
 
 def packaged(start_ms: int, duration_ms: int = 2000) -> PackagedSegment:

@@ -107,9 +107,12 @@ class CollectingSink:
         self.thumbnails: list[bytes] = []
         self._on_segment = on_segment
 
-    def add_segment(self, epoch: EpochMedia, segment: PackagedSegment) -> None:
-        if not self.epochs or self.epochs[-1][0] is not epoch:
-            self.epochs.append((epoch, []))
+    def begin_epoch(self, media: EpochMedia) -> None:
+        self._begun = media
+
+    def add_segment(self, segment: PackagedSegment) -> None:
+        if not self.epochs or self.epochs[-1][0] is not self._begun:
+            self.epochs.append((self._begun, []))
         self.epochs[-1][1].append(segment)
         self._on_segment(sum(len(segments) for _, segments in self.epochs))
 

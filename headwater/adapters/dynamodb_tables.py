@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PynamoDBException
@@ -18,6 +18,9 @@ from pynamodb.models import Model
 
 from headwater.adapters import aws
 from headwater.errors import DependencyUnavailable
+
+if TYPE_CHECKING:
+    from pynamodb.connection.base import Connection
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 TRANSACTION_CONFLICT = "TransactionConflictException"  # the item is part of a transaction that is under way
@@ -91,8 +94,13 @@ M = TypeVar("M", bound=Model)
 
 def ready(bound: type[M]) -> type[M]:
     """A model that was just bound to its table, with the process's session behind it."""
-    aws.share_session(bound._get_connection().connection)
+    aws.share_session(connection_of(bound))
     return bound
+
+
+def connection_of(bound: type[Model]) -> Connection:
+    """What a model's requests go through: a transaction over the same one finds its client made, and connected."""
+    return bound._get_connection().connection
 
 
 @functools.cache

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import random
 import time
 from collections.abc import Iterable, Iterator
 
 import msgspec
-from pynamodb.connection import Connection
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.transactions import TransactWrite
 
-from headwater.adapters import aws
 from headwater.adapters.dynamodb_tables import (
-    Patience,
     TimelineItem,
+    connection_of,
     lease_items,
     timeline_items,
     unavailable_when_failing,
@@ -42,21 +39,6 @@ class Timelines:
     def __init__(self, segment_table: str, lease_table: str) -> None:
         self._segment_table = segment_table
         self._lease_table = lease_table
-
-    @functools.cached_property
-    def _connection(self) -> Connection:
-        connection = Connection(
-            connect_timeout_seconds=Patience.connect_timeout_seconds,
-            read_timeout_seconds=Patience.read_timeout_seconds,
-            max_retry_attempts=Patience.max_retry_attempts,
-        )
-        aws.share_session(connection)
-        return connection
-
-    def prepare(self) -> None:
-        """Make the client that `append` uses. It takes a while, and the first append has viewers waiting for it."""
-        with unavailable_when_failing():
-            _ = self._connection
 
     def append(self, fence: Fence, segment: Segment, epoch: Epoch | None = None) -> None:
         """Add `segment`, and `epoch` when it is the first of one, if and only if the lease is still held as `fence` says.
@@ -130,7 +112,7 @@ class Timelines:
         return timeline_items(self._segment_table)(broadcast_id=broadcast_id, position=position, body=body)
 
     def _write(self, fence: Fence, rows: list[TimelineItem]) -> None:
-        with TransactWrite(connection=self._connection) as transaction:
+        with TransactWrite(connection=connection_of(timeline_items(self._segment_table))) as transaction:
             transaction.condition_check(lease_items(self._lease_table), fence.broadcast_id, condition=holds(fence))
             for row in rows:
                 transaction.save(row, condition=TimelineItem.position.does_not_exist())

@@ -43,6 +43,7 @@ def media_playlist(timeline: Timeline, track_id: str, *, complete: bool, prefix:
     segments = timeline.segments if complete else timeline.segments[-LIVE_WINDOW_SEGMENTS:]
     serving = serving_tracks(timeline, track_id)
     epochs = {epoch.number: epoch for epoch in timeline.epochs}
+    epochs_before = list(epochs).index(segments[0].epoch) if segments else 0
     has_gap = any(stored_part(segment, serving[segment.epoch]) is None for segment in segments)
 
     lines = [
@@ -50,7 +51,7 @@ def media_playlist(timeline: Timeline, track_id: str, *, complete: bool, prefix:
         f"#EXT-X-VERSION:{_GAP_VERSION if has_gap else _MAP_VERSION}",
         f"#EXT-X-TARGETDURATION:{TARGET_DURATION_SECONDS}",
         f"#EXT-X-MEDIA-SEQUENCE:{segments[0].sequence if segments else 0}",
-        f"#EXT-X-DISCONTINUITY-SEQUENCE:{segments[0].epoch - 1 if segments else 0}",
+        f"#EXT-X-DISCONTINUITY-SEQUENCE:{epochs_before}",
         "#EXT-X-INDEPENDENT-SEGMENTS",
     ]
     if complete:

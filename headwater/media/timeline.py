@@ -1,8 +1,8 @@
 """Stages 4–6 · what a broadcast's media is: epochs of aligned segments. Every playlist and manifest is a view of this.
 
 An epoch is a run of media on one publisher clock with one init segment per track. Its segments have the same boundaries in
-every track and are named by the publisher's time, so names say nothing about who wrote them. Epochs are numbered from 1
-without gaps and each holds at least one segment; between two epochs there is always a discontinuity.
+every track and are named by the publisher's time, so names say nothing about who wrote them. Epochs' numbers rise
+from 1, and each holds at least one segment; between two epochs there is always a discontinuity.
 """
 
 from __future__ import annotations

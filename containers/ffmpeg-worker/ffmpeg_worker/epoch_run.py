@@ -23,11 +23,10 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 @dataclass(frozen=True, slots=True)
 class EpochMedia:
-    """What all segments of an epoch share. Its number is given when its first segment is stored."""
+    """What all segments of an epoch share."""
 
     session_serial: int
-    media_start_ms: int
-    wall_start_ms: int
+    wall_offset_ms: int  # from the publisher's clock to the time at which the node received it
     tracks: tuple[Track, ...]
     inits: dict[str, bytes]
 

@@ -10,8 +10,9 @@ requests, and hands out an outdated one to nobody; `max-age` would count from wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -76,13 +77,25 @@ class LivePlaylists:
         self._written_at = datetime.fromtimestamp(0, UTC)
         self._current_until = self._written_at
 
+    def look_around(self, timeline: Timeline) -> None:
+        """See now what others have left where we shall write, for at the first segment viewers wait. Raises LeaseLost.
+
+        It makes the store's client, too, and opens connections to it.
+        """
+        stream, broadcast = timeline.stream_id, timeline.broadcast_id
+        keys = [object_keys.live_hls(stream), object_keys.live_dash(stream)]
+        keys += [object_keys.media_playlist(stream, broadcast, each) for each in rendition_ids(timeline.epochs)]
+        self._lease.check()
+        with suppress(DependencyUnavailable):  # then it is found out by writing
+            list(self._pool.map(lambda key: self._look(key, broadcast), keys))
+
     def write_media(self, timeline: Timeline) -> bool:
         """Every rendition's playlist; False when some could not be written. Raises LeaseLost."""
         stream, broadcast = timeline.stream_id, timeline.broadcast_id
         expires_at = self._next_change()
         return self._write_all(
             timeline,
-            [
+            (
                 _Document(
                     object_keys.media_playlist(stream, broadcast, track_id),
                     hls.media_playlist(timeline, track_id, complete=False),
@@ -90,25 +103,24 @@ class LivePlaylists:
                     expires_at=expires_at,
                 )
                 for track_id in rendition_ids(timeline.epochs)
-            ],
+            ),
         )
 
     def write_entrances(self, timeline: Timeline, *, multivariant: bool) -> bool:
         """What players are given: the manifest and, when asked for, the multivariant playlist. Raises LeaseLost."""
-        stream, prefix = timeline.stream_id, f"{timeline.broadcast_id}/"
-        now_ms = time.time_ns() // 1_000_000
-        manifest = dash.manifest(timeline, complete=False, prefix=prefix, now_ms=now_ms)
-        documents = [
-            _Document(object_keys.live_dash(stream), manifest, object_keys.DASH_TYPE, expires_at=self._current_until)
-        ]
-        if multivariant:
-            playlist = hls.multivariant_playlist(timeline, prefix=prefix)
-            entrance = object_keys.live_hls(stream), playlist, object_keys.HLS_TYPE, object_keys.LIVE_ENTRANCE
-            documents.insert(0, _Document(*entrance))
-        written = self._write_all(timeline, documents)
+        written = self._write_all(timeline, self._entrances(timeline, multivariant=multivariant))
         if multivariant and written:
             self._announced = hls.announced_peaks(timeline)
         return written
+
+    def _entrances(self, timeline: Timeline, *, multivariant: bool) -> Iterator[_Document]:
+        stream, prefix = timeline.stream_id, f"{timeline.broadcast_id}/"
+        if multivariant:
+            playlist = hls.multivariant_playlist(timeline, prefix=prefix)
+            yield _Document(object_keys.live_hls(stream), playlist, object_keys.HLS_TYPE, object_keys.LIVE_ENTRANCE)
+        now_ms = time.time_ns() // 1_000_000
+        manifest = dash.manifest(timeline, complete=False, prefix=prefix, now_ms=now_ms)
+        yield _Document(object_keys.live_dash(stream), manifest, object_keys.DASH_TYPE, expires_at=self._current_until)
 
     def understates(self, timeline: Timeline) -> bool:
         """Whether a rendition takes more by now than the multivariant playlist says, as it was written last."""
@@ -122,7 +134,8 @@ class LivePlaylists:
         self._current_until = now if catching_up else now + _SHORTEST_SEGMENT
         return self._current_until
 
-    def _write_all(self, timeline: Timeline, documents: list[_Document]) -> bool:
+    def _write_all(self, timeline: Timeline, documents: Iterable[_Document]) -> bool:
+        """Each is on its way while the next one is made."""
         self._lease.check()
         write: Callable[[_Document], bool] = lambda document: self._write(timeline, document)  # noqa: E731
         return all(list(self._pool.map(write, documents)))
@@ -157,12 +170,16 @@ class LivePlaylists:
         """Look who wrote it. Raises LeaseLost when that was a worker that has taken our place."""
         try:
             self._lease.confirm()
-            current = self._store.head(key, deadline_seconds=PLAYLIST_SECONDS)
+            self._look(key, own_id)
         except DependencyUnavailable:
             return False
+        return key not in self._superseded
+
+    def _look(self, key: str, own_id: str) -> None:
+        """Note which version is there, and whether it is ours to replace. Raises DependencyUnavailable."""
+        current = self._store.head(key, deadline_seconds=PLAYLIST_SECONDS)
         # Ids are ordered by time.
         if current is not None and current.metadata.get(object_keys.BROADCAST_METADATA, "") > own_id:
             self._superseded.add(key)
-            return False
-        self._etags[key] = current.etag if current else None
-        return True
+        else:
+            self._etags[key] = current.etag if current else None

@@ -165,8 +165,13 @@ class Packager:
         return {track_id: track.frames.init.data for track_id, track in self._tracks.items() if track.frames.init}
 
     @property
+    def is_configured(self) -> bool:
+        """Whether every track's configuration is known, long before its first segment is whole."""
+        return all(track.frames.init for track in self._tracks.values())
+
+    @property
     def tracks(self) -> tuple[Track, ...]:
-        """The tracks as viewers are told of them; complete from the first segment on."""
+        """The tracks as viewers are told of them; those that have no configuration yet are left out."""
         return tuple(
             Track(
                 track_id=track_id,

@@ -44,9 +44,12 @@ _GATHERING_SECONDS = 0.02  # packets and frames of sound come one by one; waking
 
 
 class SegmentSink(Protocol):
-    """Where whole segments go. Takes them at once, in order, and never raises."""
+    """Where whole segments go. Takes everything at once, in order, and never raises."""
 
-    def add_segment(self, epoch: EpochMedia, segment: PackagedSegment) -> None: ...
+    def begin_epoch(self, media: EpochMedia) -> None:
+        """Told as soon as its tracks are known: what segments come now are of it, if there are any."""
+
+    def add_segment(self, segment: PackagedSegment) -> None: ...
     def add_thumbnail(self, image: bytes) -> None: ...
 
 
@@ -77,7 +80,7 @@ class PublishSessionReader:
         self._gaps = 0
         self._buffer = TagBuffer()
         self._run: EpochRun | None = None
-        self._epoch: EpochMedia | None = None
+        self._epoch_begun = False  # the run's, as far as the sink knows
         self._keyframes = Keyframes.SOURCE
         self._pace = Pace()
         self._unfit_segments = 0
@@ -255,7 +258,7 @@ class PublishSessionReader:
             run = EpochRun(plan, start, sound_from_ms, self._headers.values(), self._selector)
         except (FfmpegUnavailable, MediaFormatError) as error:
             raise TranscodeFailed(error.detail) from error
-        self._run, self._epoch = run, None
+        self._run, self._epoch_begun = run, False
         self._unfit_segments = 0
         self._pace.begin()
         logger().info(
@@ -381,16 +384,12 @@ class PublishSessionReader:
 
     def _collect(self, run: EpochRun) -> None:
         segments, run.segments = run.segments, []
+        if not self._epoch_begun and (segments or run.packager.is_configured):
+            tracks, inits = run.packager.tracks, dict(run.packager.inits)
+            self._sink.begin_epoch(EpochMedia(self._serial, self._wall_offset_ms, tracks, inits))
+            self._epoch_begun = True
         for segment in segments:
-            if self._epoch is None:
-                self._epoch = EpochMedia(
-                    session_serial=self._serial,
-                    media_start_ms=segment.start_ms,
-                    wall_start_ms=segment.start_ms + self._wall_offset_ms,
-                    tracks=run.packager.tracks,
-                    inits=dict(run.packager.inits),
-                )
-            self._sink.add_segment(self._epoch, segment)
+            self._sink.add_segment(segment)
             unfit = copies_too_much(run.plan, self._probe.measure())  # the encoder's own word was taken for it at first
             self._unfit_segments = self._unfit_segments + 1 if unfit else 0
         if segments:

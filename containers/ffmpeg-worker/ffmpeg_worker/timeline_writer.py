@@ -65,6 +65,16 @@ class _Pending:
         return all(upload.stored for upload in self.all_uploads)
 
 
+@dataclass(slots=True)
+class _OpenEpoch:
+    """What is published now. It becomes part of the timeline with its first segment, if it gets one."""
+
+    number: int
+    media: EpochMedia
+    inits: dict[str, Upload]  # by track id
+    epoch: Epoch | None = None
+
+
 class TimelineWriter:
     """A `publish_session.SegmentSink`. `on_segment` is told the publish session of every committed segment."""
 
@@ -91,7 +101,7 @@ class TimelineWriter:
         self._next_thumbnail = math.ceil(self._next_sequence * SEGMENT_SECONDS / THUMBNAIL_SECONDS)
         last = timeline.segments[-1] if timeline.segments else None
         self._latest = (timeline.epoch(last.epoch), last) if last else None
-        self._current: tuple[EpochMedia, Epoch, dict[str, Upload]] | None = None
+        self._open: _OpenEpoch | None = None
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._waiting: list[_Pending] = []
         self._waiting_lock = threading.Lock()
@@ -103,11 +113,29 @@ class TimelineWriter:
 
     # --- the session's thread ---
 
-    def add_segment(self, media: EpochMedia, packaged: PackagedSegment) -> None:
-        first = self._current is None or self._current[0] is not media
-        if self._current is None or first:
-            self._current = self._begin_epoch(media)
-        _, epoch, inits = self._current
+    def begin_epoch(self, media: EpochMedia) -> None:
+        """Store its initialisation segments now: when its first segment is whole, viewers wait for what is not stored.
+
+        Its number is used up, even if there will be no segment of it. Of a name that anybody can guess, the first version
+        would stay in caches.
+        """
+        stream, broadcast, number = self._timeline.stream_id, self._timeline.broadcast_id, self._next_epoch
+        self._next_epoch += 1
+        inits = {
+            track.track_id: self._upload(
+                object_keys.init_segment(stream, broadcast, track.track_id, number),
+                media.inits[track.track_id],
+                track.kind,
+            )
+            for track in media.tracks
+        }
+        self._open = _OpenEpoch(number, media, inits)
+
+    def add_segment(self, packaged: PackagedSegment) -> None:
+        opened = self._open
+        assert opened is not None  # noqa: S101 - an epoch begins before its first segment comes
+        first = opened.epoch is None
+        epoch = opened.epoch = opened.epoch or self._epoch(opened, packaged.start_ms)
         stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
         shares: dict[str, TrackSegment] = {}
         uploads: dict[str, Upload] = {}
@@ -125,7 +153,7 @@ class TimelineWriter:
         segment = Segment(self._next_sequence, epoch.number, packaged.start_ms, shares)
         self._next_sequence += 1
         self._latest = epoch, segment
-        pending = _Pending(segment, epoch if first else None, uploads, inits, packaged.duration_ms / 1000)
+        pending = _Pending(segment, epoch if first else None, uploads, opened.inits, packaged.duration_ms / 1000)
         with self._waiting_lock:
             self._waiting.append(pending)
         self._queue.put(pending)
@@ -156,28 +184,16 @@ class TimelineWriter:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def _begin_epoch(self, media: EpochMedia) -> tuple[EpochMedia, Epoch, dict[str, Upload]]:
-        number = self._next_epoch
-        self._next_epoch += 1
-        epoch = Epoch(
-            number,
-            media.session_serial,
-            media.media_start_ms,
-            self._wall_start_ms(media),
-            media.tracks,
+    def _epoch(self, opened: _OpenEpoch, start_ms: int) -> Epoch:
+        return Epoch(
+            opened.number,
+            opened.media.session_serial,
+            start_ms,
+            self._wall_start_ms(opened.media, start_ms),
+            opened.media.tracks,
             first_sequence=self._next_sequence,
             begins_ms=self._recorded_ms(),
         )
-        stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
-        inits = {
-            track.track_id: self._upload(
-                object_keys.init_segment(stream, broadcast, track.track_id, number),
-                media.inits[track.track_id],
-                track.kind,
-            )
-            for track in media.tracks
-        }
-        return media, epoch, inits
 
     def _recorded_ms(self) -> int:
         """How long the recording is so far."""
@@ -186,15 +202,16 @@ class TimelineWriter:
         before, until_ms = self._latest[0], _shown_until_ms(*self._latest)
         return before.begins_ms + round(until_ms) - before.media_start_ms
 
-    def _wall_start_ms(self, media: EpochMedia) -> int:
+    def _wall_start_ms(self, media: EpochMedia, start_ms: int) -> int:
         """Dates never go back, though the publisher's clock may have run fast; media that go on have dates that go on."""
+        received_at = start_ms + media.wall_offset_ms
         if self._latest is None:
-            return media.wall_start_ms
+            return received_at
         before, until_ms = self._latest[0], _shown_until_ms(*self._latest)
         ended_at = before.wall_start_ms + round(until_ms) - before.media_start_ms
-        if before.session_serial == media.session_serial and abs(media.media_start_ms - until_ms) <= SAME_CLOCK_MS:
-            return ended_at + media.media_start_ms - round(until_ms)
-        return max(media.wall_start_ms, ended_at)
+        if before.session_serial == media.session_serial and abs(start_ms - until_ms) <= SAME_CLOCK_MS:
+            return ended_at + start_ms - round(until_ms)
+        return max(received_at, ended_at)
 
     def _upload(self, key: str, body: bytes, kind: TrackKind) -> Upload:
         content_type = object_keys.MP4_TYPE if kind is TrackKind.VIDEO else object_keys.AUDIO_MP4_TYPE
@@ -204,6 +221,7 @@ class TimelineWriter:
 
     def _commit_all(self) -> None:
         try:
+            self._playlists.look_around(self._timeline)
             while True:
                 try:
                     pending = self._queue.get(timeout=_RETRY_SECONDS if self._playlists_behind else None)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from ffmpeg_worker.lease_keeper import LeaseKeeper
 from ffmpeg_worker.live_playlists import LivePlaylists
@@ -15,8 +13,6 @@ from ffmpeg_worker.worker import Worker
 from headwater.contracts import TranscodeJob, decode
 from headwater.domain.ids import WorkerId, new_id
 from headwater.domain.lease import Fence
-from headwater.errors import DependencyUnavailable
-from headwater.media.object_keys import live_hls
 from headwater.media.timeline import LIVE_WINDOW_SEGMENTS
 from headwater.settings import load_settings
 
@@ -41,14 +37,6 @@ def worker(environ: Mapping[str, str] | None = None) -> Worker:
     def open_sink(on_segment: Callable[[int], None]) -> TimelineWriter:
         timelines = Timelines(settings.segment_table, settings.lease_table)
         tail = timelines.load_tail(job.stream_id, job.broadcast_id, LIVE_WINDOW_SEGMENTS)
-
-        def make_clients() -> None:
-            with suppress(DependencyUnavailable):  # then they are made, and fail, at their first use
-                timelines.prepare()
-                store.head(live_hls(job.stream_id))
-
-        # It takes a while, and there are two seconds until the first segment is there.
-        threading.Thread(target=make_clients, name="first-use", daemon=True).start()
         return TimelineWriter(
             tail,
             fence,

@@ -32,10 +32,10 @@ def node(tmp_path: Path) -> Iterator[SourceNode]:
 
 
 def _check_timeline(stage: Stage) -> None:
-    """Segments in sequence, epochs without gaps, nothing named that is not there, nothing overlapping."""
+    """Segments in sequence, epochs in order, nothing named that is not there, nothing overlapping."""
     segments, epochs = stage.segments(), stage.epochs()
     assert [segment.sequence for segment in segments] == list(range(len(segments)))
-    assert [epoch.number for epoch in epochs] == list(range(1, len(epochs) + 1))
+    assert [epoch.number for epoch in epochs] == sorted({epoch.number for epoch in epochs})
     assert {segment.epoch for segment in segments} == {epoch.number for epoch in epochs}
     for epoch in epochs:
         for track in epoch.tracks:
@@ -49,10 +49,11 @@ def _check_timeline(stage: Stage) -> None:
 
 def _check_nothing_is_missing(stage: Stage) -> None:
     """Each segment begins on the publisher's clock where the one before it ended, whoever made them."""
+    tracks = {epoch.number: epoch.tracks for epoch in stage.epochs()}
     ends = [
         segment.start_ms + round(share.duration * 1000 / track.timescale)
         for segment in stage.segments()
-        for track in stage.epochs()[segment.epoch - 1].tracks[:1]
+        for track in tracks[segment.epoch][:1]
         for share in [segment.tracks[track.track_id]]
     ]
     starts = [segment.start_ms for segment in stage.segments()]

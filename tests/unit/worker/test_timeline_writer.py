@@ -57,9 +57,9 @@ def world() -> _World:
 
 
 def test_no_playlist_names_a_segment_before_it_is_stored_and_in_the_timeline(world: _World) -> None:
-    media = epoch_media()
+    world.writer.begin_epoch(epoch_media())
     for start in (0, 2000, 4000):
-        world.writer.add_segment(media, packaged(start))
+        world.writer.add_segment(packaged(start))
     world.close()
 
     log = world.store.log
@@ -77,9 +77,9 @@ def test_a_track_that_cannot_be_stored_becomes_a_gap_and_the_broadcast_goes_on(
 ) -> None:
     monkeypatch.setattr(timeline_writer, "OVERTAKEN_SECONDS", 0.2)
     world.store.refuses = lambda key: key.endswith("360p/1-2000.m4s")
-    media = epoch_media()
+    world.writer.begin_epoch(epoch_media())
     for start in (0, 2000, 4000):
-        world.writer.add_segment(media, packaged(start))
+        world.writer.add_segment(packaged(start))
     world.close()
 
     assert [s.tracks["360p"].missing for s in world.timelines.segments] == [False, True, False]
@@ -90,9 +90,9 @@ def test_a_track_that_cannot_be_stored_becomes_a_gap_and_the_broadcast_goes_on(
 
 def test_a_store_that_is_away_for_a_while_costs_nothing_but_time(world: _World) -> None:
     world.store.refuses = lambda key: True
-    media = epoch_media()
+    world.writer.begin_epoch(epoch_media())
     for start in range(0, 12_000, 2000):
-        world.writer.add_segment(media, packaged(start))
+        world.writer.add_segment(packaged(start))
     assert not eventually(lambda: world.timelines.segments, 0.5)
     world.store.refuses = lambda key: False
     world.close()
@@ -102,10 +102,10 @@ def test_a_store_that_is_away_for_a_while_costs_nothing_but_time(world: _World) 
 
 
 def test_a_playlist_expires_before_the_next_segment_can_come_and_at_once_while_catching_up(world: _World) -> None:
-    media = epoch_media()
+    world.writer.begin_epoch(epoch_media())
     for start, ahead in ((0, timedelta(milliseconds=1750)), (2000, timedelta(0))):
         before = datetime.now(UTC)
-        world.writer.add_segment(media, packaged(start))
+        world.writer.add_segment(packaged(start))
         assert eventually(lambda: len(world.told) == len(world.timelines.segments) == start // 2000 + 1)  # noqa: B023
         after = datetime.now(UTC)
         for name in ("b5/360p.m3u8", "b5/audio.m3u8", "live.mpd"):
@@ -118,7 +118,8 @@ def test_a_playlist_expires_before_the_next_segment_can_come_and_at_once_while_c
 
 def test_playlists_that_could_not_be_written_are_written_when_it_works_again(world: _World) -> None:
     world.store.refuses = lambda key: key.endswith(".m3u8")
-    world.writer.add_segment(epoch_media(), packaged(0))
+    world.writer.begin_epoch(epoch_media())
+    world.writer.add_segment(packaged(0))
     assert eventually(lambda: world.told)
     world.store.refuses = lambda key: False
     assert eventually(lambda: "s/live.m3u8" in world.store.objects)
@@ -126,12 +127,14 @@ def test_playlists_that_could_not_be_written_are_written_when_it_works_again(wor
 
 
 def test_a_new_worker_continues_the_sequence_with_a_new_epoch(world: _World) -> None:
-    world.writer.add_segment(epoch_media(), packaged(0))
+    world.writer.begin_epoch(epoch_media())
+    world.writer.add_segment(packaged(0))
     world.close()
     before = Timeline(STREAM, BROADCAST, tuple(world.timelines.epochs), tuple(world.timelines.segments))
     successor = _World(before)
     successor.store.objects.update(world.store.objects)
-    successor.writer.add_segment(epoch_media(2, 9000), packaged(9000))
+    successor.writer.begin_epoch(epoch_media(2))
+    successor.writer.add_segment(packaged(9000))
     successor.close()
     assert [s.sequence for s in successor.timelines.segments] == [1]
     [first], [second] = world.timelines.epochs, successor.timelines.epochs
@@ -140,9 +143,31 @@ def test_a_new_worker_continues_the_sequence_with_a_new_epoch(world: _World) -> 
     assert successor.playlist().count("#EXT-X-DISCONTINUITY\n") == 1
 
 
+def test_what_an_epoch_needs_is_stored_before_its_first_segment_is_whole(world: _World) -> None:
+    world.writer.begin_epoch(epoch_media())
+    assert eventually(lambda: {"s/b5/360p/1-init.mp4", "s/b5/audio/1-init.mp4"} <= world.store.objects.keys())
+    assert not world.timelines.epochs
+    world.close()
+
+
+def test_an_epoch_that_gets_no_segment_leaves_no_trace_in_playlists_and_nothing_of_it_is_replaced(
+    world: _World,
+) -> None:
+    world.writer.begin_epoch(epoch_media())
+    given_up = epoch_media()
+    world.writer.begin_epoch(replace(given_up, inits=dict.fromkeys(given_up.inits, b"of another encoder")))
+    world.writer.add_segment(packaged(0))
+    world.close()
+    assert [epoch.number for epoch in world.timelines.epochs] == [2]
+    assert '#EXT-X-MAP:URI="360p/2-init.mp4"' in world.playlist()
+    assert "#EXT-X-DISCONTINUITY-SEQUENCE:0\n" in world.playlist()
+    assert world.store.log.count("s/b5/360p/1-init.mp4") == 1
+
+
 def test_a_hiccup_of_the_timeline_is_waited_for(world: _World) -> None:
     world.timelines.failures.append(DependencyUnavailable())
-    world.writer.add_segment(epoch_media(), packaged(0))
+    world.writer.begin_epoch(epoch_media())
+    world.writer.add_segment(packaged(0))
     world.close()
     assert len(world.timelines.segments) == 1
 
@@ -150,7 +175,8 @@ def test_a_hiccup_of_the_timeline_is_waited_for(world: _World) -> None:
 @pytest.mark.parametrize("failure", [LeaseLost(), Conflict(), RuntimeError("a bug")])
 def test_a_timeline_that_cannot_be_written_makes_the_worker_give_up(world: _World, failure: Exception) -> None:
     world.timelines.failures.append(failure)
-    world.writer.add_segment(epoch_media(), packaged(0))
+    world.writer.begin_epoch(epoch_media())
+    world.writer.add_segment(packaged(0))
     world.close()
     assert not world.tenure.may_write
     assert not [key for key in world.store.log if key.endswith(".m3u8")]
@@ -159,14 +185,16 @@ def test_a_timeline_that_cannot_be_written_makes_the_worker_give_up(world: _Worl
 def test_a_track_without_media_at_the_end_of_an_epoch_is_missing_there(world: _World) -> None:
     tail = packaged(0, 300)
     silent = replace(tail, tracks={**tail.tracks, "audio": PackagedTrack(b"", 0, 0)})
-    world.writer.add_segment(epoch_media(), silent)
+    world.writer.begin_epoch(epoch_media())
+    world.writer.add_segment(silent)
     world.close()
     assert [s.tracks["audio"].missing for s in world.timelines.segments] == [True]
 
 
 def test_the_entrance_of_a_later_broadcast_is_left_alone(world: _World) -> None:
     world.store.put_if_match("s/live.m3u8", b"later", "", "", None, metadata={"broadcast-id": "b6"})
-    world.writer.add_segment(epoch_media(), packaged(0))
+    world.writer.begin_epoch(epoch_media())
+    world.writer.add_segment(packaged(0))
     world.close()
     assert world.store.objects["s/live.m3u8"].body == b"later"
     assert "s/b5/360p.m3u8" in world.store.objects
@@ -174,7 +202,8 @@ def test_the_entrance_of_a_later_broadcast_is_left_alone(world: _World) -> None:
 
 def test_the_entrance_of_an_earlier_broadcast_is_taken_over(world: _World) -> None:
     world.store.put_if_match("s/live.m3u8", b"earlier", "", "", None, metadata={"broadcast-id": "b4"})
-    world.writer.add_segment(epoch_media(), packaged(0))
+    world.writer.begin_epoch(epoch_media())
+    world.writer.add_segment(packaged(0))
     world.close()
     assert world.store.objects["s/live.m3u8"].body.startswith(b"#EXTM3U")
 
@@ -188,7 +217,7 @@ def test_thumbnails_are_numbered_by_the_ten_seconds_however_often_ffmpeg_starts_
 
 
 def test_the_entrance_is_written_again_when_a_rendition_takes_more_than_it_says(world: _World) -> None:
-    media = epoch_media()
+    world.writer.begin_epoch(epoch_media())
 
     def quiet_then_busy(number: int) -> PackagedSegment:
         whole = packaged(number * 2000)
@@ -196,7 +225,7 @@ def test_the_entrance_is_written_again_when_a_rendition_takes_more_than_it_says(
         return replace(whole, tracks={**whole.tracks, "360p": replace(whole.tracks["360p"], data=data)})
 
     for number in range(22):
-        world.writer.add_segment(media, quiet_then_busy(number))
+        world.writer.add_segment(quiet_then_busy(number))
     world.close()
     announced = re.search(r"BANDWIDTH=([0-9]+)", world.store.objects["s/live.m3u8"].body.decode())
     assert announced is not None
@@ -205,13 +234,12 @@ def test_the_entrance_is_written_again_when_a_rendition_takes_more_than_it_says(
 
 
 def test_dates_go_on_with_media_that_go_on_and_never_back(world: _World) -> None:
-    world.writer.add_segment(epoch_media(1, 0), packaged(0))
-    goes_on = replace(epoch_media(1, 2000), wall_start_ms=WALL + 2000 - 700)  # another worker's view of the same clock
-    world.writer.add_segment(goes_on, packaged(2000))
-    came_back_soon = replace(epoch_media(2, 0), wall_start_ms=WALL + 3100)  # whose clock had run fast before
-    world.writer.add_segment(came_back_soon, packaged(0))
-    came_back_later = replace(epoch_media(3, 0), wall_start_ms=WALL + 60_000)
-    world.writer.add_segment(came_back_later, packaged(0))
+    goes_on = epoch_media(1, WALL - 700)  # another worker's view of the same clock
+    came_back_soon = epoch_media(2, WALL + 3100)  # whose clock had run fast before
+    came_back_later = epoch_media(3, WALL + 60_000)
+    for media, start_ms in ((epoch_media(1), 0), (goes_on, 2000), (came_back_soon, 0), (came_back_later, 0)):
+        world.writer.begin_epoch(media)
+        world.writer.add_segment(packaged(start_ms))
     world.close()
     assert [epoch.wall_start_ms - WALL for epoch in world.timelines.epochs] == [0, 2000, 4000, 60_000]
 
@@ -245,9 +273,9 @@ def test_whatever_cannot_be_stored_every_version_names_only_what_is_there_and_fo
 
     world.store.on_write = look_at
     for epoch in (1, 2, 3):
-        media = epoch_media(epoch)
+        world.writer.begin_epoch(epoch_media(epoch))
         for number in range(4):
-            world.writer.add_segment(media, packaged(number * 2000))
+            world.writer.add_segment(packaged(number * 2000))
     world.close()
     world.store.refuses = lambda key: False  # whoever still tries may end
 
