@@ -79,7 +79,7 @@ class Moderations(Protocol):
         undoes: str | None = ...,
     ) -> Recorded: ...
     def message(self, stream_id: StreamId, message_id: MessageId) -> MessageEvent | None: ...
-    def speaker(self, stream_id: StreamId, username: str) -> tuple[UserId, str] | None: ...
+    def speaker(self, stream_id: StreamId, username: str) -> tuple[UserId, str, bool] | None: ...
 
 
 class Figures(Protocol):
@@ -151,6 +151,10 @@ class ChatModeration:
             raise NotFound("There is no such room.")
         check_may_moderate(room, by, self._standings.of(stream_id, room.owner_id, by.user_id), self._clock())
         return Act(stream_id, room, by, nonce or new_id())
+
+    def target(self, user_id: UserId, username: str, roles: Iterable[str]) -> Target:
+        """Somebody of whom all that counts is known."""
+        return Target(user_id, username, Chatter(user_id, username, tuple(roles)).moderates_the_site)
 
     def find(self, act: Act, username: str, user_id: UserId | None = None) -> Target:
         """Who is meant: of those who spoke lately, who are banned, or who are in the room. Raises NotFound."""

@@ -13,6 +13,7 @@ from headwater_client import answers
 from headwater_client.accounts import Auth, Me
 from headwater_client.chat import Chat
 from headwater_client.connection import Connection, path, reader
+from headwater_client.moderation import Moderation
 from headwater_client.people import Admin, Users
 from headwater_client.streams import Broadcasts, Clips, Streams
 
@@ -38,6 +39,7 @@ class Headwater:
         self.broadcasts = Broadcasts(connection)
         self.clips = Clips(connection)
         self.chat = Chat(connection)
+        self.moderation = Moderation(connection)
         self.admin = Admin(connection)
         self.service = Service(connection)
 

@@ -99,6 +99,13 @@ class Connection:
         if not answer.is_success:
             raise problem_in(answer)
 
+    def text(self, address: str) -> str:
+        """An answer that is a file of text."""
+        answer = self.call("GET", address)
+        if not answer.is_success:
+            raise problem_in(answer)
+        return answer.text
+
     def pages(self, read: Reader[T], address: str, query: Mapping[str, Any] | None = None) -> Iterator[T]:
         """Every item of a list, one page after the other, each when it is needed."""
         cursor: str | None = None

@@ -35,7 +35,7 @@ class Operation:
     def answers(self) -> list[Mapping[str, Any]]:
         """The schemas of what a success may carry; empty where that is nothing."""
         return [
-            answer["content"]["application/json"]["schema"]
+            next(iter(answer["content"].values()))["schema"]
             for status, answer in self.description["responses"].items()
             if status.startswith("2") and "content" in answer
         ]

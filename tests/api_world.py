@@ -7,10 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from functions.api.dependencies import look_up_caller
+from headwater.adapters.held_messages import HeldMessage
+from headwater.broadcasts import unix_ms
+from headwater.contracts import ChatMessageArchived
 from headwater.domain.accounts import Role
+from headwater.domain.chat import Chatter, RoomRole
 from headwater.domain.clips import ClipId
 from headwater.domain.emotes import Emote, EmoteState
-from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
+from headwater.domain.ids import BroadcastId, MessageId, StreamId, UserId, new_id
+from headwater.domain.server_frames import message_event
 from headwater.domain.sign_in_providers import ProvenIdentity
 from tests.rest_api import Person, RestApi
 
@@ -42,6 +47,7 @@ class World:
             "broadcast_id": broadcast_id,
             "username": stranger.user["username"],
             "clip_id": a_clip(api, broadcast_id, owner),
+            "message_id": a_message(api, StreamId(stream["id"]), stranger),
             "name": an_emote(api, stream["id"], owner),
             "role": "moderator",
             "session_id": owner.api.post(f"/v1/streams/{stream['id']}/playback-session").json["session_id"],
@@ -75,6 +81,20 @@ def an_emote(api: RestApi, stream_id: str, maker: Person, name: str = "Otter2") 
     emote = Emote(new_id(), name, EmoteState.READY, created_by=maker.user["id"], created_at_ms=1_800_000_000_000)
     assert api.services.emotes.put(StreamId(stream_id), emote, before=None)
     return name
+
+
+def a_message(api: RestApi, stream_id: StreamId, author: Person) -> MessageId:
+    """One that was said in the stream's chat; and, under the same id, one that waits for a moderator."""
+    chatter = Chatter(UserId(author.user["id"]), author.user["username"])
+    message_id, now = MessageId(new_id()), unix_ms()
+    said = message_event(message_id, chatter, RoomRole.VIEWER, "Hello", (), None, now)
+    api.services.rooms.append(stream_id, said)
+    archived = ChatMessageArchived(
+        stream_id=stream_id, seq=0, message_id=message_id, user_id=chatter.user_id, username=chatter.username,
+        text="Hello", reply_to=None, created_at=now,
+    )  # fmt: skip
+    api.services.held_messages.add(stream_id, HeldMessage(message=said, archived=archived))
+    return message_id
 
 
 def linked_identity(api: RestApi, owner: Person) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,11 +25,15 @@ from headwater.adapters.cache import cache_client
 from headwater.adapters.chat_connections import ChatConnections, connection_items
 from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_seats import ChatSeats
+from headwater.adapters.chat_standings import ChatStandings
 from headwater.adapters.chat_tickets import ChatTickets
+from headwater.adapters.held_messages import HeldMessages
+from headwater.adapters.room_rules import RoomRulesStore
 from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.broadcast import StreamSettings
 from headwater.domain.chat import Chatter
 from headwater.domain.ids import StreamId, UserId, new_id
+from headwater.domain.room_settings import RoomRules
 from tests.aws import ROOM_TABLE, STREAM_TABLE, create_connection_table, fresh_account, queue_record, received
 from tests.chat_protocol import check_client_frame, check_server_frame
 from tests.connections_endpoint import ConnectionsEndpoint
@@ -76,14 +80,63 @@ class ChatBackend:
     def connections(self) -> ChatConnections:
         return ChatConnections(CONNECTION_TABLE, ChatSeats(self.cache_url))
 
-    def create_stream(self, stream_id: StreamId, owner_id: UserId, *, private: bool = False) -> None:
-        settings = StreamSettings(private=private)
-        StreamControls(STREAM_TABLE).create(stream_control(stream_id=stream_id, owner_id=owner_id, settings=settings))
+    @property
+    def standings(self) -> ChatStandings:
+        return ChatStandings(self.cache_url, ROOM_TABLE)
 
-    def ticket(self, username: str, user_id: str | None = None, roles: tuple[str, ...] = ("viewer",)) -> str:
-        return ChatTickets(self.cache_url).issue(
-            Chatter(UserId(user_id or f"user-{username}"), username, roles), "session"
+    @property
+    def held(self) -> HeldMessages:
+        return HeldMessages(ROOM_TABLE)
+
+    def create_stream(
+        self,
+        stream_id: StreamId,
+        owner_id: UserId,
+        *,
+        private: bool = False,
+        moderators: Sequence[str] = (),
+        vips: Sequence[str] = (),
+        rules: RoomRules | None = None,
+    ) -> None:
+        control = stream_control(
+            stream_id=stream_id,
+            owner_id=owner_id,
+            settings=StreamSettings(private=private),
+            moderators=tuple(map(UserId, moderators)),
+            vips=tuple(map(UserId, vips)),
         )
+        StreamControls(STREAM_TABLE).create(control)
+        if rules is not None:
+            self.set_rules(stream_id, rules)
+
+    def set_rules(self, stream_id: StreamId, rules: RoomRules) -> None:
+        """As a moderator would, and every process of chat has learnt of it."""
+        RoomRulesStore(ROOM_TABLE).change(stream_id, lambda _: rules)
+        self.forget()
+
+    def forget(self) -> None:
+        """What follows is answered by a process that remembers nothing."""
+        if chat_wiring.wiring.cache_info().currsize and "reply" in vars(chat_wiring.wiring()):
+            chat_wiring.wiring().reply.close()
+        chat_wiring.wiring.cache_clear()
+
+    def flush(self) -> None:
+        """The cache loses everything."""
+        cache_client(self.cache_url).flushall(target_nodes="all")
+
+    def newest_seq(self) -> int:
+        return self.rooms.view(self.stream_id, after_seq=None, history=1).seq
+
+    def ticket(
+        self,
+        username: str,
+        user_id: str | None = None,
+        roles: tuple[str, ...] = ("viewer",),
+        *,
+        registered_at: int = 0,
+    ) -> str:
+        chatter = Chatter(UserId(user_id or f"user-{username}"), username, roles, registered_at=registered_at)
+        return ChatTickets(self.cache_url).issue(chatter, "session")
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """What API Gateway is answered."""
@@ -100,8 +153,15 @@ class ChatBackend:
         event["queryStringParameters"] = {"ticket": ticket} if ticket is not None else None
         return chat_handler(event, None)["statusCode"], connection_id
 
-    def signed_in(self, username: str, user_id: str | None = None, roles: tuple[str, ...] = ("viewer",)) -> str:
-        status, connection_id = self.connect(self.ticket(username, user_id, roles))
+    def signed_in(
+        self,
+        username: str,
+        user_id: str | None = None,
+        roles: tuple[str, ...] = ("viewer",),
+        *,
+        registered_at: int = 0,
+    ) -> str:
+        status, connection_id = self.connect(self.ticket(username, user_id, roles, registered_at=registered_at))
         assert status == 200
         return connection_id
 
@@ -192,8 +252,6 @@ def chat_backend(
         finally:
             if delivery_wiring.wiring.cache_info().currsize:
                 delivery_wiring.wiring().close()
-            if chat_wiring.wiring.cache_info().currsize and "reply" in vars(chat_wiring.wiring()):
-                chat_wiring.wiring().reply.close()
-            chat_wiring.wiring.cache_clear()
+            backend.forget()
             delivery_wiring.wiring.cache_clear()
             connection_items.cache_clear()

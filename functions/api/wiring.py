@@ -32,6 +32,7 @@ from headwater.adapters.identities import Identities
 from headwater.adapters.listed_people import ListedPeople
 from headwater.adapters.mail_links import MailLinks
 from headwater.adapters.media_signer import MediaSigner
+from headwater.adapters.moderation_log import ModerationLog
 from headwater.adapters.oauth_flows import OauthFlows
 from headwater.adapters.passwords import Passwords
 from headwater.adapters.personal_tokens import PersonalTokens
@@ -44,7 +45,7 @@ from headwater.adapters.sign_in_sessions import SignInSessions
 from headwater.adapters.signing_key_ring import decode_keys
 from headwater.adapters.stream_catalogue import StreamCatalogue
 from headwater.adapters.stream_lists import StreamLists
-from headwater.adapters.tables import stream_moderators, stream_viewers
+from headwater.adapters.tables import stream_moderators, stream_viewers, stream_vips
 from headwater.broadcasts import Broadcasts
 from headwater.domain.sign_in_providers import SignInProvider
 from headwater.domain.signing_keys import SigningKey
@@ -53,12 +54,16 @@ if TYPE_CHECKING:
     from headwater.adapters.answered_requests import AnsweredRequests
     from headwater.adapters.bucket import Bucket
     from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
+    from headwater.adapters.chat_standings import ChatStandings
+    from headwater.adapters.held_messages import HeldMessages
     from headwater.adapters.openid_provider import OpenIdProvider
     from headwater.adapters.presigned import Presigned
     from headwater.adapters.queues import MessageQueue
     from headwater.adapters.room_emotes import RoomEmotes
+    from headwater.adapters.room_rules import RoomRulesStore
     from headwater.adapters.signed_in_sockets import SignedInSockets
     from headwater.adapters.timelines import Timelines
+    from headwater.chat_moderation import ChatModeration
 
 
 class UnitOfWork:
@@ -117,6 +122,14 @@ class UnitOfWork:
     @property
     def moderators(self) -> ListedPeople:
         return ListedPeople(self._connection, stream_moderators)
+
+    @property
+    def vips(self) -> ListedPeople:
+        return ListedPeople(self._connection, stream_vips)
+
+    @property
+    def moderation_log(self) -> ModerationLog:
+        return ModerationLog(self._connection)
 
     @property
     def viewers(self) -> ListedPeople:
@@ -229,6 +242,48 @@ class Services:
         from headwater.adapters.chat_rounds import ChatRounds
 
         return ChatDeliveryQueue(self.settings.chat_delivery_queue_url, ChatRounds(self.settings.cache_url))
+
+    @functools.cached_property
+    def chat_standings(self) -> ChatStandings:
+        from headwater.adapters.chat_standings import ChatStandings
+
+        return ChatStandings(self.settings.cache_url, self.settings.room_table)
+
+    @functools.cached_property
+    def room_rules(self) -> RoomRulesStore:
+        from headwater.adapters.room_rules import RoomRulesStore
+
+        return RoomRulesStore(self.settings.room_table)
+
+    @functools.cached_property
+    def held_messages(self) -> HeldMessages:
+        from headwater.adapters.held_messages import HeldMessages
+
+        return HeldMessages(self.settings.room_table)
+
+    @functools.cached_property
+    def moderation(self) -> ChatModeration:
+        from headwater.adapters.chat_connections import ChatConnections
+        from headwater.adapters.chat_moderations import ChatModerations
+        from headwater.adapters.chat_seats import ChatSeats
+        from headwater.adapters.chat_streams import ChatStreams
+        from headwater.adapters.queues import MessageQueue
+        from headwater.adapters.stream_controls import StreamControls
+        from headwater.chat_moderation import ChatModeration
+
+        settings = self.settings
+        return ChatModeration(
+            # As it is now: here, nobody sends a hundred commands a second.
+            ChatStreams(StreamControls(settings.stream_table), self.room_rules, kept_seconds=0),
+            self.chat_standings,
+            self.room_rules,
+            self.held_messages,
+            ChatModerations(settings.cache_url),
+            self.rooms,
+            ChatConnections(settings.connection_table, ChatSeats(settings.cache_url)),
+            self.chat_delivery,
+            MessageQueue(settings.chat_archive_queue_url),
+        )
 
     @functools.cached_property
     def room_audience(self) -> RoomAudience:

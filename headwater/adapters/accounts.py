@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,13 @@ def user_of(row: Row[*tuple[Any, ...]]) -> User:
 class Accounts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def usernames(self, user_ids: Iterable[str]) -> Mapping[str, str]:
+        """By id, of those whose account is there."""
+        wanted = users.c.id.in_(list(user_ids)) & users.c.deleted_at.is_(None)
+        return {
+            row.id: row.username for row in self._connection.execute(select(users.c.id, users.c.username).where(wanted))
+        }
 
     def add(self, user_id: UserId, username: str, email: str, password_hash: str) -> User | None:
         """The new account, or None when its name or address is taken; two at once cannot both get it."""

@@ -158,7 +158,7 @@ class ChatAcceptance:
                 UNIQUE_SECONDS if is_unique else 0,
                 int(held),
                 chatter.username.lower(),
-                f"{chatter.user_id} {chatter.username}",
+                f"{chatter.user_id} {chatter.username} {int(chatter.moderates_the_site)}",
                 LOG_SECONDS,
             ),
         )

@@ -3,7 +3,7 @@
 - `room:{id}:hidden`, a hash: what nobody is to see any more of what the log holds. `<message id>` → `d<entry>`, deleted (by
   the entry of this id in the moderation log), or `r<seq>`, shown again since that event; `user:<id>` → all that they said up
   to that event; `@cleared` → all that anybody said up to that event
-- `room:{id}:names`, a hash: name in lower case → `<user id> <name>` of who spoke lately
+- `room:{id}:names`, a hash: name in lower case → `<user id> <name> <1 if they moderate the site>` of who spoke lately
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from headwater.adapters.room_scripts import (
     LOG_SECONDS,
     NUMBERING,
     hidden_key,
+    is_message,
     log_key,
     names_key,
     read_events,
@@ -127,20 +128,20 @@ class ChatModerations:
         with unavailable_when_failing():
             entries = cache_client(self._cache_url).xrevrange(log_key(stream_id))
         for event in read_events(entries or []):
-            if message_id in event.body and '"type":"message"' in event.body:
+            if message_id in event.body and is_message(event):
                 found = msgspec.json.decode(event.body, type=MessageEvent)
                 if found.id == message_id:
                     return found
         return None
 
-    def speaker(self, stream_id: StreamId, username: str) -> tuple[UserId, str] | None:
-        """Who spoke lately under this name, in any case: their id and name."""
+    def speaker(self, stream_id: StreamId, username: str) -> tuple[UserId, str, bool] | None:
+        """Who spoke lately under this name, in any case: their id and name, and whether they moderate the site."""
         with unavailable_when_failing():
             found = cache_client(self._cache_url).hget(names_key(stream_id), username.lower())
         if found is None:
             return None
-        user_id, _, name = str(found).partition(" ")
-        return UserId(user_id), name
+        user_id, name, moderates = str(found).split(" ")
+        return UserId(user_id), name, moderates == "1"
 
 
 class _SaidBy(msgspec.Struct):

@@ -23,8 +23,9 @@ class Rules(Protocol):
 
 
 class ChatStreams:
-    def __init__(self, controls: Controls, rules: Rules) -> None:
+    def __init__(self, controls: Controls, rules: Rules, kept_seconds: float = KEPT_SECONDS) -> None:
         self._controls = controls
+        self._kept_seconds = kept_seconds
         self._rules = rules
         self._kept: dict[StreamId, tuple[float, Room | None]] = {}
 
@@ -32,7 +33,7 @@ class ChatStreams:
         """None when there is no such stream, or it was deleted. Raises DependencyUnavailable."""
         now = time.monotonic()
         kept = self._kept.get(stream_id)
-        if kept is not None and now - kept[0] < KEPT_SECONDS:
+        if kept is not None and now - kept[0] < self._kept_seconds:
             return kept[1]
         control = self._controls.load(stream_id)
         room = None

@@ -94,6 +94,11 @@ def read_events(entries: Sequence[Any]) -> list[RoomEvent]:
     return found
 
 
+def is_message(event: RoomEvent) -> bool:
+    """Whether somebody said it; there are events that hold a message."""
+    return event.body.startswith(f'{{"seq":{event.seq},"type":"message",')
+
+
 @contextmanager
 def unavailable_when_failing() -> Iterator[None]:
     try:

@@ -76,6 +76,7 @@ class ApiStack(Stack):
                 "CONNECTION_TABLE": data.connections.table_name,
                 "ROOM_TABLE": data.rooms.table_name,
                 "CHAT_DELIVERY_QUEUE_URL": chat.delivery_queue.url,
+                "CHAT_ARCHIVE_QUEUE_URL": chat.archive_queue.url,
                 "CHAT_CALLBACK_URL": chat.callback_url,
                 "ACCOUNT_MAIL_QUEUE_URL": self.mail_queue.url,
                 "LEASE_TABLE": control_plane.leases.table_name,
@@ -114,7 +115,7 @@ class ApiStack(Stack):
         )
         chat.let_end_sockets(self.api, data)
         chat.let_keep_rooms(self.api, data)
-        self.api.may("sqs:SendMessage", self.mail_queue.arn, chat.delivery_queue.arn)
+        self.api.may("sqs:SendMessage", self.mail_queue.arn, chat.delivery_queue.arn, chat.archive_queue.arn)
         self.api.may(
             "secretsmanager:GetSecretValue",
             data.database_secret.secret_arn,

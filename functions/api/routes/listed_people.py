@@ -1,4 +1,4 @@
-"""Stage 7 · routes of the lists of people that a stream's owner keeps: its moderators, and who may watch it while private."""
+"""Stage 7 · routes of the lists of people that a stream's owner keeps: moderators, VIPs, and who may watch it while private."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functions.api.dependencies import CurrentUser, ServicesDep, StreamIdParam, 
 from functions.api.inline_routes import InlineRoute
 from functions.api.people import ListedPersonOut
 from functions.api.representations import Page
-from functions.api.use_cases.listed_people import MODERATORS, VIEWERS, people_on, put_on, take_off
+from functions.api.use_cases.listed_people import MODERATORS, VIEWERS, VIPS, people_on, put_on, take_off
 from headwater.adapters.listed_people import ListedPerson
 
 router = APIRouter(route_class=InlineRoute, prefix="/streams/{stream_id}")
@@ -46,6 +46,29 @@ def dismiss_moderator(
 ) -> None:
     """Let them no longer moderate the stream's chat, whether they did or not."""
     take_off(unit, services.hot_state, MODERATORS, stream_id, user.user_id, username)
+
+
+@router.get("/vips", tags=["moderation"])
+def vips(stream_id: StreamIdParam, user: CurrentUser, unit: Unit) -> Page[ListedPersonOut]:
+    """Whom slow mode, followers-only mode, account age and held links do not bind in the stream's chat; all of them, at most
+    100. For its owner and for themselves."""
+    return _whole(people_on(unit, VIPS, stream_id, user.user_id))
+
+
+@router.put("/vips/{username}", tags=["moderation"], status_code=204)
+def name_vip(
+    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
+) -> None:
+    """Make somebody a VIP of the stream's chat. It takes effect in the room within two seconds."""
+    put_on(unit, services.hot_state, VIPS, stream_id, user.user_id, username)
+
+
+@router.delete("/vips/{username}", tags=["moderation"], status_code=204)
+def dismiss_vip(
+    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
+) -> None:
+    """Let them be none any more, whether they were or not."""
+    take_off(unit, services.hot_state, VIPS, stream_id, user.user_id, username)
 
 
 @router.get("/viewers", tags=["privacy"])

@@ -1,4 +1,4 @@
-"""Stage 7 · the two lists of people that a stream's owner keeps: its moderators, and who may watch it while it is private.
+"""Stage 7 · the lists of people that a stream's owner keeps: its moderators, its VIPs, and who may watch it while private.
 
 As with streams, PostgreSQL is written first, uncommitted, then the hot state, and committed last: chat and ingest read the
 copy there. The owner's lock on the stream makes the copies of two calls at once follow each other. Whoever is taken off the
@@ -15,11 +15,14 @@ from typing import Protocol
 from functions.api.use_cases.audit_log import AuditLog
 from functions.api.use_cases.streams import HotState, StreamStore, owned_stream, visible_stream
 from headwater.adapters.listed_people import ListedPerson
+from headwater.broadcasts import unix_ms
+from headwater.contracts import ChatModerated
 from headwater.domain.accounts import User
 from headwater.domain.audit import Action, Subject, SubjectKind
-from headwater.domain.broadcast_events import Event, NameModerators, NameViewers
-from headwater.domain.ids import StreamId, UserId
-from headwater.domain.stream_rules import MODERATORS_LIMIT, VIEWERS_LIMIT
+from headwater.domain.broadcast_events import Event, NameModerators, NameViewers, NameVips
+from headwater.domain.ids import StreamId, UserId, new_id
+from headwater.domain.moderation import ModerationAction
+from headwater.domain.stream_rules import MODERATORS_LIMIT, VIEWERS_LIMIT, VIPS_LIMIT
 from headwater.errors import Conflict, Forbidden, LimitReached, NotFound
 
 
@@ -27,6 +30,10 @@ class ListStore(Protocol):
     def of_stream(self, stream_id: StreamId) -> Sequence[ListedPerson]: ...
     def add(self, stream_id: StreamId, user_id: UserId) -> bool: ...
     def remove(self, stream_id: StreamId, user_id: UserId) -> bool: ...
+
+
+class LogStore(Protocol):
+    def write(self, entry: ChatModerated) -> None: ...
 
 
 class AccountStore(Protocol):
@@ -41,7 +48,11 @@ class Work(Protocol):
     @property
     def moderators(self) -> ListStore: ...
     @property
+    def vips(self) -> ListStore: ...
+    @property
     def viewers(self) -> ListStore: ...
+    @property
+    def moderation_log(self) -> LogStore: ...
     @property
     def audit(self) -> AuditLog: ...
 
@@ -56,7 +67,8 @@ class PeopleList:
     not_the_owner: str
     shown_to_the_listed: bool
     copied_by: Callable[[tuple[UserId, ...]], Event]  # into the hot state
-    audited_as: tuple[Action, Action] | None  # put on it, taken off it
+    audited_as: tuple[Action, Action] | None = None  # put on it, taken off it
+    logged_as: tuple[ModerationAction, ModerationAction] | None = None  # likewise, in the moderation log of the stream
 
 
 MODERATORS = PeopleList(
@@ -67,6 +79,16 @@ MODERATORS = PeopleList(
     shown_to_the_listed=True,
     copied_by=NameModerators,
     audited_as=(Action.MODERATOR_NAMED, Action.MODERATOR_DISMISSED),
+    logged_as=(ModerationAction.MODERATOR, ModerationAction.UNMODERATOR),
+)
+VIPS = PeopleList(
+    store=lambda work: work.vips,
+    limit=VIPS_LIMIT,
+    full=f"A stream has at most {VIPS_LIMIT} VIPs.",
+    not_the_owner="The owner needs no exemption.",
+    shown_to_the_listed=True,
+    copied_by=NameVips,
+    logged_as=(ModerationAction.VIP, ModerationAction.UNVIP),
 )
 VIEWERS = PeopleList(
     store=lambda work: work.viewers,
@@ -75,7 +97,6 @@ VIEWERS = PeopleList(
     not_the_owner="The owner may watch anyway.",
     shown_to_the_listed=False,
     copied_by=NameViewers,
-    audited_as=None,
 )
 
 
@@ -102,8 +123,7 @@ def put_on(
             raise LimitReached(kept.full)
         if not kept.store(work).add(stream_id, person):
             raise NotFound
-        if kept.audited_as is not None:
-            _note(work, kept.audited_as[0], stream_id, owner, person)
+        _note(work, kept, 0, stream_id, owner, person)
     _copy(work, hot_state, kept, stream_id)
 
 
@@ -112,8 +132,8 @@ def take_off(
 ) -> None:
     """Whether they were on it or not. Raises NotFound, Forbidden."""
     person = _held(work, stream_id, owner, username)
-    if kept.store(work).remove(stream_id, person) and kept.audited_as is not None:
-        _note(work, kept.audited_as[1], stream_id, owner, person)
+    if kept.store(work).remove(stream_id, person):
+        _note(work, kept, 1, stream_id, owner, person)
     _copy(work, hot_state, kept, stream_id)
 
 
@@ -126,8 +146,22 @@ def _held(work: Work, stream_id: StreamId, owner: UserId, username: str) -> User
     return user.user_id
 
 
-def _note(work: Work, action: Action, stream_id: StreamId, owner: UserId, person: UserId) -> None:
-    work.audit.write(owner, action, Subject(SubjectKind.STREAM, stream_id), details={"user": person})
+def _note(work: Work, kept: PeopleList, which: int, stream_id: StreamId, owner: UserId, person: UserId) -> None:
+    """`which`: 0, put on the list; 1, taken off it."""
+    if kept.audited_as is not None:
+        subject = Subject(SubjectKind.STREAM, stream_id)
+        work.audit.write(owner, kept.audited_as[which], subject, details={"user": person})
+    if kept.logged_as is not None:
+        work.moderation_log.write(
+            ChatModerated(
+                entry_id=new_id(),
+                stream_id=stream_id,
+                action=kept.logged_as[which],
+                actor_id=owner,
+                user_id=person,
+                created_at=unix_ms(),
+            )
+        )
 
 
 def _copy(work: Work, hot_state: HotState, kept: PeopleList, stream_id: StreamId) -> None:

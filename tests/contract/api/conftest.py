@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "PULSE_QUEUE_URL": "http://127.0.0.1:9/pulse",
     "CONNECTION_TABLE": "connections",
     "ROOM_TABLE": "rooms",
+    "CHAT_ARCHIVE_QUEUE_URL": "http://127.0.0.1:9/chat-archive",
     "CHAT_DELIVERY_QUEUE_URL": "http://127.0.0.1:9/chat-delivery.fifo",
     "ACCOUNT_MAIL_QUEUE_URL": "http://127.0.0.1:9/account-mail",
     "CHAT_CALLBACK_URL": "http://127.0.0.1:9/chat",

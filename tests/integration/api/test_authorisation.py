@@ -50,6 +50,14 @@ VISIBLE = Expected((200, 200, 200), (404, 404, 200))
 OWNER_ONLY = Expected((401, 403, 200), (401, 404, 200))
 ADMINS = Expected((401, 403, 403), admin=200)
 
+
+def moderators_get(status: int, body: dict[str, Any] | None = None) -> Expected:
+    """The owner, the stream's moderators and the site's; of a private stream, where moderators may not even look, the owner."""
+    return Expected((401, 403, status), (401, 404, status), body, moderator=status, admin=status)
+
+
+MODERATORS = moderators_get(200)
+
 MATRIX = {
     "POST /v1/auth/register": Expected((422, 422, 422), body={}),
     "POST /v1/auth/login": Expected((401, 401, 401), body={"login": "nobody", "password": PASSWORD}),
@@ -117,6 +125,22 @@ MATRIX = {
     "GET /v1/streams/{stream_id}/moderators": Expected((401, 403, 200), (401, 404, 200), moderator=200),
     "PUT /v1/streams/{stream_id}/moderators/{username}": Expected((401, 403, 204), (401, 404, 204)),
     "DELETE /v1/streams/{stream_id}/moderators/{username}": Expected((401, 403, 204), (401, 404, 204)),
+    "GET /v1/streams/{stream_id}/vips": OWNER_ONLY,
+    "PUT /v1/streams/{stream_id}/vips/{username}": Expected((401, 403, 204), (401, 404, 204)),
+    "DELETE /v1/streams/{stream_id}/vips/{username}": Expected((401, 403, 204), (401, 404, 204)),
+    "GET /v1/streams/{stream_id}/chat/settings": MODERATORS,
+    "PATCH /v1/streams/{stream_id}/chat/settings": moderators_get(200, {"slow_seconds": 5}),
+    "GET /v1/streams/{stream_id}/chat/bans": MODERATORS,
+    "GET /v1/streams/{stream_id}/chat/bans/{username}": moderators_get(404),  # nobody is
+    "PUT /v1/streams/{stream_id}/chat/bans/{username}": moderators_get(204, {"seconds": 60, "reason": "Spam"}),
+    "DELETE /v1/streams/{stream_id}/chat/bans/{username}": moderators_get(204),
+    "DELETE /v1/streams/{stream_id}/chat/messages/{message_id}": moderators_get(204),
+    "POST /v1/streams/{stream_id}/chat/messages/{message_id}/restore": moderators_get(204),
+    "GET /v1/streams/{stream_id}/chat/held": MODERATORS,
+    "POST /v1/streams/{stream_id}/chat/held/{message_id}/approve": moderators_get(204),
+    "POST /v1/streams/{stream_id}/chat/held/{message_id}/reject": moderators_get(204),
+    "GET /v1/streams/{stream_id}/moderation-log": MODERATORS,
+    "GET /v1/streams/{stream_id}/moderation-log.csv": MODERATORS,
     "GET /v1/streams/{stream_id}/viewers": OWNER_ONLY,
     "PUT /v1/streams/{stream_id}/viewers/{username}": Expected((401, 403, 204), (401, 404, 204)),
     "DELETE /v1/streams/{stream_id}/viewers/{username}": Expected((401, 403, 204), (401, 404, 204)),
