@@ -66,8 +66,8 @@ test: setup-tests ## every test: the quick tiers, then end to end on one stack
 	$(PYTHON) -m tests.e2e $(PYTEST) -n 2 tests/e2e || failed=yes; \
 	test -z "$$failed"
 
-soak: $(DONE)/python ## a hundred thousand generated histories of broadcasts, instead of ten thousand
-	@HEADWATER_SOAK=1 .venv/bin/pytest -n 2 -q --timeout 3600 tests/unit/test_broadcast_machine.py
+soak: $(DONE)/python ## a hundred thousand generated histories of broadcasts, and as many chat messages
+	@HEADWATER_SOAK=1 .venv/bin/pytest -n 2 -q --timeout 3600 tests/unit/test_broadcast_machine.py tests/integration/chat/test_lossless.py
 
 bench: setup-tests ## the figures, each beside its peer's, into bench/RESULTS.md; SECTIONS="latency worker" takes only those
 	@$(PYTHON) -m bench $(SECTIONS)

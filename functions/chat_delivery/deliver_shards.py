@@ -5,8 +5,8 @@ moves on when everybody was sent it. So a hint may come twice, late, or for even
 
 One run at a time delivers a shard (the queue's group is the shard). It has a round whenever the cache says that there is
 something and that it is time; a round is one frame for each connection, or as many as its events take. A run that finds
-nothing ends, and one that has worked long enough lets another go on. If it dies before it moved the cursor, the next repeats
-some events; clients know them by `seq`.
+nothing ends, and one that has worked long enough lets another go on. The cursor moves when all have answered; if a run dies
+before, the next repeats some events, and clients know them by `seq`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Protocol
 
 from functions.chat_delivery.round_frames import RoundFrames
 from functions.chat_delivery.sending import Members, Posts, Sending
-from headwater.domain.chat_rounds import Intent, Nothing, Round, Seats, Shard, Taken, Unseated, Wait
+from headwater.domain.chat_rounds import Intent, Nothing, Position, Round, Seats, Shard, Taken, Unseated, Wait
 from headwater.domain.ids import StreamId
 
 RUN_SECONDS = 3.0  # then another run goes on, as soon as nobody is being waited for …
@@ -26,7 +26,7 @@ LOOK_AGAIN_SECONDS = 0.05  # while some connections have not yet answered, or ot
 
 
 class Rounds(Protocol):
-    def take(self, shard: Shard, sent: int | None, intent: Intent, seats: Seats) -> Taken: ...
+    def take(self, shard: Shard, position: Position, intent: Intent, seats: Seats) -> Taken: ...
 
 
 class Seating(Members, Protocol):
@@ -67,7 +67,7 @@ class DeliverShards:
     async def _have_rounds(self, shard: Shard, at_work: set[Shard], sending: Sending) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        sent, seats = None, Seats()
+        seats = Seats()
         while True:
             seconds = loop.time() - began
             intent = Intent.LEAVE
@@ -75,13 +75,13 @@ class DeliverShards:
                 intent = Intent.REST
             elif sending.lagging or at_work - {shard}:
                 intent = Intent.STAY
-            match await asyncio.to_thread(self._rounds.take, shard, sent, intent, seats):
+            match await asyncio.to_thread(self._rounds.take, shard, sending.position, intent, seats):
                 case Round() as taken:
                     at_work.add(shard)
                     frames = RoundFrames(shard.stream_id, taken.events, taken.figures)
                     seats = taken.seats
-                    await sending.send([(seat.connection_id, frames.of(seat)) for seat in seats.all])
-                    sent = taken.events[-1].seq if taken.events else sent
+                    last_seq = taken.events[-1].seq if taken.events else None
+                    await sending.send([(seat.connection_id, frames.of(seat)) for seat in seats.all], last_seq)
                 case Wait(until_next):
                     if intent is Intent.REST:
                         await asyncio.to_thread(self._hints.hint_anew, shard)

@@ -8,11 +8,13 @@ last `seq` it has.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Protocol
 
-from headwater.domain.chat_rounds import Shard
+from headwater.domain.chat_rounds import Position, Shard
 from headwater.domain.ids import ConnectionId, StreamId
 from headwater.errors import DependencyUnavailable
 from headwater.observability import count
@@ -47,19 +49,35 @@ class Sending:
         self._members = members
         self._posts = posts
         self._tasks: dict[ConnectionId, asyncio.Task[Sent]] = {}
+        self._rounds: deque[tuple[int, list[asyncio.Task[Sent]]]] = (
+            deque()
+        )  # that not everybody has, with their last event
         self._stuck: set[ConnectionId] = set()
+        self._position = Position()
 
     @property
     def lagging(self) -> bool:
         """Whether anybody has not yet answered."""
         return bool(self._tasks)
 
-    async def send(self, frames: Collection[tuple[ConnectionId, Sequence[str]]]) -> None:
-        """Return when everybody has them, or somebody has and the grace is over: the others are still being sent them."""
+    @property
+    def position(self) -> Position:
+        while self._rounds and all(task.done() for task in self._rounds[0][1]):
+            self._position = replace(self._position, sent=self._rounds.popleft()[0])
+        return self._position
+
+    async def send(self, frames: Collection[tuple[ConnectionId, Sequence[str]]], last_seq: int | None) -> None:
+        """Return when everybody has them, or somebody has and the grace is over: the others are still being sent them.
+
+        `last_seq`: of the newest event in the frames, if there is one.
+        """
         for connection_id, own in frames:
             if own and connection_id not in self._stuck:
                 before = self._tasks.get(connection_id)
                 self._tasks[connection_id] = asyncio.create_task(self._send_one(connection_id, own, before))
+        if last_seq is not None:
+            self._position = replace(self._position, taken=last_seq)
+            self._rounds.append((last_seq, list(self._tasks.values())))
         somebody_has, pending = False, set(self._tasks.values())
         while pending and not somebody_has:
             done, pending = await asyncio.wait(pending, timeout=GRACE_SECONDS)
@@ -83,7 +101,7 @@ class Sending:
             await self._forget(connection_id)
 
     async def settle_all(self) -> None:
-        """Also when the run fails: the cursor may have moved past what these have yet to answer, and posts have an end."""
+        """Also when the run fails: nothing is to be under way when another begins, and posts have an end."""
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _settle(self) -> None:

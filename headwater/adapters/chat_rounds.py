@@ -27,6 +27,7 @@ from headwater.domain.chat_rounds import (
     Figures,
     Intent,
     Nothing,
+    Position,
     Round,
     Seats,
     Shard,
@@ -76,7 +77,8 @@ return 0
 
 # KEYS: state, log, members, figures
 # ARGV: common (3), shard, newest event that was sent (or empty), intent, seats that the caller has, events at most,
-#       ms between figures, ms that they are fresh, slowest pace, connections, pace, connections, pace, …
+#       ms between figures, ms that they are fresh, newest event that was taken (or empty), slowest pace,
+#       connections, pace, connections, pace, …
 _TAKE = (
     NUMBERING
     + """
@@ -104,8 +106,11 @@ if sent and sent > tonumber(cursor) and sent <= tonumber(seq) then  -- a late ru
   cursor = ARGV[5]
   keep(own('delivered'), cursor)
 end
+local taken = tonumber(ARGV[11])
+if taken and taken > tonumber(cursor) and taken <= tonumber(seq) then cursor = ARGV[11] end
 local seats = redis.call('HGET', KEYS[3], '@')
 local seated = seats and room[3]
+if room[3] and tonumber(shard) >= tonumber(room[2]) then return nothing() end  -- there was such a shard before a loss
 if seated and redis.call('HLEN', KEYS[3]) == 1 then  -- nobody is here, and who comes is shown the log
   keep(own('delivered'), seq)
   return nothing()
@@ -119,9 +124,9 @@ if not (behind or untold or collecting) then return nothing() end
 keep(own('hinted'), string.format('%.0f', now))
 if not seated then return {'unseated'} end
 
-local connections, pace = 0, tonumber(ARGV[11])
+local connections, pace = 0, tonumber(ARGV[12])
 for n = 0, tonumber(room[2]) - 1 do connections = connections + tonumber(redis.call('HGET', KEYS[1], 'size:' .. n) or 0) end
-for place = #ARGV - 1, 12, -2 do
+for place = #ARGV - 1, 13, -2 do
   if connections <= tonumber(ARGV[place]) then pace = tonumber(ARGV[place + 1]) end
 end
 local figures_at = past(room[5]) + math.max(pace, tonumber(ARGV[9]))
@@ -154,7 +159,8 @@ class ChatRounds:
         """Tests, which have no time, may make it quicker."""
         self._cache_url = cache_url
         paces = chain.from_iterable((most, min(pace, slowest_pace_ms)) for most, pace in sorted(PACES_MS.items()))
-        self._rules = (ROUND_EVENTS, figures_ms, FRESH_MS, slowest_pace_ms, *paces)
+        self._figures = (figures_ms, FRESH_MS)
+        self._paces = (slowest_pace_ms, *paces)
 
     def unhinted(self, stream_id: StreamId, seq: int | None = None) -> dict[int, str]:
         """The shards of the room that need a hint of the event `seq`, or of figures, and how often each was looked at."""
@@ -165,14 +171,16 @@ class ChatRounds:
         """`shards` as they came from `unhinted`, before the hints were sent."""
         run_script(self._cache_url, _MARK, stream_id, (), tuple(chain.from_iterable(shards.items())))
 
-    def take(self, shard: Shard, sent: int | None, intent: Intent, seats: Seats) -> Taken:
-        """What is to be sent to this shard now. `sent`: up to here its connections have everything; `seats`: as last taken.
+    def take(self, shard: Shard, position: Position, intent: Intent, seats: Seats) -> Taken:
+        """What is to be sent to this shard now. `seats`: as last taken.
 
-        Only one run at a time takes from a shard. A round that was taken and not confirmed by `sent` is taken again by the
-        next run, but for its figures.
+        Only one run at a time takes from a shard. What was taken and not confirmed as sent is taken again by the next run,
+        but for its figures.
         """
         keys = (members_key(shard.stream_id, shard.number), figures_key(shard.stream_id))
-        arguments = (shard.number, "" if sent is None else sent, intent.value, seats.version, *self._rules)
+        sent, taken = ("" if each is None else each for each in (position.sent, position.taken))
+        rules = (ROUND_EVENTS, *self._figures, taken, *self._paces)
+        arguments = (shard.number, sent, intent.value, seats.version, *rules)
         kind, *found = run_script(self._cache_url, _TAKE, shard.stream_id, keys, arguments)
         match kind:
             case "wait":

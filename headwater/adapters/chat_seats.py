@@ -15,7 +15,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from itertools import chain
 
-from headwater.adapters.room_scripts import NUMBERING, members_key, run_script
+from headwater.adapters.cache import cache_client
+from headwater.adapters.room_scripts import NUMBERING, members_key, run_script, state_key, unavailable_when_failing
 from headwater.domain.chat import Membership
 from headwater.domain.chat_rounds import SHARD_CONNECTIONS, Seat
 from headwater.domain.ids import ConnectionId, StreamId
@@ -106,16 +107,15 @@ return redis.call('EXPIRE', KEYS[1], ARGV[1])
 class ChatSeats:
     """Every method raises DependencyUnavailable when the cache does not answer."""
 
-    def __init__(self, cache_url: str, shard_connections: int = SHARD_CONNECTIONS) -> None:
+    def __init__(self, cache_url: str) -> None:
         self._cache_url = cache_url
-        self._shard_connections = shard_connections
 
     def place(self, stream_id: StreamId) -> tuple[int, int]:
         """For somebody who is about to join: the number of the newest event, and the first shard that is not full.
 
         Nothing is reserved, so that many who come at once may make a shard a little larger than it should be.
         """
-        seq, shard = run_script(self._cache_url, _PLACE, stream_id, (), (self._shard_connections,))
+        seq, shard = run_script(self._cache_url, _PLACE, stream_id, (), (SHARD_CONNECTIONS,))
         return int(seq), int(shard)
 
     def seat(self, stream_id: StreamId, member: Membership) -> None:
@@ -130,10 +130,14 @@ class ChatSeats:
         shards: defaultdict[int, list[Membership]] = defaultdict(list)
         for member in members:
             shards[member.shard].append(member)
-        count = 1 + max(shards, default=0)
+        count = max(1 + max(shards, default=0), self._shards(stream_id))  # also those that everybody has left
         for shard in range(count):
             self._run(_RESTORE, stream_id, shard, *chain.from_iterable(map(_entry, shards[shard])))
         run_script(self._cache_url, _KNOWN, stream_id, (), (count,))
+
+    def _shards(self, stream_id: StreamId) -> int:
+        with unavailable_when_failing():
+            return int(cache_client(self._cache_url).hget(state_key(stream_id), "shards") or 0)
 
     def _run(self, script: str, stream_id: StreamId, shard: int, *arguments: str) -> None:
         run_script(self._cache_url, script, stream_id, (members_key(stream_id, shard),), (shard, *arguments))

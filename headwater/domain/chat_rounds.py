@@ -44,6 +44,14 @@ class Seats:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """How far a run has come, by the numbers of events. None: as far as the one before it."""
+
+    sent: int | None = None  # up to here, all connections of the shard have everything, or are gone
+    taken: int | None = None  # up to here, it is on its way
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What has come together since the last telling. None: no news."""
 

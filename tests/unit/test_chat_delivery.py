@@ -17,6 +17,7 @@ from headwater.domain.chat_rounds import (
     Figures,
     Intent,
     Nothing,
+    Position,
     Round,
     Seat,
     Seats,
@@ -44,10 +45,10 @@ class Script:
     def __init__(self, *taken: Taken, then: Callable[[Intent], Taken] = lambda intent: Nothing()) -> None:
         self.left = list(taken)
         self.then = then
-        self.asked: list[tuple[Shard, int | None, Intent, str]] = []
+        self.asked: list[tuple[Shard, Position, Intent, str]] = []
 
-    def take(self, shard: Shard, sent: int | None, intent: Intent, seats: Seats) -> Taken:
-        self.asked.append((shard, sent, intent, seats.version))
+    def take(self, shard: Shard, position: Position, intent: Intent, seats: Seats) -> Taken:
+        self.asked.append((shard, position, intent, seats.version))
         return self.left.pop(0) if self.left else self.then(intent)
 
 
@@ -106,7 +107,10 @@ def test_a_round_is_one_frame_for_each_and_is_confirmed_at_the_next_look() -> No
     world, script = World(), Script(Round(TWO, [event(1), event(2)]), Round(TWO, [event(3)]))
     assert world.deliver(script) == {}
     assert seqs(world.frames[ADA]) == seqs(world.frames[BEN]) == [[1, 2], [3]]
-    assert [(sent, version) for _, sent, _, version in script.asked] == [(None, ""), (2, "1"), (3, "1")]
+    assert (
+        [each.sent for _, each, _, _ in script.asked] == [each.taken for _, each, _, _ in script.asked] == [None, 2, 3]
+    )
+    assert [version for *_, version in script.asked] == ["", "1", "1"]
 
 
 def test_a_run_that_finds_nothing_leaves() -> None:
@@ -137,8 +141,8 @@ def test_a_shard_that_has_nothing_more_goes_on_looking_while_another_is_at_work(
     world = World()
 
     class Both(Script):
-        def take(self, shard: Shard, sent: int | None, intent: Intent, seats: Seats) -> Taken:
-            self.asked.append((shard, sent, intent, seats.version))
+        def take(self, shard: Shard, position: Position, intent: Intent, seats: Seats) -> Taken:
+            self.asked.append((shard, position, intent, seats.version))
             if shard == busy:
                 return next(rounds, Nothing())
             looks = sum(each[0] == quiet for each in self.asked)
@@ -151,17 +155,12 @@ def test_a_shard_that_has_nothing_more_goes_on_looking_while_another_is_at_work(
 
 
 def test_one_that_is_waited_for_delays_nobody_and_gets_all_in_order() -> None:
-    world = World()
+    world, script = World(), Script(Round(TWO, [event(1)]), Round(TWO, [event(2)]))
 
     async def work() -> None:
         answered = world.held[BEN] = asyncio.Event()
-        rounds: Iterator[Taken] = iter([Round(TWO, [event(1)]), Round(TWO, [event(2)])])
-
-        def take(intent: Intent) -> Taken:
-            return next(rounds, Nothing())
-
-        delivery = asyncio.create_task(DeliverShards(Script(then=take), world, world, Posts(world))([Shard(ROOM)]))
-        while len(world.frames[ADA]) < 2:
+        delivery = asyncio.create_task(DeliverShards(script, world, world, Posts(world))([Shard(ROOM)]))
+        while len(world.frames[ADA]) < 2 or len(script.asked) < 3:
             await asyncio.sleep(0.001)
         assert not delivery.done() and not world.frames[BEN]
         answered.set()
@@ -169,6 +168,9 @@ def test_one_that_is_waited_for_delays_nobody_and_gets_all_in_order() -> None:
 
     run(work())
     assert seqs(world.frames[BEN]) == [[1], [2]]
+    positions = [(each.sent, each.taken) for _, each, _, _ in script.asked]
+    assert positions[:3] == [(None, None), (None, 1), (None, 2)], "who comes after a run that dies here repeats both"
+    assert positions[-1] == (2, 2)
 
 
 def test_who_is_gone_is_removed_from_the_shard_and_sent_nothing_more() -> None:
@@ -190,10 +192,10 @@ def test_a_shard_that_fails_takes_no_other_with_it() -> None:
     world, failing = World(), Shard(StreamId("failing"))
 
     class Half(Script):
-        def take(self, shard: Shard, sent: int | None, intent: Intent, seats: Seats) -> Taken:
+        def take(self, shard: Shard, position: Position, intent: Intent, seats: Seats) -> Taken:
             if shard == failing:
                 raise DependencyUnavailable
-            return super().take(shard, sent, intent, seats)
+            return super().take(shard, position, intent, seats)
 
     failed = world.deliver(Half(Round(TWO, [event(1)])), failing, Shard(ROOM))
     assert list(failed) == [failing]

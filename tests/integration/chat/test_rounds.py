@@ -7,13 +7,14 @@ from collections import Counter
 
 import pytest
 
+from headwater.adapters import chat_seats
 from headwater.adapters.cache import cache_client
 from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
 from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_rounds import ChatRounds
 from headwater.adapters.chat_seats import ChatSeats
 from headwater.domain.chat import Membership
-from headwater.domain.chat_rounds import Figures, Intent, Nothing, Round, Seats, Shard, Taken, Unseated, Wait
+from headwater.domain.chat_rounds import Figures, Intent, Nothing, Position, Round, Seats, Shard, Taken, Unseated, Wait
 from headwater.domain.ids import ConnectionId, StreamId, new_id
 from headwater.domain.server_frames import StreamStatusEvent
 from tests.chat_backend import ChatBackend
@@ -25,13 +26,13 @@ NOT_SEEN = Seats()
 
 
 class RoomOf:
-    """A room with shards of two, whose connections are only seated."""
+    """A room whose connections are only seated."""
 
     def __init__(self, cache_url: str, *, pace_ms: int = 0, figures_ms: int = 0) -> None:
         self.cache_url = cache_url
         self.id = StreamId(new_id())
         self.rooms = ChatRooms(cache_url)
-        self.seats = ChatSeats(cache_url, shard_connections=2)
+        self.seats = ChatSeats(cache_url)
         self.rounds = ChatRounds(cache_url, slowest_pace_ms=pace_ms, figures_ms=figures_ms)
         self.seats.restore(self.id, [])
 
@@ -44,9 +45,15 @@ class RoomOf:
         return self.rooms.append(self.id, StreamStatusEvent(status="live", at="now"))
 
     def look(
-        self, intent: Intent = LEAVE, *, shard: int = 0, sent: int | None = None, seats: Seats = NOT_SEEN
+        self,
+        intent: Intent = LEAVE,
+        *,
+        shard: int = 0,
+        sent: int | None = None,
+        taken: int | None = None,
+        seats: Seats = NOT_SEEN,
     ) -> Taken:
-        return self.rounds.take(Shard(self.id, shard), sent, intent, seats)
+        return self.rounds.take(Shard(self.id, shard), Position(sent, taken), intent, seats)
 
     def round(self, shard: int = 0, sent: int | None = None) -> Round:
         taken = self.look(STAY, shard=shard, sent=sent)
@@ -58,6 +65,11 @@ class RoomOf:
 
     def hint(self) -> None:
         self.rounds.mark_hinted(self.id, self.rounds.unhinted(self.id))
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_seats, "SHARD_CONNECTIONS", 2)
 
 
 @pytest.fixture
@@ -82,6 +94,8 @@ def test_a_round_has_what_is_new_until_it_is_confirmed(room: RoomOf) -> None:
     numbers = [room.happen() for _ in range(3)]
     assert [event.seq for event in room.round().events] == numbers
     assert [event.seq for event in room.round().events] == numbers, "the run died"
+    assert isinstance(room.look(STAY, sent=numbers[0], taken=numbers[-1]), Nothing), "the rest is on its way"
+    assert [event.seq for event in room.round().events] == numbers[1:], "the run died"
     assert isinstance(room.look(sent=numbers[-1]), Nothing)
 
 
@@ -192,9 +206,9 @@ def test_figures_are_summed_told_once_a_second_and_to_every_shard_once(redis: Re
 
     patient = ChatRounds(redis.url, slowest_pace_ms=0, figures_ms=FOREVER_MS)
     room.rooms.set_viewers(room.id, 6)
-    assert isinstance(patient.take(Shard(room.id), None, LEAVE, NOT_SEEN), Wait)
+    assert isinstance(patient.take(Shard(room.id), Position(), LEAVE, NOT_SEEN), Wait)
     sent = room.happen()
-    taken = patient.take(Shard(room.id), None, STAY, NOT_SEEN)
+    taken = patient.take(Shard(room.id), Position(), STAY, NOT_SEEN)
     assert isinstance(taken, Round) and taken.figures is None, "messages do not wait for figures"
     taken = room.look(STAY, sent=sent)
     assert isinstance(taken, Round) and taken.figures == Figures({}, viewers=6)
@@ -241,6 +255,21 @@ def test_who_leaves_or_joins_while_seats_are_restored_is_out_or_in(redis: RedisS
     room.seats.restore(room.id, found)
     room.happen()
     assert names(room.round()) == {"stays", "joins"}
+
+
+def test_shards_that_nobody_is_in_any_more_are_restored_empty_and_those_that_never_were_are_left(
+    redis: RedisServer,
+) -> None:
+    room = RoomOf(redis.url)
+    cache_client(room.cache_url).delete(*(f"room:{{{room.id}}}:{key}" for key in ("state", "members:0")))
+    for name in "abc":
+        room.join(name)
+    room.seats.unseat(room.id, 1, ConnectionId("c"))
+    room.happen()
+    assert isinstance(room.look(STAY, shard=1), Unseated)
+    room.seats.restore(room.id, [Membership(ConnectionId(name), None, 0) for name in "ab"])
+    assert isinstance(room.look(shard=1), Nothing)
+    assert isinstance(room.look(shard=7), Nothing)
 
 
 def test_a_shard_that_is_lost_alone_is_restored_alone(redis: RedisServer) -> None:
