@@ -172,7 +172,7 @@ export function ChatPanel({ streamId, user }) {
       <h2>
         Chat
         <span class="figures">
-          ${moderates && log.waiting > 0 && html`<a href="/studio">${log.waiting} to review</a>`}
+          ${moderates && html`<a href=${`/studio?moderate=${streamId}`}>${log.waiting > 0 ? `${log.waiting} to review` : "Moderate"}</a>`}
           ${log.viewers !== null && html`<span>${viewers(log.viewers)}</span>`}
           <span class="connection" role="status">${CONNECTION[state]}</span>
         </span>

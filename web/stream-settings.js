@@ -6,7 +6,7 @@ import { Field, html, useEffect, useState } from "/page.js";
 const PRIVACIES = { public: "Everybody, and it is listed", unlisted: "Whoever has the address", private: "Only people I allow" };
 const LATENCIES = { standard: "Standard: smoothest playback", low: "Low: closer to the moment" };
 
-function Choice({ label, id, name, value, choices }) {
+export function Choice({ label, id, name, value, choices }) {
   return html`
     <div class="field">
       <label for=${id}>${label}</label>
@@ -17,7 +17,7 @@ function Choice({ label, id, name, value, choices }) {
   `;
 }
 
-const Check = ({ name, checked, children }) =>
+export const Check = ({ name, checked, children }) =>
   html`<label class="check"><input type="checkbox" name=${name} defaultChecked=${checked} /> <span>${children}</span></label>`;
 
 /** `datetime-local` has no zone: it is shown and read in the browser's. */

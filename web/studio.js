@@ -1,15 +1,19 @@
 // The studio: sign in, create streams, hand the key to an encoder, see it go live, stop.
 
 import { EmotesList } from "/emotes-list.js";
+import { Bans, HeldMessages, ModerationLog } from "/moderation.js";
 import { PeopleList } from "/people-list.js";
 import { RecordingsList } from "/recordings-list.js";
+import { RoomSettings } from "/room-settings.js";
 import { StreamSettings } from "/stream-settings.js";
 import { ProviderButtons } from "/oauth.js";
 import { ownPath } from "/own-path.js";
 import { call, login, register } from "/session.js";
 import { Field, Fold, Header, StatusBadge, html, render, useEffect, usePolling, useProblem, useState, useUser, viewers } from "/page.js";
 
-const nextPath = ownPath(new URLSearchParams(location.search).get("next"));
+const query = new URLSearchParams(location.search);
+const moderated = query.get("moderate"); // a stream's id
+const nextPath = ownPath(query.get("next"));
 
 function SignIn() {
   const [mode, setMode] = useState("login");
@@ -104,6 +108,33 @@ function Copyable({ label, value, secret = false }) {
   `;
 }
 
+/** What moderators see, too. */
+const ChatFolds = ({ path }) => html`
+  <${Fold} label="Chat settings"><${RoomSettings} path=${path} /><//>
+  <${Fold} label="Messages to review"><${HeldMessages} path=${path} /><//>
+  <${Fold} label="Bans"><${Bans} path=${path} /><//>
+  <${Fold} label="Emotes"><${EmotesList} path=${`${path}/emotes`} /><//>
+  <${Fold} label="Moderation log"><${ModerationLog} path=${path} /><//>
+`;
+
+/** The chat of somebody else's stream, for its moderators. */
+function Moderation({ streamId }) {
+  const [stream, setStream] = useState(null);
+  const [problem, attempt] = useProblem();
+  useEffect(() => {
+    attempt(async () => setStream(await call("GET", `/streams/${streamId}`)));
+  }, [streamId]);
+  return html`
+    <h1>Chat of ${stream?.title ?? "…"}</h1>
+    ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
+    ${stream &&
+    html`<section class="panel" aria-label=${stream.title}>
+      <p class="about"><a href=${`/watch/${streamId}`}>Watch page</a></p>
+      <${ChatFolds} path=${`/streams/${streamId}`} />
+    </section>`}
+  `;
+}
+
 function StreamPanel({ initial, onDeleted }) {
   const [stream, setStream] = useState(initial);
   const [ingest, setIngest] = useState(null);
@@ -156,7 +187,10 @@ function StreamPanel({ initial, onDeleted }) {
       <${Fold} label="Moderators">
         <${PeopleList} path=${`${path}/moderators`} about="They keep order in the chat: remove messages, silence people, put them out." nobody="Nobody but you, for now." />
       <//>
-      <${Fold} label="Emotes"><${EmotesList} path=${`${path}/emotes`} /><//>
+      <${Fold} label="VIPs">
+        <${PeopleList} path=${`${path}/vips`} about="Slow mode, followers-only mode and the like do not bind them." nobody="Nobody, for now." />
+      <//>
+      <${ChatFolds} path=${path} />
     </section>
   `;
 }
@@ -171,7 +205,8 @@ function Studio() {
     <${Header} user=${user} />
     <main class="studio">
       ${user === null && html`<${SignIn} />`}
-      ${user &&
+      ${user && moderated && html`<${Moderation} streamId=${moderated} />`}
+      ${user && !moderated &&
       html`
         <h1>Your streams</h1>
         ${(streams ?? []).map(
