@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
+
+from tests.chat_protocol import NotInProtocol, check_server_frame
 
 Answer = Callable[[str, str, str], int]  # method, connection, frame → status
 
@@ -42,10 +45,25 @@ class Wire(asyncio.Protocol):
 
 @contextmanager
 def fast_connections(answer: Answer) -> Iterator[str]:
-    """Its URL. `answer` is called in a thread of its own, one call at a time."""
+    """Its URL. `answer` is called in a thread of its own, one call at a time. Raises NotInProtocol in the end, if a frame was
+    posted that is not described."""
+    violations: list[NotInProtocol] = []
+
+    @functools.lru_cache  # most frames are posted to many
+    def look_at(frame: str) -> None:
+        try:
+            check_server_frame(frame)
+        except NotInProtocol as violation:
+            violations.append(violation)
+
+    def looked_at(method: str, connection_id: str, frame: str) -> int:
+        if method == "POST":
+            look_at(frame)
+        return answer(method, connection_id, frame)
+
     loop = asyncio.new_event_loop()
     transports: set[Any] = set()
-    server = loop.run_until_complete(loop.create_server(lambda: Wire(answer, transports), "127.0.0.1", 0))
+    server = loop.run_until_complete(loop.create_server(lambda: Wire(looked_at, transports), "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever, name="fast-connections")
     thread.start()
     try:
@@ -59,3 +77,5 @@ def fast_connections(answer: Answer) -> Iterator[str]:
                 transport.abort()
             loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+    if violations:
+        raise violations[0]
