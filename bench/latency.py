@@ -50,6 +50,7 @@ STARTS, JOINS = 5, 8
 SPARSE_SECONDS, SPARSE_STARTS = 4, 3  # of an encoder that was not told to send keyframes more often
 GIVE_UP_SECONDS = 60.0
 POLL_SECONDS = 0.02
+CALM_SECONDS = 4.0  # before each start: neither begins while the other is still winding down
 ESTABLISHED_SECONDS = 14.0  # an audience joins a broadcast that runs: more of it exists than hls.js stays behind
 SETTLE_SECONDS, WATCH_SECONDS = 6.0, 2.0
 
@@ -171,12 +172,14 @@ def _start(
 ) -> tuple[float, float, Mapping[str, float]]:
     """One broadcast to each, one after the other: first playable of ours, of the peer's, and our milestones."""
     stream = stack.create_stream()
+    time.sleep(CALM_SECONDS)
     began_at = time.time()
     with httpx.Client(timeout=5) as http:
         with stamped_publisher([stream.publish_url], keyframe_seconds) as began:
             ours = first_playable(http, f"{stack.cdn}/{stream.stream_id}/live.m3u8", began)
         milestones = _milestones(stack.data / "logs", began_at)
         stream.stop()
+        time.sleep(CALM_SECONDS)
         with stamped_publisher([f"{rtmp}/{name}"], keyframe_seconds) as began:
             theirs = first_playable(http, f"{web}/hls/{name}.m3u8", began)
     return ours, theirs, {**milestones, _LAST_MILESTONE: ours}
