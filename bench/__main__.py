@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import replace
 
-from bench import api_requests, deadlines, encoder_delay, function_costs, latency, machine, results, worker_costs
+from bench import api_requests, chat, deadlines, encoder_delay, function_costs, latency, machine, results, worker_costs
 
 SECTIONS = {
     "latency": latency.run,
@@ -16,6 +16,7 @@ SECTIONS = {
     "encoder": encoder_delay.run,
     "functions": function_costs.run,
     "api": api_requests.run,
+    "chat": chat.run,
     "deadlines": deadlines.run,
 }
 

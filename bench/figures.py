@@ -12,7 +12,7 @@ class Figure:
     """`ours` and `peer` hold one value per round, in `unit`. Without limits a figure is told, not judged."""
 
     name: str
-    unit: str  # s, ms, MiB
+    unit: str  # s, ms, µs, MiB, posts, $
     ours: Sequence[float]
     peer_name: str = ""
     peer: Sequence[float] = ()

@@ -75,7 +75,7 @@ def _target(figure: Figure) -> str:
 
 
 def _spread(values: Sequence[float], unit: str) -> str:
-    digits = {"s": 2, "ms": 1, "MiB": 0}[unit]
+    digits = {"s": 2, "ms": 1, "µs": 0, "MiB": 0, "posts": 3, "$": 5}[unit]
     middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
     return f"{middle} {unit}" if least == most else f"{middle} {unit} ({least}–{most})"
 

@@ -21,7 +21,7 @@ from headwater.domain.chat_rounds import Intent, Nothing, Position, Round, Seats
 from headwater.domain.ids import StreamId
 
 RUN_SECONDS = 3.0  # then another run goes on, as soon as nobody is being waited for …
-LONGEST_RUN_SECONDS = 6.0  # … or even so; posts that are under way by then take up to four more
+LONGEST_RUN_SECONDS = 6.0  # … or when they have been: what is under way by then takes up to four more
 LOOK_AGAIN_SECONDS = 0.05  # while some connections have not yet answered, or other shards are at work
 
 
@@ -62,7 +62,7 @@ class DeliverShards:
             await sending.remove_stuck()
         finally:
             at_work.discard(shard)
-            await sending.settle_all()
+            await sending.give_up()
 
     async def _have_rounds(self, shard: Shard, at_work: set[Shard], sending: Sending) -> None:
         loop = asyncio.get_running_loop()
@@ -70,8 +70,10 @@ class DeliverShards:
         seats = Seats()
         while True:
             seconds = loop.time() - began
+            if seconds > LONGEST_RUN_SECONDS:
+                await sending.settle_all()
             intent = Intent.LEAVE
-            if seconds > LONGEST_RUN_SECONDS or (seconds > RUN_SECONDS and not sending.lagging):
+            if seconds > RUN_SECONDS and not sending.lagging:
                 intent = Intent.REST
             elif sending.lagging or at_work - {shard}:
                 intent = Intent.STAY

@@ -101,7 +101,13 @@ class Sending:
             await self._forget(connection_id)
 
     async def settle_all(self) -> None:
-        """Also when the run fails: nothing is to be under way when another begins, and posts have an end."""
+        """Until everybody has answered: posts have an end."""
+        if self._tasks:
+            await asyncio.wait(self._tasks.values())
+            self._settle()
+
+    async def give_up(self) -> None:
+        """The run is over, or has failed: nothing is to be under way when another begins."""
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _settle(self) -> None:

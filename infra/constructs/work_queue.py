@@ -41,6 +41,9 @@ class WorkQueue(Construct):
             self,
             "Queue",
             fifo=kind,
+            # Without these, a FIFO queue takes 300 calls a second in all.
+            deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP if fifo else None,
+            fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID if fifo else None,
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=stage.require_tls,
             delivery_delay=Duration.seconds(delay_seconds) if delay_seconds else None,
