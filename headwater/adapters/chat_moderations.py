@@ -1,8 +1,8 @@
 """Stage 7 · what moderators do to a room, in the cache: each an event in the log, and all that it changes, in one step.
 
 - `room:{id}:hidden`, a hash: what nobody is to see any more of what the log holds. `<message id>` → `d<entry>`, deleted (by
-  the entry of this id in the moderation log), or `r<seq>`, shown again since that event; `user:<id>` → all that they said up
-  to that event; `@cleared` → all that anybody said up to that event
+  the entry of this id in the moderation log), or `r<seq>`, shown again since that event; `user:<id>` → `<first> <last>`, all
+  that they said from one event to the other; `@cleared` → likewise, all that anybody said
 - `room:{id}:names`, a hash: name in lower case → `<user id> <name> <1 if they moderate the site>` of who spoke lately
 """
 
@@ -57,15 +57,20 @@ if change == 'bar' or change == 'lift' then
   local number = tonumber(redis.call('HGET', KEYS[1], 'standings') or 0)
   redis.call('HSET', KEYS[1], 'standings', string.format('%.0f', math.max(clock(), number + 1)))
 end
+local function hide(name)  -- what overlaps is one; an earlier range that does not is no longer in the log
+  local from, to = string.match(redis.call('HGET', KEYS[5], name) or '', '^(%d+) (%d+)$')
+  if not (from and tonumber(to) >= tonumber(first)) then from = first end
+  redis.call('HSET', KEYS[5], name, from .. ' ' .. seq)
+end
 if change == 'bar' then
-  redis.call('HSET', KEYS[5], 'user:' .. what, seq)
+  hide('user:' .. what)
 elseif change == 'delete' then
   redis.call('HSET', KEYS[5], what, 'd' .. ARGV[5])
 elseif change == 'restore' then
   was = string.match(redis.call('HGET', KEYS[5], what) or '', '^d(%S+)$') or ''
   redis.call('HSET', KEYS[5], what, 'r' .. seq)
 elseif change == 'clear' then
-  redis.call('HSET', KEYS[5], '@cleared', seq)
+  hide('@cleared')
 end
 redis.call('EXPIRE', KEYS[5], ARGV[9])
 redis.call('SET', KEYS[3], ARGV[5] .. ' ' .. seq .. ' ' .. first .. ' ' .. was, 'EX', ARGV[6])
@@ -174,9 +179,12 @@ class Hidden:
         mark = self._marks.get(message_id, "")
         if mark.startswith("d"):
             return True
-        purged = max(int(self._marks.get(_OF_USER + user_id, 0)), int(self._marks.get(_CLEARED, 0)))
         shown_since = int(mark[1:]) if mark.startswith("r") else 0
-        return seq <= purged and shown_since < purged
+        for name in (_OF_USER + user_id, _CLEARED):
+            first, last = map(int, self._marks.get(name, "1 0").split())
+            if first <= seq <= last and shown_since < last:
+                return True
+        return False
 
 
 def without_hidden(events: Sequence[RoomEvent], hidden: Hidden) -> tuple[RoomEvent, ...]:

@@ -66,7 +66,8 @@ class ChatStack(Stack):
             timeout_seconds=10,
         )
         self.sockets.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
-        self.sockets.may(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], data.connections.table_arn)
+        used = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"]
+        self.sockets.may(used, data.connections.table_arn)
         self._let_close_connections(self.sockets, data)
         self.let_keep_rooms(self.sockets, data)
         self.sockets.may("sqs:SendMessage", self.delivery_queue.arn, self.archive_queue.arn)

@@ -207,6 +207,21 @@ def test_a_deleted_message_is_gone_and_can_be_restored(chat: ChatBackend, owner:
     assert code_of(chat.frame(owner, "restore", message_id=new_id())) == "not_found"
 
 
+def test_what_the_room_had_forgotten_when_it_was_cleared_is_not_hidden(chat: ChatBackend, owner: str) -> None:
+    """The archive does not hide it either, and must not seem to do so for as long as the cache remembers the clearing."""
+    old = chat.newest_seq()
+    friend = joined(chat, "friend")
+    chat.flush()
+    for _ in range(2):
+        said = [chat.send(friend, text)["seq"] for text in ("one", "two")]
+        command(chat, owner, "clear")
+        command(chat, owner, "timeout", username="friend", seconds=1)
+        until(lambda: code_of(attempt(chat, friend, "back")) == "ack")
+        hidden = chat.rooms.hidden(chat.stream_id)
+        assert all(hidden.hides(new_id(), user, seq) for seq in said for user in ("user-friend", "somebody"))
+        assert not any(hidden.hides(new_id(), user, old) for user in ("user-friend", "somebody"))
+
+
 def test_a_command_that_comes_again_is_done_once(chat: ChatBackend, owner: str) -> None:
     joined(chat, "troll")
     answers = [command(chat, owner, "ban", username="troll", nonce="n1") for _ in range(3)]
