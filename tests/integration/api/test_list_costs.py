@@ -7,10 +7,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from headwater.adapters.stream_controls import StreamControls
 from headwater.domain.accounts import Role
-from headwater.domain.ids import BroadcastId, StreamId
+from headwater.domain.ids import BroadcastId, StreamId, UserId
 from headwater.media.timeline import Timeline
 from tests.api_description import operations
+from tests.aws import STREAM_TABLE
+from tests.factories import stream_control
 from tests.postgres_server import PostgresServer
 from tests.query_plans import assert_indexed, explained
 from tests.rest_api import Person, RestApi
@@ -24,6 +27,9 @@ INSERT INTO clips (id, stream_id, broadcast_id, maker_id, title, start_seconds, 
 INSERT INTO chat_messages (message_id, stream_id, seq, user_id, username, text, created_at)
   SELECT id, id, 1, owner_id, 'somebody', 'words', now() FROM streams;
 INSERT INTO stream_moderators (stream_id, user_id) SELECT s.id, u.id FROM streams s JOIN users u ON u.id = s.id;
+INSERT INTO stream_vips (stream_id, user_id) SELECT s.id, u.id FROM streams s JOIN users u ON u.id = s.id;
+INSERT INTO moderation_log (id, stream_id, action, actor_id, user_id, created_at)
+  SELECT id, id, 'ban', owner_id, id, now() FROM streams;
 INSERT INTO stream_viewers (stream_id, user_id) SELECT s.id, u.id FROM streams s JOIN users u ON u.id = s.id;
 INSERT INTO follows (follower_id, followee_id, id)
   SELECT id, lpad(((id::bigint * 7919) % 20000)::text, 22, '0'), id FROM streams
@@ -48,6 +54,11 @@ LISTS: dict[str, tuple[dict[str, Any], ...]] = {
     "/v1/broadcasts/{broadcast_id}/chat": ({}, {"from": 1, "to": 60}),
     "/v1/streams/{stream_id}/moderators": ({},),
     "/v1/streams/{stream_id}/viewers": ({},),
+    "/v1/streams/{stream_id}/vips": ({},),
+    "/v1/streams/{stream_id}/emotes": ({},),
+    "/v1/streams/{stream_id}/chat/bans": ({},),
+    "/v1/streams/{stream_id}/chat/held": ({},),
+    "/v1/streams/{stream_id}/moderation-log": ({},),
     "/v1/broadcasts": ({},),
     "/v1/categories": ({}, {"q": "chess"}),
     "/v1/users/{username}/followers": ({},),
@@ -72,6 +83,8 @@ def somebody(deployed: RestApi, postgres: PostgresServer) -> Person:
         connection.execute("UPDATE streams SET owner_id = %s WHERE id = %s", (admin.user["id"], STREAM))
         for statement in _CROWD.split(";"):
             connection.execute(statement.encode())
+    owner = UserId(admin.user["id"])
+    StreamControls(STREAM_TABLE).create(stream_control(stream_id=StreamId(STREAM), owner_id=owner))
     deployed.record(Timeline(StreamId(STREAM), BroadcastId(RECORDING), (epoch(1, "720p"),)))
     return admin
 
