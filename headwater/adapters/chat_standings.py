@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from headwater.adapters.dynamodb_tables import unavailable_when_failing
-from headwater.adapters.room_items import RoomItem, room_items
+from headwater.adapters.room_items import RoomItem, followers_of, room_items
 from headwater.adapters.room_scripts import NUMBERING, run_script
 from headwater.domain.ids import StreamId, UserId
 from headwater.domain.moderation import Sanction, Standing
@@ -118,11 +118,6 @@ class ChatStandings:
 
 def standing_key(stream_id: StreamId, user_id: UserId) -> str:
     return f"room:{{{stream_id}}}:standing:{user_id}"
-
-
-def followers_of(owner_id: UserId) -> str:
-    """The partition in which each follower has an item, named by their id, with the body `{"since_ms"}`."""
-    return f"@followers:{owner_id}"
 
 
 def _decode(item: RoomItem) -> Sanction:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from headwater.adapters.chat_standings import followers_of
 from headwater.adapters.dynamodb_tables import unavailable_when_failing
-from headwater.adapters.room_items import RoomItem, room_items
+from headwater.adapters.room_items import RoomItem, followers_of, room_items
 from headwater.domain.ids import UserId
 
 

@@ -19,7 +19,7 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from headwater.adapters.dynamodb_tables import Patience, ready, unavailable_when_failing
-from headwater.domain.ids import StreamId
+from headwater.domain.ids import StreamId, UserId
 
 
 class RoomItem(Model):
@@ -36,6 +36,11 @@ def room_items(name: str) -> type[RoomItem]:
             table_name = name
 
     return ready(Bound)
+
+
+def followers_of(owner_id: UserId) -> str:
+    """The partition in which each follower has an item, named by their id, with the body `{"since_ms"}`."""
+    return f"@followers:{owner_id}"
 
 
 class RoomPartitions:
