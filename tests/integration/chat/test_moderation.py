@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from headwater.adapters.chat_moderations import ChatModerations
-from headwater.adapters.chat_standings import ChatStandings, followers_of
-from headwater.adapters.room_items import room_items
+from headwater.adapters.chat_standings import ChatStandings
+from headwater.adapters.room_items import followers_of, room_items
 from headwater.broadcasts import unix_ms
 from headwater.domain.chat import Chatter, Room
 from headwater.domain.ids import ConnectionId, StreamId, UserId, new_id
