@@ -73,7 +73,7 @@ function Reactions({ counts, emotes, disabled, onReact }) {
   const pictures = Object.fromEntries(emotes.map((emote) => [emote.name, emote.images["28"]]));
   const others = Object.keys(counts).filter((name) => pictures[name]);
   return html`
-    <div class="reactions" role="group" aria-label="Reactions">
+    <div class="reactions" role="group" aria-label="Reactions" tabindex=${disabled ? 0 : -1}>
       ${[...REACTIONS, ...others].map(
         (name) => html`<button key=${name} type="button" disabled=${disabled} onClick=${() => onReact(name)}>
           <span class="visually-hidden">React with </span>
