@@ -29,9 +29,9 @@ from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
 from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_rounds import ChatRounds
 from headwater.adapters.chat_seats import ChatSeats
-from headwater.adapters.chat_standings import standing_key
 from headwater.adapters.connection_posts import ConnectionPosts
 from headwater.adapters.request_signing import RequestSigner
+from headwater.adapters.room_scripts import standing_key
 from headwater.contracts import ChatDelivery, encode
 from headwater.domain.chat import Chatter, Membership, Room, RoomRole
 from headwater.domain.chat_rounds import SHARD_CONNECTIONS, Shard

@@ -12,8 +12,8 @@ from hashlib import blake2b
 
 import msgspec
 
-from headwater.adapters.chat_standings import EVER, standing_key
-from headwater.adapters.room_scripts import LOG_SECONDS, NUMBERING, names_key, run_script, sent_key
+from headwater.adapters.chat_standings import EVER
+from headwater.adapters.room_scripts import LOG_SECONDS, NUMBERING, names_key, run_script, sent_key, standing_key
 from headwater.domain.blocked_terms import folded
 from headwater.domain.chat import (
     MESSAGE_BURST,

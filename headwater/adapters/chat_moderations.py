@@ -15,7 +15,6 @@ from enum import StrEnum
 import msgspec
 
 from headwater.adapters.cache import cache_client
-from headwater.adapters.chat_standings import standing_key
 from headwater.adapters.room_scripts import (
     LOG_SECONDS,
     NUMBERING,
@@ -26,6 +25,7 @@ from headwater.adapters.room_scripts import (
     read_events,
     run_script,
     sent_key,
+    standing_key,
     unavailable_when_failing,
 )
 from headwater.domain.chat import RoomEvent

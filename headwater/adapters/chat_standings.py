@@ -16,7 +16,7 @@ import msgspec
 
 from headwater.adapters.dynamodb_tables import unavailable_when_failing
 from headwater.adapters.room_items import RoomItem, followers_of, room_items
-from headwater.adapters.room_scripts import NUMBERING, run_script
+from headwater.adapters.room_scripts import NUMBERING, run_script, standing_key
 from headwater.domain.ids import StreamId, UserId
 from headwater.domain.moderation import Sanction, Standing
 from headwater.errors import DependencyUnavailable
@@ -114,10 +114,6 @@ class ChatStandings:
                 else:
                     since = str(msgspec.json.decode(item.body, type=_Following).since_ms)
         return until, since
-
-
-def standing_key(stream_id: StreamId, user_id: UserId) -> str:
-    return f"room:{{{stream_id}}}:standing:{user_id}"
 
 
 def _decode(item: RoomItem) -> Sanction:

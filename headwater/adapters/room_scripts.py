@@ -81,6 +81,10 @@ def sent_key(stream_id: StreamId, user_id: UserId, nonce: str) -> str:
     return f"room:{{{stream_id}}}:sent:{user_id}:{nonce}"
 
 
+def standing_key(stream_id: StreamId, user_id: UserId) -> str:
+    return f"room:{{{stream_id}}}:standing:{user_id}"
+
+
 def members_key(stream_id: StreamId, shard: int) -> str:
     return f"room:{{{stream_id}}}:members:{shard}"
 
