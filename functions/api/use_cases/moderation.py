@@ -10,7 +10,9 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from functions.api.use_cases.streams import StreamStore, visible_stream
 from headwater.adapters.moderation_log import ModerationEntry
@@ -134,10 +136,14 @@ def exported(log: LogStore, stream_id: StreamId) -> str:
 def _row(entry: ModerationEntry) -> list[str]:
     values = (
         entry.entry_id, entry.created_at.isoformat(), entry.action.value, entry.actor_id, entry.actor_name, entry.user_id,
-        entry.user_name, entry.message_id, entry.message_text, entry.reason, dict(entry.details) or None, entry.undoes,
+        entry.user_name, entry.message_id, entry.message_text, entry.reason, _json(entry.details), entry.undoes,
         entry.undone_by,
     )  # fmt: skip
     return [_cell("" if value is None else str(value)) for value in values]
+
+
+def _json(details: Mapping[str, Any]) -> str | None:
+    return msgspec.json.encode(dict(details)).decode() if details else None
 
 
 def _cell(text: str) -> str:

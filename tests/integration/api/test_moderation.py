@@ -126,6 +126,10 @@ def test_a_ban_is_listed_logged_and_lifted(archiving: RestApi) -> None:
     rows = list(csv.DictReader(io.StringIO(file.text)))
     assert [row["id"] for row in rows] == [each["id"] for each in log]
     assert (rows[1]["reason"], rows[1]["user"]) == ("'=Spam()", name(troll)), "no formula for a spreadsheet"
+    assert moderator.api.patch(f"{base}/chat/settings", {"slow_seconds": 5}).status == 200
+    archive(api)
+    newest = next(csv.DictReader(io.StringIO(owner.api.get(f"{base}/moderation-log.csv").text)))
+    assert (newest["action"], newest["details"]) == ("settings", '{"slow_seconds":[0,5]}')
 
 
 def test_bans_come_page_by_page_and_those_that_are_over_do_not(api: RestApi) -> None:
