@@ -24,6 +24,7 @@ from headwater.domain.moderation import (
     Sanction,
     Standing,
     check_may_act_on,
+    check_may_delete,
     check_may_moderate,
     clean_reason,
 )
@@ -303,8 +304,7 @@ class ChatModeration:
         if message is None:
             return None
         author = UserId(message.user.id)
-        if author != act.by.user_id:
-            check_may_act_on(act.room, act.by, author)
+        check_may_delete(act.room, act.by, author)
         return author
 
     def _record(

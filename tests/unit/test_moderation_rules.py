@@ -9,6 +9,7 @@ from headwater.domain.ids import UserId
 from headwater.domain.moderation import (
     Standing,
     check_may_act_on,
+    check_may_delete,
     check_may_moderate,
     clean_reason,
     exemptions,
@@ -156,6 +157,24 @@ def test_nobody_acts_on_who_is_above_them_or_on_themselves(who: str, whom: set[s
         except Forbidden:
             continue
     assert allowed == whom
+
+
+@pytest.mark.parametrize(
+    ("who", "whose"),
+    [
+        ("owner", set(PEOPLE)), ("site", set(PEOPLE)), ("admin", set(PEOPLE)),
+        ("moderator", set(PEOPLE) - {"owner"}),  # of another author's role on the site, nothing is known
+    ],
+)  # fmt: skip
+def test_moderators_delete_what_was_said_but_by_who_is_above_them(who: str, whose: set[str]) -> None:
+    deleted = set()
+    for name, author in PEOPLE.items():
+        try:
+            check_may_delete(room(), PEOPLE[who], author.user_id)
+            deleted.add(name)
+        except Forbidden:
+            continue
+    assert deleted == whose
 
 
 def test_exemptions_are_those_of_the_table() -> None:
