@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -24,6 +24,7 @@ from headwater.adapters import aws
 from headwater.adapters.cache import cache_client
 from headwater.adapters.chat_connections import ChatConnections, connection_items
 from headwater.adapters.chat_rooms import ChatRooms
+from headwater.adapters.chat_rounds import ChatRounds
 from headwater.adapters.chat_seats import ChatSeats
 from headwater.adapters.chat_standings import ChatStandings
 from headwater.adapters.chat_tickets import ChatTickets
@@ -42,6 +43,7 @@ from tests.redis_server import RedisServer
 
 CONNECTION_TABLE = "connections"
 ORIGIN = "http://127.0.0.1:8080"
+PACE = cast(dict[str, Any], ChatRounds.__init__.__kwdefaults__)
 EVENTS = Path(__file__).parent / "events/websocket"
 
 
@@ -243,6 +245,7 @@ def chat_backend(
             "CHAT_MESSAGES_PER_MINUTE": "60000",
         }.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setitem(PACE, "slowest_pace_ms", 0)  # tests have no quarter of a second to wait for each frame
         cache_client(redis.url).flushall(target_nodes="all")
         chat_wiring.wiring.cache_clear()
         delivery_wiring.wiring.cache_clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -13,9 +14,10 @@ from functions.chat_delivery.handler import handler
 from headwater.adapters import connection_posts
 from headwater.adapters.cache import cache_client
 from headwater.contracts import ChatDelivery, encode
+from headwater.domain.chat_rounds import SLOWEST_PACE_MS
 from headwater.domain.ids import ConnectionId, StreamId, UserId, new_id
 from headwater.domain.server_frames import StreamStatusEvent
-from tests.chat_backend import ChatBackend, queue_event
+from tests.chat_backend import PACE, ChatBackend, queue_event
 
 
 @pytest.fixture
@@ -31,6 +33,18 @@ def test_a_burst_goes_out_in_few_frames_in_order(chat: ChatBackend) -> None:
     chat.deliver()
     assert [event["seq"] for event in chat.endpoint.events(ada)] == sent
     assert len(chat.endpoint.frames[ada]) == 1
+
+
+def test_a_busy_room_gets_at_most_four_frames_a_second(chat: ChatBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PACE, "slowest_pace_ms", SLOWEST_PACE_MS)
+    ada = chat.signed_in("ada")
+    chat.join(ada)
+    began = time.monotonic()
+    for n in range(6):
+        chat.send(ada, str(n))
+        chat.deliver()
+    assert len(chat.endpoint.frames[ada]) == 6, "each in a run of its own"
+    assert time.monotonic() - began >= 5 * 0.25
 
 
 def test_no_frame_is_larger_than_the_gateway_takes(chat: ChatBackend) -> None:
