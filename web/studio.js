@@ -121,9 +121,7 @@ const ChatFolds = ({ path }) => html`
 function Moderation({ streamId }) {
   const [stream, setStream] = useState(null);
   const [problem, attempt] = useProblem();
-  useEffect(() => {
-    attempt(async () => setStream(await call("GET", `/streams/${streamId}`)));
-  }, [streamId]);
+  usePolling(() => attempt(async () => setStream(await call("GET", `/streams/${streamId}`))), 10, [streamId]);
   return html`
     <h1>Chat of ${stream?.title ?? "…"}</h1>
     ${problem && html`<p class="notice error" role="alert">${problem}</p>`}
