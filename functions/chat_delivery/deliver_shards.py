@@ -77,7 +77,7 @@ class DeliverShards:
                 intent = Intent.REST
             elif sending.lagging or at_work - {shard}:
                 intent = Intent.STAY
-            match await asyncio.to_thread(self._rounds.take, shard, sending.position, intent, seats):
+            match await asyncio.to_thread(self._rounds.take, shard, sending.position(), intent, seats):
                 case Round() as taken:
                     at_work.add(shard)
                     frames = RoundFrames(shard.stream_id, taken.events, taken.figures)

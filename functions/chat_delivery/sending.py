@@ -60,8 +60,9 @@ class Sending:
         """Whether anybody has not yet answered."""
         return bool(self._tasks)
 
-    @property
     def position(self) -> Position:
+        """Raises DependencyUnavailable when a post has: then the cursor is not to move."""
+        self._settle()
         while self._rounds and all(task.done() for task in self._rounds[0][1]):
             self._position = replace(self._position, sent=self._rounds.popleft()[0])
         return self._position

@@ -17,7 +17,7 @@ from headwater.adapters.moderation_log import ModerationEntry, ModerationLog
 from headwater.adapters.postgres import Database
 from headwater.adapters.tables import users
 from headwater.contracts import ChatMessageArchived, ChatModerated, encode
-from headwater.domain.ids import MessageId, StreamId, UserId, new_id
+from headwater.domain.ids import MessageId, StreamId, UserId, id_bound, new_id
 from headwater.domain.moderation import ModerationAction
 from tests.aws import fresh_account
 from tests.chat_backend import queue_event
@@ -102,7 +102,7 @@ def test_while_the_database_is_away_messages_wait(history: Database, postgres: P
 
 def moderated(action: ModerationAction, seq: int, **fields: object) -> ChatModerated:
     whole = {
-        "entry_id": new_id(),
+        "entry_id": id_bound(1_800_000_000_123 + seq) + new_id()[9:],  # ids of one millisecond are in no order
         "stream_id": STREAM,
         "action": action,
         "actor_id": UserId("user-mod"),
