@@ -113,6 +113,8 @@ def test_nothing_that_is_typed_into_chat_is_executed_and_a_deleted_streams_room_
         sign_in(writer, stack, talker.username)
         writer.goto(address)
         reader.goto(address)
+        # Before anything is said, everybody is in the room: a function's first call may take longer than a sender waits.
+        expect(writer.get_by_role("button", name="React with").first).to_be_enabled()
         field = writer.get_by_role("textbox", name="Message")
         lines = [page.locator(".chat li > span[dir=auto]") for page in (writer, reader)]
         for number, text in enumerate(CORPUS, start=1):
