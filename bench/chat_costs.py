@@ -22,9 +22,8 @@ GIGABYTE_OUT = 0.09
 
 DELIVERY_GB = 1.0  # memory of chat_delivery, infra/stacks/chat.py
 SENDER_GB = 0.5  # of ws_chat
-SENDER_SECONDS = (
-    0.03  # billed for an accepted message: some five calls of cache, DynamoDB and SQS, each a few milliseconds
-)
+# Billed for an accepted message: some five calls of cache, DynamoDB and SQS, each a few milliseconds.
+SENDER_SECONDS = 0.03
 HOUR = 3600
 
 

@@ -49,9 +49,8 @@ class Sending:
         self._members = members
         self._posts = posts
         self._tasks: dict[ConnectionId, asyncio.Task[Sent]] = {}
-        self._rounds: deque[tuple[int, list[asyncio.Task[Sent]]]] = (
-            deque()
-        )  # that not everybody has, with their last event
+        # Those that not everybody has, each with its last event.
+        self._rounds: deque[tuple[int, list[asyncio.Task[Sent]]]] = deque()
         self._stuck: set[ConnectionId] = set()
         self._position = Position()
 
