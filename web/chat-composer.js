@@ -2,7 +2,7 @@
 
 import { Emote } from "/chat-line.js";
 import { modes } from "/chat-log.js";
-import { html, useRef, useState } from "/page.js";
+import { html, useRef } from "/page.js";
 
 function EmotePicker({ emotes, onPick }) {
   return html`
@@ -17,8 +17,7 @@ function EmotePicker({ emotes, onPick }) {
 }
 
 /** `onSend(text)` answers with what the room said to it, or throws; `reply` is the line that is replied to. */
-export function Composer({ ready, settings, emotes, reply, onReplyEnd, onSend }) {
-  const [picking, setPicking] = useState(false);
+export function Composer({ ready, settings, emotes, picking, onPicking, reply, onReplyEnd, onSend }) {
   const field = useRef(null);
   const restricted = modes(settings);
 
@@ -35,12 +34,12 @@ export function Composer({ ready, settings, emotes, reply, onReplyEnd, onSend })
     const text = field.current.value.trim();
     if (!text) return;
     field.current.value = "";
-    setPicking(false);
+    onPicking(false);
     if (!(await onSend(text)) && !field.current?.value) field.current.value = text; // nothing that somebody wrote is lost
   };
   const keys = (event) => {
     if (event.key === "Escape") {
-      setPicking(false);
+      onPicking(false);
       onReplyEnd();
     }
   };
@@ -56,7 +55,7 @@ export function Composer({ ready, settings, emotes, reply, onReplyEnd, onSend })
       <label class="visually-hidden" for="message">Message</label>
       <input id="message" name="message" ref=${field} maxlength=${settings?.max_length ?? 500} autocomplete="off" disabled=${!ready}
         placeholder=${ready ? "Say something" : "Connecting…"} />
-      <button type="button" class="pick" aria-label="Emotes" aria-expanded=${picking} disabled=${!ready} onClick=${() => setPicking(!picking)}>☺</button>
+      <button type="button" class="pick" aria-label="Emotes" aria-expanded=${picking} disabled=${!ready} onClick=${() => onPicking(!picking)}>☺</button>
       <button class="primary" disabled=${!ready}>Send</button>
     </form>
   `;

@@ -59,13 +59,14 @@ function useRoom(streamId, user) {
   return { room, state, you, log, refusal, setRefusal };
 }
 
-function useEmotes(streamId) {
+/** Asked for only while they are `wanted`: messages say themselves where their pictures are. */
+function useEmotes(streamId, wanted) {
   const [emotes, setEmotes] = useState([]);
-  usePolling(
-    async () => setEmotes((await call("GET", `/streams/${streamId}/emotes`)).items.filter((emote) => emote.status === "ready")),
-    EMOTES_EVERY_SECONDS,
-    [streamId],
-  );
+  const look = async () => {
+    if (!wanted) return;
+    setEmotes((await call("GET", `/streams/${streamId}/emotes`)).items.filter((emote) => emote.status === "ready"));
+  };
+  usePolling(look, EMOTES_EVERY_SECONDS, [streamId, wanted]);
   return emotes;
 }
 
@@ -100,7 +101,8 @@ function Quote({ lines, id }) {
 
 export function ChatPanel({ streamId, user }) {
   const { room, state, you, log, refusal, setRefusal } = useRoom(streamId, user);
-  const emotes = useEmotes(streamId);
+  const [picking, setPicking] = useState(false);
+  const emotes = useEmotes(streamId, picking || Object.keys(log.reactions).some((name) => !REACTIONS.includes(name)));
   const picture = useEmotePicture(streamId);
   const [reply, setReply] = useState(null);
   const [held, setHeld] = useState(false);
@@ -184,8 +186,8 @@ export function ChatPanel({ streamId, user }) {
       ${held && html`<p class="refusal" role="status">A moderator looks at your message first.</p>`}
       ${refusal && html`<p class="refusal error" role="alert">${refusal}</p>`}
       ${user
-        ? html`<${Composer} ready=${Boolean(room)} settings=${log.settings} emotes=${emotes} reply=${reply}
-            onReplyEnd=${() => setReply(null)} onSend=${send} />`
+        ? html`<${Composer} ready=${Boolean(room)} settings=${log.settings} emotes=${emotes} picking=${picking}
+            onPicking=${setPicking} reply=${reply} onReplyEnd=${() => setReply(null)} onSend=${send} />`
         : html`<p class="sign-in"><a href=${`/studio?next=${encodeURIComponent(location.pathname)}`}>Sign in</a> to chat.</p>`}
     </section>
   `;
