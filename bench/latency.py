@@ -223,6 +223,7 @@ def _watch(stack: LocalStack, rtmp: str, web: str) -> tuple[Ages, Ages]:
         watch_page = f"{stack.web}/watch/{stream.stream_id}"
         peers_page = f"{stack.web}/bench?src={playlists[1]}"
         both = f"{stack.web}/bench?src={playlists[0]}&src={playlists[1]}"
+        _warm_up(browser, watch_page)
         watched, bare = [], []
         for _ in range(JOINS):
             time.sleep(random.uniform(0, 2))  # players join at any moment of a segment
@@ -234,6 +235,14 @@ def _watch(stack: LocalStack, rtmp: str, web: str) -> tuple[Ages, Ages]:
         browser.close()
     stream.stop()
     return watched, bare
+
+
+def _warm_up(browser: Browser, watch_page: str) -> None:
+    """The functions that only pages call start at the first one's calls."""
+    page = browser.new_page()
+    page.goto(watch_page)
+    page.wait_for_function("document.querySelector('video')?.currentTime > 1", timeout=60_000)
+    page.close()
 
 
 def _glass_to_glass(browser: Browser, *addresses: str) -> list[list[float]]:
