@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -170,17 +171,19 @@ def main() -> None:
     calls, rounds = int(sys.argv[1]), int(sys.argv[2])
     services: Services = gateway().app.state.services  # type: ignore[attr-defined]
     person = {"username": "bench_person", "email": "bench@example.org", "password": PASSWORD}
+    visitor = {"username": "bench_visitor", "email": "visitor@example.org", "password": PASSWORD}
     registered = Call("/v1/auth/register", person).ask(handler, 201)
+    visiting = Call("/v1/auth/register", visitor).ask(handler, 201)
     token = registered["access_token"]
     made = Call("/v1/streams", BODY, token).ask(handler, 201)
     requests = {
         "list": (Call("/v1/streams", query=urlencode({"live": "true", "sort": "viewers"})), 200, calls),
         "get": (Call(f"/v1/streams/{made['id']}"), 200, calls),
-        "login": (Call("/v1/auth/login", {"login": "bench_person", "password": PASSWORD}), 200, calls // 4),
+        "login": (Call("/v1/auth/login", {"login": visitor["username"], "password": PASSWORD}), 200, calls // 4),
         "create": (Call("/v1/streams", BODY, token), 201, calls // 2),
     }
     with services.unit_of_work() as unit:
-        found = unit.accounts.credentials("bench_person")
+        found = unit.accounts.credentials(visitor["username"])
     answers: dict[str, Any] = {"hash": found[1] if found else None}
     statements: dict[str, list[Statement]] = {}
     for name, (request, status, _) in requests.items():
@@ -188,7 +191,8 @@ def main() -> None:
             with seen_statements(services) as seen:
                 answers[name] = request.ask(handler, status)
         statements[name] = seen
-    bare: Any = bare_app(services, statements, answers, {registered["user"]["id"], made["id"], _session_id(token)})
+    known = {registered["user"]["id"], visiting["user"]["id"], made["id"], _session_id(token)}
+    bare: Any = bare_app(services, statements, answers, known)
     times: dict[str, dict[str, list[list[float]]]] = {name: {"ours": [], "peer": []} for name in requests}
     sides: dict[str, Any] = {"ours": handler, "peer": bare}
     for _ in range(rounds):
@@ -197,6 +201,8 @@ def main() -> None:
             for app in sides.values():
                 request.ask(app, status)
             for _ in range(count):  # by turns, so that whatever else the machine does meets both
+                if name == "login":
+                    _end_sessions_of(services, visiting["user"]["id"])
                 for side, app in sides.items():
                     began = time.perf_counter()
                     app(request.event, None)
@@ -204,6 +210,12 @@ def main() -> None:
             for side in sides:
                 times[name][side].append(taken[side])
     print("\n" + json.dumps({"times": times, "sql": sql_milliseconds(services)}))
+
+
+def _end_sessions_of(services: Services, user_id: str) -> None:
+    """So that a sign-in is measured, not the end of what is one session too many."""
+    with services.unit_of_work() as unit:
+        unit.sessions.end_surplus(UserId(user_id), 5, "too_many", datetime.now(UTC))
 
 
 def _session_id(token: str) -> str:
