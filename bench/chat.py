@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from bench.chat_costs import Measured, of_an_hour
 from bench.chat_rooms import (
     NAIVE_MOST_POSTS,
     Outcome,
@@ -22,6 +21,7 @@ from bench.chat_rooms import (
 )
 from bench.figures import Figure, Section, Table
 from headwater.domain.chat_rounds import SHARD_CONNECTIONS
+from infra.cost.viewing import BusyRoom, chat_lines
 from tests.redis_server import redis_server
 
 ROOMS, RATES = (10, 100, 1_000, 5_000), (1, 10, 100)
@@ -40,7 +40,7 @@ def run() -> Section:
         judged_peer = [socket_io(redis.url, *JUDGED) for _ in range(JUDGED_ROUNDS)]
         large = room(redis.url, stub, *LARGE, seconds=LARGE_SECONDS)
         usual, under_flood = (flooded(redis.url, stub, flooding=flooding) for flooding in (False, True))
-    cost = of_an_hour(_measured(large))
+    cost = chat_lines(_measured(large))
     figures = [
         Figure(name="CPU of a post", unit="µs", ours=posts, peer_name="boto3", peer=boto_posts, most=100),
         Figure(
@@ -67,7 +67,7 @@ def run() -> Section:
             unit="$",
             ours=[sum(dollars for _, dollars in cost)],
             peer_name=NAIVE,
-            peer=[sum(dollars for _, dollars in of_an_hour(_naively(_measured(large))))],
+            peer=[sum(dollars for _, dollars in chat_lines(_naively(_measured(large))))],
             most=0.004,
         ),
         Figure(
@@ -99,8 +99,8 @@ def run() -> Section:
 # --- What is told ---
 
 
-def _measured(outcome: Outcome) -> Measured:
-    return Measured(
+def _measured(outcome: Outcome) -> BusyRoom:
+    return BusyRoom(
         seconds=outcome.messages / outcome.rate,
         connections=outcome.connections,
         messages=outcome.messages,
@@ -113,7 +113,7 @@ def _measured(outcome: Outcome) -> Measured:
     )
 
 
-def _naively(measured: Measured, post_seconds: float = 0.001) -> Measured:
+def _naively(measured: BusyRoom, post_seconds: float = 0.001) -> BusyRoom:
     """A post for each message and connection, in one function call for each message; `post_seconds`: with boto3."""
     posts = measured.messages * measured.connections
     return replace(
@@ -165,6 +165,6 @@ _METHOD = (
     f"other, eight messages at a time; where that would be more than {NAIVE_MOST_POSTS} posts in all, it is not tried. "
     "socket.io has two servers with the Redis adapter, viewers on one and the speaker on the other; its viewers are bare "
     "WebSockets. 'Cannot keep up': not everybody had everything 15 s after the end. A viewer-hour is extrapolated from the "
-    "counts of forty seconds with AWS's on-demand list prices of us-east-1 (`bench/chat_costs.py`), data transfer included; "
+    "counts of forty seconds with AWS's on-demand list prices of us-east-1 (`infra/cost/`), data transfer included; "
     "naive there takes a millisecond of Lambda for a post."
 )

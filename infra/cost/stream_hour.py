@@ -1,0 +1,144 @@
+"""What a broadcast costs while it is on the air: an hour of the full ladder, delivery to viewers aside.
+
+How often everything is done follows from the product's own constants; tests/unit/test_cost_of_a_broadcast.py runs the
+product and counts. How large what is stored is, and how long a function runs, was measured once and is said here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ffmpeg_worker.ffmpeg_command import THUMBNAIL_SECONDS
+from headwater.domain.broadcast_rules import PULSE_INTERVAL_MS
+from headwater.domain.ladder import AUDIO_BITS_PER_SECOND, Source, choose_ladder
+from headwater.domain.lease import BEAT_INTERVAL_SECONDS
+from headwater.media.timeline import SEGMENT_SECONDS
+from infra.cost.prices import price
+
+HOUR = 3600
+UPDATE_SECONDS = 2  # notify_update_timeout, containers/rtmp-ingest/rtmp_ingest/nginx.conf
+
+# Kilobytes, rounded up as DynamoDB does it: the control of a stream that is live, a segment of five tracks in the timeline.
+CONTROL_KB = 2
+TIMELINE_ROW_KB = 1
+# Billed, arm64 and warm: some calls of DynamoDB and SQS, each a few milliseconds, and a few of our own (bench/RESULTS.md).
+HOOK_SECONDS, HOOK_GB = 0.02, 1.0
+LOOK_SECONDS, LOOK_GB = 0.03, 0.5
+LINE_BYTES = 600  # of log: what Lambda reports of a call; a segment's metrics
+METRICS_OF_A_BROADCAST = 2  # names that are written all the time, whatever the number of broadcasts
+
+SOURCE = Source(
+    width=1920,
+    height=1080,
+    frame_rate=30.0,
+    video_codec="h264",
+    h264_profile_ok=True,
+    video_bits_per_second=5_000_000,
+    audio_codec="aac_lc",
+    audio_sample_rate=48_000,
+    audio_channels=2,
+    audio_bits_per_second=AUDIO_BITS_PER_SECOND,
+)
+RUNGS = choose_ladder(SOURCE, copy_allowed=True)
+TRACKS = len(RUNGS) + 1  # and the sound
+SOURCE_GB = (SOURCE.video_bits_per_second + SOURCE.audio_bits_per_second) * HOUR / 8e9
+LADDER_GB = (sum(rung.bits_per_second for rung in RUNGS) + AUDIO_BITS_PER_SECOND) * HOUR / 8e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """How often, in an hour of a broadcast that is live and well."""
+
+    segment_puts: float
+    playlist_puts: float
+    picture_puts: float
+    timeline_rows: float
+    beats: float
+    control_writes: float
+    control_reads: float
+    lease_reads: float
+    judgements: float
+    pulses: float
+    hooks: float
+
+    @property
+    def puts(self) -> float:
+        return self.segment_puts + self.playlist_puts + self.picture_puts
+
+
+def operations(tracks: int = TRACKS) -> Operations:
+    segments = HOUR / SEGMENT_SECONDS
+    pulses = HOUR * 1000 / PULSE_INTERVAL_MS
+    hooks = HOUR / UPDATE_SECONDS
+    return Operations(
+        segment_puts=segments * tracks,
+        playlist_puts=segments * (tracks + 1),  # a playlist of every track, and the manifest for DASH
+        picture_puts=2 * HOUR / THUMBNAIL_SECONDS,  # the thumbnail, and the poster, which is the newest
+        timeline_rows=segments,
+        beats=HOUR / BEAT_INTERVAL_SECONDS,
+        control_writes=hooks + 2 * pulses,  # a tick arms the next pulse; once that is sent, it is struck out
+        control_reads=hooks + pulses,
+        lease_reads=pulses,
+        judgements=pulses,
+        pulses=pulses,
+        hooks=hooks,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machines:
+    """What a broadcast runs on, as the templates say it. `streams_per_node`: how many share an ingest node."""
+
+    worker_vcpu: float
+    worker_gb: float
+    worker_public_ip: bool
+    spot: bool
+    node_vcpu: float
+    node_gb: float
+    node_public_ip: bool
+    streams_per_node: float
+    load_balancer: bool
+
+
+def fargate_hour(vcpu: float, gigabytes: float, *, spot: bool, public_ip: bool) -> float:
+    kind = "Fargate Spot, ARM" if spot else "Fargate, ARM"
+    address = price("public IPv4 address") if public_ip else 0.0
+    return vcpu * price(f"{kind}, vCPU") + gigabytes * price(f"{kind}, memory") + address
+
+
+def lines(machines: Machines) -> Sequence[tuple[str, float]]:
+    """What it is for, and dollars per hour."""
+    done = operations()
+    worker = fargate_hour(
+        machines.worker_vcpu, machines.worker_gb, spot=machines.spot, public_ip=machines.worker_public_ip
+    )
+    node = fargate_hour(machines.node_vcpu, machines.node_gb, spot=False, public_ip=machines.node_public_ip)
+    # A row is written in a transaction that looks at the lease: everything in it counts twice.
+    written = 2 * done.timeline_rows * (TIMELINE_ROW_KB + 1) + done.beats + done.judgements
+    written += done.control_writes * CONTROL_KB
+    calls = done.hooks * HOOK_SECONDS * HOOK_GB + done.pulses * LOOK_SECONDS * LOOK_GB
+    logged = (done.hooks + done.pulses + done.timeline_rows) * LINE_BYTES / 1e9
+    found = [
+        ("worker", worker),
+        ("its share of an ingest node", node / machines.streams_per_node),
+        # From the node's zone to the worker's: another one half of the time, paid at both ends.
+        ("source from zone to zone", SOURCE_GB / 2 * 2 * price("data between zones")),
+        ("S3: segments", done.segment_puts * price("S3, PUT or LIST")),
+        ("S3: playlists and manifests", done.playlist_puts * price("S3, PUT or LIST")),
+        ("S3: thumbnails, poster", done.picture_puts * price("S3, PUT or LIST")),
+        ("DynamoDB: writes", written * price("DynamoDB, write")),
+        ("DynamoDB: reads", (done.control_reads + done.lease_reads) * price("DynamoDB, read")),
+        ("SQS: pulses, sent, received, deleted", 3 * done.pulses * price("SQS")),
+        ("HTTP API: heartbeats of the source", done.hooks * price("HTTP API")),
+        ("Lambda", (done.hooks + done.pulses) * price("Lambda, request") + calls * price("Lambda, ARM")),
+        ("logs", logged * price("logs, taken in")),
+    ]
+    if machines.load_balancer:
+        found.insert(2, ("load balancer, by the bytes", SOURCE_GB * price("Network Load Balancer, capacity unit")))
+    return found
+
+
+def recording_month() -> float:
+    """Dollars a month for keeping what an hour of broadcast has left."""
+    return LADDER_GB * price("S3, storage")
