@@ -72,8 +72,13 @@ soak: $(DONE)/python ## a hundred thousand generated histories of broadcasts, an
 bench: setup-tests ## the figures, each beside its peer's, into bench/RESULTS.md; SECTIONS="latency worker" takes only those
 	@$(PYTHON) -m bench $(SECTIONS)
 
-synth: setup ## every stack's template into cdk.out/
-	@node_modules/.bin/cdk synth --quiet --no-notices --no-version-reporting --output cdk.out
+stage ?= local
+settings ?= $(if $(filter-out local,$(stage)),infra/settings.example.toml)
+code ?= $(if $(filter-out local,$(stage)),none)
+
+synth: setup ## every stack's template into cdk.out/; stage=prod settings=my.toml for another stage
+	@node_modules/.bin/cdk synth --quiet --no-notices --no-version-reporting --output cdk.out \
+		--context stage=$(stage) $(if $(settings),--context settings=$(settings)) $(if $(code),--context code=$(code))
 	@ls cdk.out/*.template.json
 
 # --- Set-up, each step once for each version of what it reads ---

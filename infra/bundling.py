@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from infra.config import ConfigurationError, FunctionRuntime
+from infra.config.errors import ConfigurationError
+from infra.config.values import FunctionRuntime
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -88,6 +89,18 @@ def bundle(function: str, runtime: FunctionRuntime, *, build: Path = ROOT / ".bu
             unfinished.replace(archive)
         _say(f"{function}: {archive.stat().st_size / 1e6:.1f} MB in {time.monotonic() - started:.1f} s")
     return Bundle(archive, asset_hash)
+
+
+def empty_bundle(function: str, runtime: FunctionRuntime, *, build: Path = ROOT / ".build" / "functions") -> Bundle:
+    """An archive that runs nothing, for templates that are read and not deployed: made without uv, network or interpreter."""
+    archive = build / f"{function}-empty-{runtime.architecture}.zip"
+    build.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build) as scratch:
+        unfinished = Path(scratch) / "bundle.zip"
+        with zipfile.ZipFile(unfinished, "w") as opened:
+            opened.writestr(zipfile.ZipInfo("functions/__init__.py", _EPOCH), "")
+        unfinished.replace(archive)  # at once, for another process may be reading it
+    return Bundle(archive, function)
 
 
 def bundle_all(runtime: FunctionRuntime) -> None:

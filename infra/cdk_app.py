@@ -1,7 +1,9 @@
 """Deploys Headwater: one app, one stack per stage of the path, `-c stage=<name>` choosing the values they are given.
 
-The stage `local` reads the addresses of the local stack from the JSON file that `HEADWATER_LOCAL` names (see
-`infra.config.LocalValues`); without it, the public contract's defaults hold. Nothing else is read from outside.
+`-c settings=<file>` puts a deployer's own values over those of `dev` and `prod` (infra/config/deployer_values.py). The stage
+`local` reads the addresses of the local stack from the JSON file that `HEADWATER_LOCAL` names
+(`infra.config.local_values.LocalValues`); without it, the public contract's defaults hold. `-c code=none` makes templates to
+read, not to deploy: with empty archives in place of the functions' bundles. Nothing else is read from outside.
 """
 
 from __future__ import annotations
@@ -19,8 +21,11 @@ os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20")
 
 from aws_cdk import App, Tags
 
-from infra.bundling import Bundler, bundle, bundle_all
-from infra.config import ConfigurationError, Stage, stage_named
+from infra.bundling import Bundler, bundle, bundle_all, empty_bundle
+from infra.config.errors import ConfigurationError
+from infra.config.stage import Stage
+from infra.config.stages import stage_named
+from infra.config.values import WebAddresses
 from infra.constructs.service_function import Deployment
 from infra.stacks.api import ApiStack
 from infra.stacks.chat import ChatStack
@@ -34,25 +39,38 @@ CDK_CONTEXT = {"@aws-cdk/core:defaultCrossStackReferences": "strong"}
 
 
 def add_stacks(app: App, *, stage: Stage, bundle: Bundler) -> None:
-    """Every stack of one stage, in the order of the path of the video."""
+    """Every stack of one stage, in the order of the path of the video; those whose values are None are not there."""
     deployment = Deployment(stage=stage, bundle=bundle)
     prefix = f"headwater-{stage.name}"
     data = DataStack(app, f"{prefix}-data", deployment=deployment)
     ingest = IngestStack(app, f"{prefix}-ingest", deployment=deployment, data=data)
     TranscodeStack(app, f"{prefix}-transcode", deployment=deployment, data=data)
-    chat = ChatStack(app, f"{prefix}-chat", deployment=deployment, data=data)
-    ApiStack(app, f"{prefix}-api", deployment=deployment, data=data, ingest=ingest, chat=chat)
+    web = _web_addresses(stage)
+    chat = ChatStack(app, f"{prefix}-chat", deployment=deployment, data=data, web=web)
+    ApiStack(app, f"{prefix}-api", deployment=deployment, data=data, ingest=ingest, chat=chat, web=web)
     Tags.of(app).add("headwater:stage", stage.name)
+
+
+def _web_addresses(stage: Stage) -> WebAddresses:
+    if stage.urls is None:
+        raise ConfigurationError("set urls: the stack that delivers media and pages is not made here yet")
+    return WebAddresses(cdn=stage.urls.cdn, page=stage.urls.web, more_origins=stage.api.more_origins)
 
 
 def main() -> None:
     app = App(context=CDK_CONTEXT)
+    asked = app.node.try_get_context
     try:
         stage = stage_named(
-            app.node.try_get_context("stage") or "local", local_values_file=os.environ.get("HEADWATER_LOCAL")
+            asked("stage") or "local",
+            local_values_file=os.environ.get("HEADWATER_LOCAL"),
+            settings_file=asked("settings"),
         )
-        bundle_all(stage.function_runtime)
-        add_stacks(app, stage=stage, bundle=bundle)
+        if asked("code") == "none":
+            add_stacks(app, stage=stage, bundle=empty_bundle)
+        else:
+            bundle_all(stage.function_runtime)
+            add_stacks(app, stage=stage, bundle=bundle)
     except ConfigurationError as error:
         sys.exit(f"headwater: {error}")
     app.synth()

@@ -1,6 +1,7 @@
-"""The synthesised templates, as tests want to ask them; made once per test run, in a process of its own.
+"""The synthesised templates, as tests want to ask them; made once per test run and stage, in a process of its own.
 
-Bundling is replaced by an empty archive: what is inside a bundle is tests/infra/test_bundles.py's business.
+Bundling is replaced by an empty archive: what is inside a bundle is tests/infra/test_bundles.py's business. The stages on
+AWS have the values of infra/settings.example.toml, and whatever a test puts over them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from infra.config.deployer_values import read_values
+from infra.config.local_values import LocalValues, local
+from infra.config.stage import Stage
+from infra.config.stages import stage_of_values
+from infra.config.values import SignInProvider
+
 ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "infra" / "settings.example.toml"
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,11 @@ class Templates:
                 yield Resource(stack, logical_id, body["Type"], body.get("Properties", {}), body)
 
 
-def templates(folder: Path) -> Templates:
-    """The templates in `folder`, made first if no other process of this test run has."""
+def templates(folder: Path, stage: str = "local", changes: Mapping[str, object] | None = None) -> Templates:
+    """The templates of `stage` in `folder`, made first if no other process of this test run has.
+
+    `changes` are settings as TOML has them; a table in them is put over the example's, key by key.
+    """
     folder.mkdir(exist_ok=True)
     done = folder / "manifest.json"
     with (folder / "lock").open("w") as lock:
@@ -85,7 +96,7 @@ def templates(folder: Path) -> Templates:
             environment = {
                 name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEADWATER_"))
             }
-            command = [sys.executable, "-m", "tests.templates"]
+            command = [sys.executable, "-m", "tests.templates", stage, json.dumps(changes or {})]
             subprocess.run(command, cwd=ROOT, env={**environment, "CDK_OUTDIR": str(folder)}, check=True, timeout=110)
     return Templates(
         {
@@ -95,28 +106,35 @@ def templates(folder: Path) -> Templates:
     )
 
 
-def _synthesise() -> None:
+def stage_values(stage: str, changes: Mapping[str, object]) -> Stage:
+    """`stage` as a deployer of the example's settings and `changes` has it; `local` takes none."""
+    if stage == "local":
+        providers = (
+            SignInProvider(name="google", client_id="of-google", client_secret="of-google, hidden"),
+            SignInProvider(name="acme", client_id="of-acme", issuer="https://acme.example", label="Acme"),
+        )
+        return local(LocalValues(sign_in_providers=providers))
+    given = read_values(str(EXAMPLE))
+    given["database"] = {"secret_arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database-abcdef"}
+    given["cache"] = {"url": "rediss://cache.example.com:6379"}
+    for name, value in changes.items():
+        before = given.get(name)
+        given[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
+    return stage_of_values(stage, given)
+
+
+def _synthesise(stage: str, changes: Mapping[str, object]) -> None:
     os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "18,20"
     from aws_cdk import App
 
-    from infra.bundling import Bundle
+    from infra.bundling import empty_bundle
     from infra.cdk_app import CDK_CONTEXT, add_stacks
-    from infra.config import FunctionRuntime, LocalValues, SignInProvider, local
 
-    def empty_bundle(function: str, runtime: FunctionRuntime) -> Bundle:
-        archive = Path(os.environ["CDK_OUTDIR"], f"{function}.zip")
-        with zipfile.ZipFile(archive, "w") as opened:
-            opened.writestr("functions/__init__.py", "")
-        return Bundle(archive, function)
-
-    providers = (
-        SignInProvider(name="google", client_id="of-google", client_secret="of-google, hidden"),
-        SignInProvider(name="acme", client_id="of-acme", issuer="https://acme.example", label="Acme"),
-    )
     app = App(context=CDK_CONTEXT)
-    add_stacks(app, stage=local(LocalValues(sign_in_providers=providers)), bundle=empty_bundle)
+    folder = Path(os.environ["CDK_OUTDIR"], "bundles")
+    add_stacks(app, stage=stage_values(stage, changes), bundle=partial(empty_bundle, build=folder))
     app.synth()
 
 
 if __name__ == "__main__":
-    _synthesise()
+    _synthesise(sys.argv[1], json.loads(sys.argv[2]))

@@ -10,7 +10,7 @@ from aws_cdk import aws_events_targets as event_targets
 from constructs import Construct
 
 from headwater.domain.broadcast import StreamEventName
-from infra.config import Stage
+from infra.config.stage import Stage
 from infra.constructs.kept_store import removal_policy
 from infra.constructs.work_queue import WorkQueue
 

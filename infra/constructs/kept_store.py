@@ -8,7 +8,7 @@ from aws_cdk import RemovalPolicy
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.config import Stage
+from infra.config.stage import Stage
 
 
 def removal_policy(stage: Stage) -> RemovalPolicy:
@@ -24,8 +24,8 @@ class PrivateBucket(s3.Bucket):
         construct_id: str,
         *,
         stage: Stage,
-        cors: s3.CorsRule,
         lifecycle_rules: Sequence[s3.LifecycleRule],
+        cors: s3.CorsRule | None = None,
     ) -> None:
         super().__init__(
             scope,
@@ -34,7 +34,7 @@ class PrivateBucket(s3.Bucket):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=stage.require_tls,
-            cors=[cors],
+            cors=None if cors is None else [cors],
             lifecycle_rules=lifecycle_rules,
             removal_policy=removal_policy(stage),
         )

@@ -12,6 +12,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.config.values import WebAddresses
 from infra.constructs.kept_store import PrivateBucket
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
@@ -31,6 +32,7 @@ class PersonalData(Construct):
         media: s3.IBucket,
         rooms: dynamodb.ITable,
         database_secret: secretsmanager.ISecret,
+        web: WebAddresses,
     ) -> None:
         super().__init__(scope, construct_id)
         stage = deployment.stage
@@ -39,9 +41,7 @@ class PersonalData(Construct):
             self,
             "Uploads",
             stage=stage,
-            cors=s3.CorsRule(
-                allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(stage.cors_origins), max_age=3600
-            ),
+            cors=s3.CorsRule(allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(web.origins), max_age=3600),
             lifecycle_rules=[
                 s3.LifecycleRule(expiration=Duration.days(1), abort_incomplete_multipart_upload_after=Duration.days(1))
             ],
@@ -57,7 +57,7 @@ class PersonalData(Construct):
                 "UPLOAD_BUCKET": self.uploads.bucket_name,
                 "MEDIA_BUCKET": media.bucket_name,
                 "ROOM_TABLE": rooms.table_name,
-                "CDN_URL": stage.urls.cdn,
+                "CDN_URL": web.cdn,
             },
             timeout_seconds=30,
             memory_mib=1024,  # the largest picture that is taken unfolds to 160 MB, and is turned and cut once

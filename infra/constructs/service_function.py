@@ -16,7 +16,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.bundling import Bundler
-from infra.config import Stage
+from infra.config.stage import Stage
 from infra.constructs.work_queue import WorkQueue
 
 _RETENTION = {

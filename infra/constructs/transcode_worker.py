@@ -11,7 +11,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.config import Stage
+from infra.config.stage import Stage
 from infra.constructs.control_plane import ControlPlane
 
 CONTAINER = "worker"

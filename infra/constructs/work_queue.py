@@ -6,7 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.config import Stage
+from infra.config.stage import Stage
 
 LONGEST_RETENTION = Duration.days(14)
 

@@ -14,7 +14,8 @@ from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from headwater.contracts import EVENT_SOURCE
-from infra.config import Stage
+from infra.config.stage import Stage
+from infra.config.values import WebAddresses
 from infra.constructs.personal_data import PersonalData
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
@@ -35,8 +36,12 @@ class ApiStack(Stack):
         data: DataStack,
         ingest: IngestStack,
         chat: ChatStack,
+        web: WebAddresses,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._open_gateway(web)
+        urls = deployment.stage.urls
+        self.address = urls.api if urls is not None else self.http_api.api_endpoint
         self.mail_queue = WorkQueue(
             self, "AccountMailQueue", stage=deployment.stage, visibility_seconds=180, attempts=20
         )
@@ -47,20 +52,23 @@ class ApiStack(Stack):
             media=data.media,
             rooms=data.rooms,
             database_secret=data.database_secret,
+            web=web,
         )
-        self._answer_calls(deployment, data, chat)
+        self._answer_calls(deployment, data, ingest, chat, web)
         self._make_administrators(deployment, data)
-        self._write_to_people(deployment, data)
+        self._write_to_people(deployment, data, web)
         self._rotate_keys(deployment, data)
         self._expire_recordings(deployment, data)
         self._write_history(deployment, data)
-        self._route_calls(deployment.stage, ingest)
+        self._route_calls(ingest)
 
         CfnOutput(self, "HttpApiId", value=self.http_api.api_id)
         CfnOutput(self, "GrantAdminFunction", value=self.grant_admin.function.function_name)
         CfnOutput(self, "SigningKeysFunction", value=self.signing_keys.function.function_name)
 
-    def _answer_calls(self, deployment: Deployment, data: DataStack, chat: ChatStack) -> None:
+    def _answer_calls(
+        self, deployment: Deployment, data: DataStack, ingest: IngestStack, chat: ChatStack, web: WebAddresses
+    ) -> None:
         stage, control_plane = deployment.stage, data.control_plane
         self.api = ServiceFunction(
             self,
@@ -85,13 +93,13 @@ class ApiStack(Stack):
                 "CLIPS_PER_MINUTE": str(stage.limits.clips_per_minute),
                 "PLAYBACK_KEYS_SECRET": data.playback_keys_secret.secret_arn,
                 "PLAYBACK_SESSIONS_PER_MINUTE": str(stage.limits.playback_sessions_per_minute),
-                "CACHE_URL": stage.cache_url,
-                "CDN_URL": stage.urls.cdn,
-                "WS_URL": stage.urls.ws,
-                "RTMP_URLS": ",".join(stage.urls.rtmp),
-                "API_URL": stage.urls.api,
-                "WEB_URL": stage.urls.web,
-                "TOKEN_ISSUER": stage.urls.api,
+                "CACHE_URL": data.cache_url,
+                "CDN_URL": web.cdn,
+                "WS_URL": chat.address,
+                "RTMP_URLS": ",".join(ingest.addresses),
+                "API_URL": self.address,
+                "WEB_URL": web.page,
+                "TOKEN_ISSUER": self.address,
                 **_sign_in_providers(stage, data),
                 "IDEMPOTENCY_TABLE": data.answered_requests.table_name,
                 "STREAMS_PER_USER": str(stage.limits.streams_per_user),
@@ -138,7 +146,7 @@ class ApiStack(Stack):
         )
         self.grant_admin.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
 
-    def _write_to_people(self, deployment: Deployment, data: DataStack) -> None:
+    def _write_to_people(self, deployment: Deployment, data: DataStack, web: WebAddresses) -> None:
         stage = deployment.stage
         self.account_mail = ServiceFunction(
             self,
@@ -148,7 +156,7 @@ class ApiStack(Stack):
             environment={
                 "DATABASE_SECRET": data.database_secret.secret_arn,
                 "MAIL_SENDER": stage.mail_sender,
-                "WEB_URL": stage.urls.web,
+                "WEB_URL": web.page,
             },
             timeout_seconds=30,
         )
@@ -220,20 +228,22 @@ class ApiStack(Stack):
         self.history.consume(self.history_queue, batch_size=10)
         data.control_plane.forward(EVENT_SOURCE, self.history_queue, rule=(self, "BroadcastChanged"))
 
-    def _route_calls(self, stage: Stage, ingest: IngestStack) -> None:
+    def _open_gateway(self, web: WebAddresses) -> None:
         self.http_api = apigateway.HttpApi(
             self,
             "Http",
             description="Headwater REST and ingest hooks",
             # Answered by the gateway: a preflight wakes no function, and what a function says of CORS is ignored.
             cors_preflight=apigateway.CorsPreflightOptions(
-                allow_origins=list(stage.cors_origins),
+                allow_origins=list(web.origins),
                 allow_methods=[apigateway.CorsHttpMethod.ANY],
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
                 expose_headers=["Retry-After"],
                 max_age=Duration.hours(2),
             ),
         )
+
+    def _route_calls(self, ingest: IngestStack) -> None:
         rest = integrations.HttpLambdaIntegration("RestIntegration", self.api.function)
         hooks = integrations.HttpLambdaIntegration("HooksIntegration", ingest.hooks.function)
         self.http_api.add_routes(path="/v1/{proxy+}", methods=[apigateway.HttpMethod.ANY], integration=rest)

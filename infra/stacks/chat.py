@@ -9,6 +9,7 @@ from constructs import Construct
 
 from headwater.contracts import EVENT_SOURCE, STREAM_EVENT_SOURCE
 from headwater.domain.broadcast import StreamEventName
+from infra.config.values import WebAddresses
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
 from infra.stacks.data import ROOMS_INDEX, DataStack
@@ -20,7 +21,9 @@ class ChatStack(Stack):
     """`ws_chat` answers frames, `chat_delivery` sends a room's events to its connections in order, `chat_status` tells a
     room what becomes of its stream, `chat_archive` keeps what was said."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack, web: WebAddresses
+    ) -> None:
         super().__init__(scope, construct_id)
         stage = deployment.stage
         # A room whose delivery failed waits, and its order with it, but at first for seconds only (`redelivery`). So
@@ -42,6 +45,8 @@ class ChatStack(Stack):
             else self.socket_stage.callback_url
         )
 
+        self.address = stage.urls.ws if stage.urls is not None else self.socket_stage.url
+
         self.sockets = ServiceFunction(
             self,
             "WsChat",
@@ -54,8 +59,8 @@ class ChatStack(Stack):
                 "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
                 "CHAT_ARCHIVE_QUEUE_URL": self.archive_queue.url,
                 "CHAT_CALLBACK_URL": self.callback_url,
-                "CACHE_URL": stage.cache_url,
-                "CORS_ORIGINS": ",".join(stage.cors_origins),
+                "CACHE_URL": data.cache_url,
+                "CORS_ORIGINS": ",".join(web.origins),
                 "CHAT_CONNECTIONS_PER_MINUTE": str(stage.limits.chat_connections_per_minute),
                 "CHAT_JOINS_PER_MINUTE": str(stage.limits.chat_joins_per_minute),
                 "CHAT_MESSAGE_BURST": str(stage.limits.chat_message_burst),
@@ -90,7 +95,7 @@ class ChatStack(Stack):
                 "CONNECTION_TABLE": data.connections.table_name,
                 "CHAT_CALLBACK_URL": self.callback_url,
                 "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
-                "CACHE_URL": stage.cache_url,
+                "CACHE_URL": data.cache_url,
             },
             timeout_seconds=15,
             memory_mib=1024,
@@ -107,7 +112,7 @@ class ChatStack(Stack):
             "Status",
             deployment=deployment,
             name="chat_status",
-            environment={"CACHE_URL": stage.cache_url, "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url},
+            environment={"CACHE_URL": data.cache_url, "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url},
             timeout_seconds=10,
         )
         self.status.may("sqs:SendMessage", self.delivery_queue.arn)
@@ -123,7 +128,7 @@ class ChatStack(Stack):
             environment={
                 "STREAM_TABLE": data.control_plane.streams.table_name,
                 "CONNECTION_TABLE": data.connections.table_name,
-                "CACHE_URL": stage.cache_url,
+                "CACHE_URL": data.cache_url,
                 "CHAT_CALLBACK_URL": self.callback_url,
             },
             timeout_seconds=20,

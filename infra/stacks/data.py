@@ -10,7 +10,10 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from infra.config import Stage
+from infra.config.cache import ExistingCache
+from infra.config.database import Aurora
+from infra.config.errors import ConfigurationError
+from infra.config.stage import Stage
 from infra.constructs.control_plane import ControlPlane, table
 from infra.constructs.kept_store import PrivateBucket, removal_policy
 from infra.constructs.service_function import Deployment, ServiceFunction
@@ -42,6 +45,7 @@ class DataStack(Stack):
         self.rooms = table(self, "Rooms", stage=stage, key="room", sort_key="item", expires=True)
         self.answered_requests = table(self, "AnsweredRequests", stage=stage, key="id", expires=True)
         self.media = _media_bucket(self, stage)
+        self.cache_url = _cache_url(stage)
         self.database_secret = _database_secret(self, stage)
         self.stream_key_secret = _generated_secret(self, "StreamKeySecret", "derives every stream key", stage)
         self.hook_secret = _generated_secret(self, "HookSecret", "signs the hooks of ingest nodes", stage)
@@ -95,34 +99,37 @@ class DataStack(Stack):
 
 
 def _media_bucket(scope: Construct, stage: Stage) -> s3.Bucket:
-    """Private: viewers come through the CDN only. Nothing in it expires by age, for recordings stay until deleted."""
+    """Private: viewers come through the CDN only, which answers CORS for it. Nothing in it expires by age, for recordings stay
+    until deleted."""
     return PrivateBucket(
         scope,
         "Media",
         stage=stage,
-        cors=s3.CorsRule(
-            allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
-            allowed_origins=list(stage.cors_origins),
-            allowed_headers=["Range"],
-            exposed_headers=["Content-Length", "Content-Range", "Date"],
-            max_age=3600,
-        ),
         lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1))],
     )
 
 
 def _database_secret(scope: Construct, stage: Stage) -> secretsmanager.ISecret:
-    if stage.database_secret_arn is not None:
-        return secretsmanager.Secret.from_secret_complete_arn(scope, "DatabaseSecret", stage.database_secret_arn)
-    if stage.database_url is None:
-        raise AssertionError("Stage has checked that one of them is set")
+    database = stage.database
+    if isinstance(database, Aurora):
+        raise ConfigurationError("database: give an existing one (database.secret_arn); Aurora is not made here yet")
+    if database.secret_arn is not None:
+        return secretsmanager.Secret.from_secret_complete_arn(scope, "DatabaseSecret", database.secret_arn)
+    if database.url is None:
+        raise AssertionError("ExistingDatabase has checked that one of them is set")
     return secretsmanager.Secret(
         scope,
         "DatabaseSecret",
         description="Headwater: where the database is",
-        secret_object_value={"url": SecretValue.unsafe_plain_text(stage.database_url)},
+        secret_object_value={"url": SecretValue.unsafe_plain_text(database.url)},
         removal_policy=removal_policy(stage),
     )
+
+
+def _cache_url(stage: Stage) -> str:
+    if isinstance(stage.cache, ExistingCache):
+        return stage.cache.url
+    raise ConfigurationError("cache: give an existing one (cache.url); ElastiCache is not made here yet")
 
 
 def _oauth_clients_secret(scope: Construct, stage: Stage) -> secretsmanager.Secret | None:

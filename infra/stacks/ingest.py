@@ -14,6 +14,8 @@ class IngestStack(Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack) -> None:
         super().__init__(scope, construct_id)
+        urls = deployment.stage.urls
+        self.addresses = urls.rtmp if urls is not None else ()
         self.hooks = ServiceFunction(
             self,
             "Hooks",

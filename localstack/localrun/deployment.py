@@ -73,7 +73,7 @@ def make_admin(plan: StackPlan, username: str) -> None:
 
 
 def local_values(plan: StackPlan, database_url: str) -> dict[str, Any]:
-    """`infra.config.LocalValues`: what this stack hands to the stage `local`."""
+    """`infra.config.local_values.LocalValues`: what this stack hands to the stage `local`."""
     return {
         "api_url": plan.api_url,
         "ws_url": plan.ws_url,

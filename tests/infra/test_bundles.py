@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.bundling import bundle
-from infra.config import LocalValues, local
+from infra.config.local_values import LocalValues, local
 from tests.templates import ROOT
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
