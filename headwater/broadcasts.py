@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from headwater.domain.broadcast import StreamControl
+from headwater.domain.broadcast import BroadcastEventName, StreamControl
 from headwater.domain.broadcast_events import Event
 from headwater.domain.broadcast_rules import decide
 from headwater.domain.decision import Decision
 from headwater.domain.ids import StreamId
 from headwater.errors import Conflict, DependencyUnavailable, NotFound, StateContended
-from headwater.observability import count, logger
+from headwater.observability import count, logger, measure_ms
 
 ATTEMPTS = 12
 FIRST_PAUSE_SECONDS = 0.005
@@ -79,6 +79,7 @@ class Broadcasts:
                 after = replace(after, version=before.version + 1)
                 if not self._controls.commit(after, before.version):
                     continue
+                _report(before, after)
             return replace(decision, control=self._deliver(after))
         raise StateContended
 
@@ -104,6 +105,16 @@ class Broadcasts:
             count("OutboxNotStruckOut")
         # Somebody changed the stream meanwhile; our entries went along in their write, and they send them again.
         return replace(sent, version=control.version)
+
+
+def _report(before: StreamControl, after: StreamControl) -> None:
+    """One line for everything that has just become true of a broadcast, wherever on the path it did (docs/runbook.md)."""
+    for news in after.news[len(before.news) :]:
+        broadcast = news.broadcast
+        ids = {"stream_id": after.stream_id, "broadcast_id": broadcast.broadcast_id}
+        logger().info("broadcast changed", extra={**ids, "news": news.name, "end_reason": broadcast.end_reason})
+        if news.name is BroadcastEventName.LIVE and broadcast.live_at is not None:
+            measure_ms("GoLiveDelay", broadcast.live_at - broadcast.started_at)
 
 
 def _pause(attempt: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
 
-NAMESPACE = "Headwater"
+NAMESPACE = "Headwater"  # where nobody says otherwise; deployments of several stages in one account have one each
 
 # Wider than a valid key on purpose: a mistyped key is close enough to the true one to be worth hiding.
 _STREAM_KEY = re.compile(r"(?i)live_[0-9a-z]{22}_[0-9a-z]{16,}")
@@ -43,10 +44,13 @@ def logger() -> Logger:
 
 @functools.cache
 def metrics() -> Metrics:
-    """The process's metrics, in CloudWatch's embedded format. Written by `emits_metrics` or `flush_metrics`."""
+    """The process's metrics, in CloudWatch's embedded format. Written by `emits_metrics` or `flush_metrics`.
+
+    Namespace and the dimension `service` are those of Powertools' variables.
+    """
     from aws_lambda_powertools import Metrics
 
-    return Metrics(namespace=NAMESPACE)
+    return Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or NAMESPACE)
 
 
 def count(name: str, value: float = 1) -> None:

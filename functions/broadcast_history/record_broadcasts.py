@@ -41,6 +41,7 @@ def record_broadcasts(
             count("HistoryNotWritten")
             failed.append(record["messageId"])
         else:
-            if not known:
-                logger().info("news of a stream that is gone", extra={"stream_id": changed.stream_id})
+            ids = {"stream_id": changed.stream_id, "broadcast_id": changed.broadcast_id}
+            said = "history written" if known else "news of a stream that is gone"
+            logger().info(said, extra={**ids, "news": changed.name, "sequence": changed.sequence})
     return failed

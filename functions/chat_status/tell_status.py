@@ -8,6 +8,7 @@ from typing import Protocol
 from headwater.contracts import BroadcastChanged
 from headwater.domain.ids import StreamId
 from headwater.domain.streams import OnAir
+from headwater.observability import logger
 
 
 class Rooms(Protocol):
@@ -37,3 +38,5 @@ class TellStatus:
         seq = self._rooms.set_status(changed.stream_id, status, version, changed.occurred_at)
         if seq is not None:
             self._delivery.hint(changed.stream_id, seq)
+            ids = {"stream_id": changed.stream_id, "broadcast_id": changed.broadcast_id}
+            logger().info("room told", extra={**ids, "status": status, "seq": seq})

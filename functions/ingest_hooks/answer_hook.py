@@ -11,6 +11,7 @@ from functions.ingest_hooks.ingest_event import IngestCall, IngestEvent, Publish
 from functions.ingest_hooks.keep_publish import keep_publish
 from functions.ingest_hooks.nginx_rtmp import parse_hook
 from functions.ingest_hooks.wire import SignedBody
+from headwater.domain.stream_key import stream_id_of_key
 from headwater.errors import HeadwaterError, HookRejected
 from headwater.hook_signature import verify
 from headwater.observability import count, logger
@@ -52,6 +53,8 @@ def answer_hook(
             case IngestCall.NEUTRAL:
                 decided = Verdict.GO_ON
     except HeadwaterError as error:
+        if event.call is IngestCall.PUBLISH:
+            count("PublishesRefused")
         _report(event, error.code)
         raise
     if event.call is not IngestCall.UPDATE or decided is Verdict.DROP:  # a heartbeat that goes on is no news
@@ -60,9 +63,15 @@ def answer_hook(
 
 
 def _report(event: IngestEvent, outcome: str) -> None:
-    """One line and one count. Names the connection, never the key."""
+    """One line and one count. Names the connection and the stream that the key claims to be of, never the key."""
     logger().info(
         "hook answered",
-        extra={"call": event.call, "outcome": outcome, "node": event.node, "client_id": event.client_id},
+        extra={
+            "call": event.call,
+            "outcome": outcome,
+            "node": event.node,
+            "client_id": event.client_id,
+            "stream_id": stream_id_of_key(event.key),
+        },
     )
     count(f"{event.call.value}_{outcome}")

@@ -34,4 +34,5 @@ def _finalise(record: SQSRecord) -> None:
         logger().exception("recording not finalised", extra={"message_id": record.message_id})
         raise
     count(f"Recording{result.title()}".replace("_", ""))
-    logger().info("recording finalised", extra={"broadcast_id": job.broadcast_id, "result": result})
+    ids = {"stream_id": job.stream_id, "broadcast_id": job.broadcast_id}
+    logger().info("recording finalised", extra={**ids, "result": result})

@@ -32,5 +32,6 @@ def _look(record: Any) -> None:
         try:
             look_at_broadcast()(look)
         except Exception:
-            logger().exception("pulse to be delivered again", extra={"broadcast_id": look.broadcast_id})
+            ids = {"stream_id": look.stream_id, "broadcast_id": look.broadcast_id}
+            logger().exception("pulse to be delivered again", extra=ids)
             raise

@@ -88,7 +88,8 @@ class LookAtBroadcast:
         try:
             self._reconcile(look, broadcast, lease or self._leases.load(look.broadcast_id))
         except (DependencyUnavailable, StateContended):
-            logger().exception("left for the next pulse", extra={"broadcast_id": look.broadcast_id})
+            ids = {"stream_id": look.stream_id, "broadcast_id": look.broadcast_id}
+            logger().exception("left for the next pulse", extra=ids)
             count("PulseIncomplete")
 
     def _lease(self, look: Look) -> Lease | None:
@@ -159,11 +160,13 @@ class LookAtBroadcast:
             count("RunTaskFailed")
             return
         self._leases.note_task(lease, task_id)
+        logger().info("worker asked for", extra={**_about(look, lease), "task_id": task_id})
         if lease.generation > 1:
             self._stop_tasks(look, keep=task_id)
 
     def _ask_finaliser(self, look: Look, lease: Lease, now: int) -> None:
         self._finaliser.send(FinaliseRecording(stream_id=look.stream_id, broadcast_id=look.broadcast_id))
+        logger().info("finaliser asked", extra=_about(look, lease))
         self._leases.note_judgement(replace(lease, judged_at=now))
 
     def _stop_tasks(self, look: Look, *, keep: str | None) -> None:

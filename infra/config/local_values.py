@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.config.api import Api, Concurrency
 from infra.config.cache import ExistingCache
 from infra.config.database import ExistingDatabase
 from infra.config.errors import ConfigurationError
@@ -106,6 +107,8 @@ def local(values: LocalValues) -> Stage:
             public_ip=False,
             start_limit_seconds=15,
         ),
+        # The emulator has one writer of logs for all, and knows no limit of what SQS hands out at once.
+        api=Api(sockets_log="account_role", concurrency=Concurrency(writers=None)),
         websocket_callback_url=values.websocket_callback_url,
         socket_route_responses=False,
         function_runtime=FunctionRuntime(

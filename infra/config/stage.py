@@ -68,6 +68,11 @@ class Stage:
         return f"headwater-{self.name}"
 
     @property
+    def metrics_namespace(self) -> str:
+        """Of this stage alone, so that no alarm of one stage listens to another in the same account."""
+        return f"Headwater/{self.name}"
+
+    @property
     def mail_domain(self) -> str:
         _, at, domain = parseaddr(self.mail_sender)[1].rpartition("@")
         return domain if at else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from infra.config.api import Api, Concurrency
 from infra.config.cache import ServerlessValkey
 from infra.config.database import Aurora
 from infra.config.deployer_values import read_values, with_values
@@ -29,6 +30,7 @@ PROD: Mapping[str, Any] = {
     "network": Network(),
     "database": Aurora(min_acu=0.5, max_acu=16, readers=1, backup_days=14),
     "cache": ServerlessValkey(),
+    "api": Api(concurrency=Concurrency(api=400)),
 }
 
 ON_AWS: Mapping[str, Mapping[str, Any]] = {"dev": DEV, "prod": PROD}

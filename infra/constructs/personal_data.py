@@ -6,8 +6,6 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as schedule_targets
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -71,7 +69,7 @@ class PersonalData(Construct):
         )
         self.picture_maker.may(["dynamodb:Query", "dynamodb:PutItem"], rooms.table_arn)
         self.picture_maker.may("s3:ListBucket", self.uploads.bucket_arn, media.bucket_arn)
-        self.picture_maker.consume(self.uploaded, batch_size=1)
+        self.picture_maker.consume(self.uploaded, batch_size=1, at_once=stage.api.concurrency.writers)
 
         self.tasks = WorkQueue(self, "Tasks", stage=stage, visibility_seconds=1800, attempts=50)
         self.account_data = ServiceFunction(
@@ -93,14 +91,13 @@ class PersonalData(Construct):
         self.account_data.may("s3:DeleteObject", media.arn_for_objects("avatars/*"))
         self.account_data.may(["dynamodb:Query", "dynamodb:PutItem", "dynamodb:BatchWriteItem"], rooms.table_arn)
         self.account_data.may("s3:ListBucket", self.uploads.bucket_arn, media.bucket_arn)
-        self.account_data.consume(self.tasks, batch_size=1)
-        scheduler.Schedule(
-            self,
-            "EveryDay",
-            schedule=scheduler.ScheduleExpression.rate(Duration.days(1)),
-            target=schedule_targets.LambdaInvoke(
-                self.account_data.function, input=scheduler.ScheduleTargetInput.from_object({"action": "forget_old"})
-            ),
+        self.account_data.consume(self.tasks, batch_size=1, at_once=stage.api.concurrency.writers)
+        self.account_data.run_every(
+            Duration.days(1),
+            name="EveryDay",
+            attempts=3,
+            give_up_after=Duration.hours(6),  # the most that Lambda keeps a call for
+            event={"action": "forget_old"},
         )
 
     @property

@@ -1,6 +1,7 @@
 """One Lambda function from one folder under functions/: its bundle, its role with nothing but what is granted, its log.
 
-Every grant is a call of `may`, so that a stack reads as the list of what each function is able to do.
+Every grant is a call of `may`, so that a stack reads as the list of what each function is able to do. Three ways lead to a
+function: a gateway calls it, a queue feeds it (`consume`), a schedule starts it (`run_every`). No function has a URL.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from dataclasses import dataclass
 from aws_cdk import AssetHashType, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as schedule_targets
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.bundling import Bundler
 from infra.config.stage import Stage
-from infra.constructs.work_queue import WorkQueue
+from infra.constructs.work_queue import LONGEST_RETENTION, WorkQueue
 
 _RETENTION = {
     1: logs.RetentionDays.ONE_DAY,
@@ -25,6 +28,10 @@ _RETENTION = {
     30: logs.RetentionDays.ONE_MONTH,
     90: logs.RetentionDays.THREE_MONTHS,
 }
+
+
+def log_retention(stage: Stage) -> logs.RetentionDays:
+    return _RETENTION[stage.log_retention_days]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +46,7 @@ class ServiceFunction(Construct):
     """`functions/<name>`, called as `functions.<name>.handler.handler`.
 
     `environment` holds exactly the fields of the function's `settings.py`. `memory_mib` also buys CPU: 1,769 is one core.
+    `at_once` reserves so many copies of the function, and lets there be no more (`infra/config/api.py`).
     """
 
     def __init__(
@@ -51,13 +59,14 @@ class ServiceFunction(Construct):
         environment: Mapping[str, str],
         timeout_seconds: int,
         memory_mib: int = 512,
+        at_once: int | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         stage = deployment.stage
         runtime = stage.function_runtime
         bundle = deployment.bundle(name, runtime)
         self.log_group = logs.LogGroup(
-            self, "Log", retention=_RETENTION[stage.log_retention_days], removal_policy=RemovalPolicy.DESTROY
+            self, "Log", retention=log_retention(stage), removal_policy=RemovalPolicy.DESTROY
         )
         role = iam.Role(
             self,
@@ -65,8 +74,10 @@ class ServiceFunction(Construct):
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"functions/{name}",
         )
-        self.log_group.grant_write(role)
+        self._stage = stage
         self.timeout_seconds = timeout_seconds
+        self.missed: sqs.Queue | None = None
+        """What a schedule wanted done and was not, after every attempt; None where no schedule starts the function."""
         self.function = lambda_.Function(
             self,
             "Function",
@@ -83,13 +94,15 @@ class ServiceFunction(Construct):
             timeout=Duration.seconds(timeout_seconds),
             role=role,
             log_group=self.log_group,
+            reserved_concurrent_executions=at_once,
             environment={
                 "POWERTOOLS_SERVICE_NAME": name,
-                "POWERTOOLS_METRICS_NAMESPACE": "Headwater",
+                "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
                 **stage.function_environment,
                 **environment,
             },
         )
+        self.may(["logs:CreateLogStream", "logs:PutLogEvents"], self.log_group.log_group_arn)
 
     def may(self, actions: str | list[str], *resources: str, conditions: Mapping[str, object] | None = None) -> None:
         """Allow `actions` on `resources` (ARNs), and nothing else."""
@@ -101,17 +114,72 @@ class ServiceFunction(Construct):
             )
         )
 
-    def consume(self, queue: WorkQueue, *, batch_size: int) -> None:
-        """Call the function with up to `batch_size` messages as soon as there are any; failed ones alone come back."""
+    def consume(self, queue: WorkQueue, *, batch_size: int, at_once: int | None = None) -> None:
+        """Call the function with up to `batch_size` messages as soon as there are any; failed ones alone come back.
+
+        `at_once`: so many batches are worked on at a time, for the sake of the store behind; the rest waits in the queue.
+        """
         if queue.visibility_seconds < 6 * self.timeout_seconds:
             raise ValueError(
                 f"{self.node.path}: a message must stay hidden for six time-outs of its function, so that throttled "
                 f"batches are not handed out twice (docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html)"
             )
-        self.function.add_event_source(
-            event_sources.SqsEventSource(
-                queue.queue,
-                batch_size=batch_size,
-                report_batch_item_failures=True,
-            )
+        lambda_.EventSourceMapping(
+            self,
+            f"{queue.node.id}Mapping",
+            target=self.function,
+            event_source_arn=queue.arn,
+            batch_size=batch_size,
+            max_concurrency=at_once,
+            report_batch_item_failures=True,
+        )
+        # What Lambda does in the function's name (AWS, "Using Lambda with Amazon SQS": execution role permissions), and
+        # what the function does itself when it hands a message back sooner (headwater/adapters/redelivery.py).
+        self.may(
+            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"],
+            queue.arn,
+        )
+
+    def run_every(
+        self,
+        period: Duration,
+        *,
+        name: str,
+        attempts: int,
+        give_up_after: Duration,
+        event: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start the function again and again. What was still not done after `attempts` is kept in `missed`.
+
+        The scheduler hands the call to Lambda and is done, and Lambda repeats it: so both have the same patience, and the
+        same place for what neither gets rid of.
+        """
+        missed = self.missed = sqs.Queue(
+            self,
+            "Missed",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=self._stage.require_tls,
+            retention_period=LONGEST_RETENTION,
+        )
+        lambda_.CfnEventInvokeConfig(
+            self,
+            "Repeated",
+            function_name=self.function.function_name,
+            qualifier="$LATEST",
+            maximum_event_age_in_seconds=give_up_after.to_seconds(),
+            maximum_retry_attempts=min(attempts - 1, 2),  # the most that Lambda knows
+            destination_config={"onFailure": {"destination": missed.queue_arn}},
+        )
+        self.may("sqs:SendMessage", missed.queue_arn)
+        scheduler.Schedule(
+            self,
+            name,
+            schedule=scheduler.ScheduleExpression.rate(period),
+            target=schedule_targets.LambdaInvoke(
+                self.function,
+                input=None if event is None else scheduler.ScheduleTargetInput.from_object(event),
+                retry_attempts=attempts - 1,
+                max_event_age=give_up_after,
+                dead_letter_queue=missed,
+            ),
         )

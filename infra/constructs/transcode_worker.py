@@ -57,7 +57,7 @@ class TranscodeWorker(Construct):
                 "SEGMENT_TABLE": control_plane.timeline.table_name,
                 "MEDIA_BUCKET": media.bucket_name,
                 "POWERTOOLS_SERVICE_NAME": "ffmpeg-worker",
-                "POWERTOOLS_METRICS_NAMESPACE": "Headwater",
+                "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
             },
         )
         container.add_mount_points(ecs.MountPoint(source_volume="scratch", container_path="/tmp", read_only=False))  # noqa: S108

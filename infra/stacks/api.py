@@ -7,15 +7,13 @@ import json
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
-from aws_cdk import aws_apigatewayv2_integrations as integrations
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as schedule_targets
 from aws_cdk import aws_ses as ses
 from constructs import Construct
 
 from headwater.contracts import EVENT_SOURCE
 from infra.config.stage import Stage
 from infra.config.values import WebAddresses
+from infra.constructs.gateway import HttpGateway
 from infra.constructs.personal_data import PersonalData
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
@@ -39,9 +37,9 @@ class ApiStack(Stack):
         web: WebAddresses,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._open_gateway(web)
+        self._open_gateway(deployment.stage, web)
         urls = deployment.stage.urls
-        self.address = urls.api if urls is not None else self.http_api.api_endpoint
+        self.address = urls.api if urls is not None else self.gateway.address
         self.mail_queue = WorkQueue(
             self, "AccountMailQueue", stage=deployment.stage, visibility_seconds=180, attempts=20
         )
@@ -60,9 +58,9 @@ class ApiStack(Stack):
         self._rotate_keys(deployment, data)
         self._expire_recordings(deployment, data)
         self._write_history(deployment, data)
-        self._route_calls(ingest)
+        self._route_calls(deployment.stage, ingest)
 
-        CfnOutput(self, "HttpApiId", value=self.http_api.api_id)
+        CfnOutput(self, "HttpApiId", value=self.gateway.api.api_id)
         CfnOutput(self, "GrantAdminFunction", value=self.grant_admin.function.function_name)
         CfnOutput(self, "SigningKeysFunction", value=self.signing_keys.function.function_name)
 
@@ -109,6 +107,7 @@ class ApiStack(Stack):
             },
             timeout_seconds=15,
             memory_mib=1769,
+            at_once=stage.api.concurrency.api,
         )
         control_plane.let_commit(self.api)
         # Clips: read a broadcast's timeline, write and delete the clip's manifests.
@@ -163,7 +162,7 @@ class ApiStack(Stack):
         self.account_mail.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
         self.mail_identity = ses.EmailIdentity(self, "MailIdentity", identity=ses.Identity.domain(stage.mail_domain))
         self.account_mail.may("ses:SendEmail", self.mail_identity.email_identity_arn)
-        self.account_mail.consume(self.mail_queue, batch_size=1)
+        self.account_mail.consume(self.mail_queue, batch_size=1, at_once=stage.api.concurrency.writers)
 
     def _rotate_keys(self, deployment: Deployment, data: DataStack) -> None:
         self.signing_keys = ServiceFunction(
@@ -177,13 +176,12 @@ class ApiStack(Stack):
         self.signing_keys.may(
             ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], data.token_keys_secret.secret_arn
         )
-        scheduler.Schedule(
-            self,
-            "EveryMonth",
-            schedule=scheduler.ScheduleExpression.rate(Duration.days(30)),
-            target=schedule_targets.LambdaInvoke(
-                self.signing_keys.function, input=scheduler.ScheduleTargetInput.from_object({"action": "rotate"})
-            ),
+        self.signing_keys.run_every(
+            Duration.days(30),
+            name="EveryMonth",
+            attempts=3,
+            give_up_after=Duration.hours(6),
+            event={"action": "rotate"},
         )
 
     def _expire_recordings(self, deployment: Deployment, data: DataStack) -> None:
@@ -204,12 +202,8 @@ class ApiStack(Stack):
         control_plane.let_commit(self.expiry)
         self.expiry.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
         if stage.recording_retention_days is not None:
-            scheduler.Schedule(
-                self,
-                "EveryHour",
-                schedule=scheduler.ScheduleExpression.rate(Duration.hours(1)),
-                target=schedule_targets.LambdaInvoke(self.expiry.function, retry_attempts=0),
-            )
+            # Not repeated: the next hour brings the next look.
+            self.expiry.run_every(Duration.hours(1), name="EveryHour", attempts=1, give_up_after=Duration.minutes(30))
 
     def _write_history(self, deployment: Deployment, data: DataStack) -> None:
         stage = deployment.stage
@@ -225,16 +219,19 @@ class ApiStack(Stack):
             timeout_seconds=10,
         )
         self.history.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
-        self.history.consume(self.history_queue, batch_size=10)
+        self.history.consume(self.history_queue, batch_size=10, at_once=stage.api.concurrency.writers)
         data.control_plane.forward(EVENT_SOURCE, self.history_queue, rule=(self, "BroadcastChanged"))
 
-    def _open_gateway(self, web: WebAddresses) -> None:
-        self.http_api = apigateway.HttpApi(
+    def _open_gateway(self, stage: Stage, web: WebAddresses) -> None:
+        self.gateway = HttpGateway(
             self,
             "Http",
+            stage=stage,
             description="Headwater REST and ingest hooks",
+            default=stage.api.throttles.reads_and_writes,
+            domain=stage.api.domain,
             # Answered by the gateway: a preflight wakes no function, and what a function says of CORS is ignored.
-            cors_preflight=apigateway.CorsPreflightOptions(
+            cors=apigateway.CorsPreflightOptions(
                 allow_origins=list(web.origins),
                 allow_methods=[apigateway.CorsHttpMethod.ANY],
                 allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
@@ -243,14 +240,13 @@ class ApiStack(Stack):
             ),
         )
 
-    def _route_calls(self, ingest: IngestStack) -> None:
-        rest = integrations.HttpLambdaIntegration("RestIntegration", self.api.function)
-        hooks = integrations.HttpLambdaIntegration("HooksIntegration", ingest.hooks.function)
-        self.http_api.add_routes(path="/v1/{proxy+}", methods=[apigateway.HttpMethod.ANY], integration=rest)
-        self.http_api.add_routes(path="/.well-known/jwks.json", methods=[apigateway.HttpMethod.GET], integration=rest)
-        self.http_api.add_routes(
-            path="/ingest/hooks/nginx-rtmp", methods=[apigateway.HttpMethod.POST], integration=hooks
-        )
+    def _route_calls(self, stage: Stage, ingest: IngestStack) -> None:
+        throttles, method = stage.api.throttles, apigateway.HttpMethod
+        self.gateway.route("/v1/{proxy+}", method.ANY, self.api, throttle=throttles.reads_and_writes)
+        # Of two routes that fit, API Gateway takes the one that says more.
+        self.gateway.route("/v1/auth/{proxy+}", method.POST, self.api, throttle=throttles.signing_in)
+        self.gateway.route("/.well-known/jwks.json", method.GET, self.api, throttle=throttles.token_keys)
+        self.gateway.route("/ingest/hooks/nginx-rtmp", method.POST, ingest.hooks)
 
 
 def _sign_in_providers(stage: Stage, data: DataStack) -> dict[str, str]:

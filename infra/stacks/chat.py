@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from aws_cdk import CfnOutput, Stack
-from aws_cdk import aws_apigatewayv2 as apigateway
-from aws_cdk import aws_apigatewayv2_integrations as integrations
 from constructs import Construct
 
 from headwater.contracts import EVENT_SOURCE, STREAM_EVENT_SOURCE
 from headwater.domain.broadcast import StreamEventName
 from infra.config.values import WebAddresses
+from infra.constructs.gateway import SocketGateway
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
 from infra.stacks.data import ROOMS_INDEX, DataStack
@@ -33,19 +32,17 @@ class ChatStack(Stack):
         )
         self.archive_queue = WorkQueue(self, "ArchiveQueue", stage=stage, visibility_seconds=60, attempts=1000)
 
-        self.socket_api = apigateway.WebSocketApi(
-            self, "Sockets", description="Headwater chat", route_selection_expression="$request.body.action"
+        self.gateway = SocketGateway(
+            self, "Sockets", stage=stage, stage_name=SOCKET_STAGE, description="Headwater chat"
         )
-        self.socket_stage = apigateway.WebSocketStage(
-            self, "Stage", web_socket_api=self.socket_api, stage_name=SOCKET_STAGE, auto_deploy=True
-        )
+        self.socket_api = self.gateway.api
         self.callback_url = (
             stage.websocket_callback_url.format(api_id=self.socket_api.api_id, stage=SOCKET_STAGE)
             if stage.websocket_callback_url is not None
-            else self.socket_stage.callback_url
+            else self.gateway.callback_url
         )
 
-        self.address = stage.urls.ws if stage.urls is not None else self.socket_stage.url
+        self.address = stage.urls.ws if stage.urls is not None else self.gateway.address
 
         self.sockets = ServiceFunction(
             self,
@@ -77,14 +74,14 @@ class ChatStack(Stack):
         self.let_keep_rooms(self.sockets, data)
         self.sockets.may("sqs:SendMessage", self.delivery_queue.arn, self.archive_queue.arn)
         self._let_use_connections(self.sockets, "POST", "DELETE")
-        for route in ("$connect", "$disconnect", "$default"):
-            self.socket_api.add_route(
-                route,
-                integration=integrations.WebSocketLambdaIntegration(
-                    f"{route.strip('$').title()}Integration", self.sockets.function
-                ),
-                return_response=stage.socket_route_responses and route == "$default",
-            )
+        throttles = stage.api.throttles
+        for route, throttle in (
+            ("$connect", throttles.connecting),
+            ("$disconnect", throttles.leaving),
+            ("$default", throttles.frames),
+        ):
+            answers = stage.socket_route_responses and route == "$default"
+            self.gateway.route(route, self.sockets, throttle=throttle, answers=answers)
 
         self.delivery = ServiceFunction(
             self,
@@ -154,7 +151,7 @@ class ChatStack(Stack):
             timeout_seconds=10,
         )
         self.archive.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
-        self.archive.consume(self.archive_queue, batch_size=10)
+        self.archive.consume(self.archive_queue, batch_size=10, at_once=stage.api.concurrency.writers)
 
         CfnOutput(self, "SocketApiId", value=self.socket_api.api_id)
         CfnOutput(self, "SocketStage", value=SOCKET_STAGE)

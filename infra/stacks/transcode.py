@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as schedule_targets
 from constructs import Construct
 
 from headwater.contracts import STREAM_EVENT_SOURCE
@@ -64,7 +62,8 @@ class TranscodeStack(Stack):
         )
         control_plane.let_commit(self.sweep)
         control_plane.let_find_unsettled(self.sweep)
-        self._every_minute(self.sweep)
+        # Not repeated: the next minute brings the next sweep.
+        self.sweep.run_every(Duration.minutes(1), name="EveryMinute", attempts=1, give_up_after=Duration.minutes(1))
 
         self.finaliser = ServiceFunction(
             self,
@@ -143,15 +142,4 @@ class TranscodeStack(Stack):
             "iam:PassRole",
             *self.worker.role_arns,
             conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
-        )
-
-    def _every_minute(self, function: ServiceFunction) -> None:
-        # Neither retried nor kept: the next minute brings the next sweep.
-        scheduler.Schedule(
-            self,
-            "EveryMinute",
-            schedule=scheduler.ScheduleExpression.rate(Duration.minutes(1)),
-            target=schedule_targets.LambdaInvoke(
-                function.function, retry_attempts=0, max_event_age=Duration.seconds(60)
-            ),
         )

@@ -94,7 +94,12 @@ def test_the_http_api_routes_what_exists_and_lets_listed_origins_in(synthesised:
         for each in synthesised.resources("AWS::ApiGatewayV2::Route")
         if synthesised.referred(each.stack, each.properties["ApiId"]) == api
     }
-    assert routes == {"ANY /v1/{proxy+}", "GET /.well-known/jwks.json", "POST /ingest/hooks/nginx-rtmp"}
+    assert routes == {
+        "ANY /v1/{proxy+}",
+        "POST /v1/auth/{proxy+}",
+        "GET /.well-known/jwks.json",
+        "POST /ingest/hooks/nginx-rtmp",
+    }
     assert api.properties["CorsConfiguration"]["AllowOrigins"] == ["http://127.0.0.1:8080"]
     assert "AllowCredentials" not in api.properties["CorsConfiguration"]
 

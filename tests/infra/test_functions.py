@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -94,3 +95,42 @@ def test_a_message_stays_hidden_for_six_time_outs_of_its_function(synthesised: T
 
 def test_the_publish_hook_is_answered_before_nginx_gives_up(synthesised: Templates) -> None:
     assert synthesised.function("ingest_hooks").properties["Timeout"] < 10
+
+
+def test_whatever_a_schedule_starts_and_cannot_do_is_kept(synthesised: Templates) -> None:
+    schedules = synthesised.resources("AWS::Scheduler::Schedule")
+    assert len(schedules) >= 3
+    for schedule in schedules:
+        target = schedule.properties["Target"]
+        function = synthesised.referred(schedule.stack, target["Arn"])
+        missed = synthesised.referred(schedule.stack, target["DeadLetterConfig"]["Arn"])
+        [asynchronous] = [
+            each
+            for each in synthesised.resources("AWS::Lambda::EventInvokeConfig")
+            if synthesised.referred(each.stack, each.properties["FunctionName"]) == function
+        ]
+        kept_by_lambda = asynchronous.properties["DestinationConfig"]["OnFailure"]["Destination"]
+        assert synthesised.referred(asynchronous.stack, kept_by_lambda) == missed, function
+        assert missed.properties["MessageRetentionPeriod"] == 14 * 24 * 3600, missed
+        assert missed.properties["SqsManagedSseEnabled"] is True, missed
+
+
+def test_every_target_of_a_rule_keeps_what_does_not_reach_it(synthesised: Templates) -> None:
+    for rule in synthesised.resources("AWS::Events::Rule"):
+        for target in rule.properties["Targets"]:
+            aside = synthesised.referred(rule.stack, target["DeadLetterConfig"]["Arn"])
+            assert aside.properties["MessageRetentionPeriod"] == 14 * 24 * 3600, rule
+
+
+def test_what_writes_to_the_database_comes_back_no_faster_than_the_database_takes_it(
+    of_stage: Callable[..., Templates],
+) -> None:
+    templates = of_stage("prod")
+    limited = set()
+    for mapping in templates.resources("AWS::Lambda::EventSourceMapping"):
+        function = templates.referred(mapping.stack, mapping.properties["FunctionName"])
+        if "DATABASE_SECRET" in function.properties["Environment"]["Variables"]:
+            assert mapping.properties["ScalingConfig"] == {"MaximumConcurrency": 10}, function
+            limited.add(function.properties["Handler"].split(".")[1])
+    assert {"broadcast_history", "chat_archive", "account_mail", "account_data", "picture_maker"} <= limited
+    assert templates.function("api").properties["ReservedConcurrentExecutions"] == 400

@@ -148,7 +148,11 @@ def test_work_that_cannot_be_done_is_kept_for_a_fortnight(synthesised: Templates
             assert aside.properties["MessageRetentionPeriod"] == 14 * 24 * 3600, aside
             assert aside.properties.get("FifoQueue") == queue.properties.get("FifoQueue"), aside
             dead.add(str(aside))
-    assert {str(queue) for queue in queues} == fed | dead
+    missed = {
+        str(synthesised.referred(each.stack, each.properties["Target"]["DeadLetterConfig"]["Arn"]))
+        for each in synthesised.resources("AWS::Scheduler::Schedule")
+    }
+    assert {str(queue) for queue in queues} == fed | dead | missed
     assert not fed & dead
 
 

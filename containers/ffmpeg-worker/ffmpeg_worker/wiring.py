@@ -14,6 +14,7 @@ from headwater.contracts import TranscodeJob, decode
 from headwater.domain.ids import WorkerId, new_id
 from headwater.domain.lease import Fence
 from headwater.media.timeline import LIVE_WINDOW_SEGMENTS
+from headwater.observability import logger
 from headwater.settings import load_settings
 
 
@@ -28,6 +29,7 @@ def worker(environ: Mapping[str, str] | None = None) -> Worker:
 
     settings = load_settings(Settings, environ)
     job = decode(settings.transcode_job, TranscodeJob)
+    logger().append_keys(stream_id=job.stream_id, broadcast_id=job.broadcast_id, generation=job.generation)
     store = Bucket(settings.media_bucket)
     outbox = Outbox(settings.event_bus, settings.pulse_queue_url)
     fence = Fence(job.broadcast_id, job.generation, WorkerId(new_id()))
