@@ -15,7 +15,12 @@ MIGRATION_LOCK = 0x4865_6164  # "Head": two deployments at once take turns
 
 
 def run_online() -> None:
-    engine = create_engine(context.config.attributes["database_url"], poolclass=pool.NullPool)
+    asked = context.config.attributes
+    engine = create_engine(
+        asked["database_url"],
+        poolclass=pool.NullPool,
+        connect_args={"connect_timeout": asked["connect_timeout"]},
+    )
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         context.configure(connection=connection, target_metadata=metadata)

@@ -7,6 +7,7 @@ from headwater.settings import EnvironmentSettings
 
 class AccountDataSettings(EnvironmentSettings, frozen=True, kw_only=True):
     database_secret: str
+    database_address: str = ""  # `host:port/name`, where the secret does not say it
     upload_bucket: str
     media_bucket: str
     room_table: str

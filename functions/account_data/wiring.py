@@ -17,11 +17,11 @@ from headwater.adapters.account_exports import AccountExports
 from headwater.adapters.account_records import AccountRecords
 from headwater.adapters.avatars import Avatars
 from headwater.adapters.bucket import Bucket
+from headwater.adapters.database_login import database_of
 from headwater.adapters.follower_mirror import FollowerMirror
 from headwater.adapters.follows import Follows
 from headwater.adapters.mail_links import MailLinks
 from headwater.adapters.postgres import Database
-from headwater.adapters.secrets import secret
 from headwater.adapters.sign_in_sessions import SignInSessions
 from headwater.contracts import AccountTask, AccountTaskKind
 from headwater.settings import load_settings
@@ -40,7 +40,7 @@ class UnitOfWork:
 @functools.cache
 def database() -> Database:
     settings = load_settings(AccountDataSettings)
-    return Database(lambda: str(secret(settings.database_secret)["url"]))
+    return database_of(settings.database_secret, settings.database_address)
 
 
 @contextmanager

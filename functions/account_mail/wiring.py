@@ -11,10 +11,9 @@ from sqlalchemy import Connection
 from functions.account_mail.send_account_mail import SendAccountMail
 from functions.account_mail.settings import AccountMailSettings
 from headwater.adapters.accounts import Accounts
+from headwater.adapters.database_login import database_of
 from headwater.adapters.mail import Mail
 from headwater.adapters.mail_links import MailLinks
-from headwater.adapters.postgres import Database
-from headwater.adapters.secrets import secret
 from headwater.adapters.sign_in_sessions import SignInSessions
 from headwater.settings import load_settings
 
@@ -28,7 +27,7 @@ class UnitOfWork:
 
 class Wiring:
     def __init__(self, settings: AccountMailSettings) -> None:
-        self.database = Database(lambda: str(secret(settings.database_secret)["url"]))
+        self.database = database_of(settings.database_secret, settings.database_address)
         self.send_account_mail = SendAccountMail(self._unit_of_work, Mail(settings.mail_sender), settings.web_url)
 
     @contextmanager

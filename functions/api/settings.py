@@ -17,6 +17,7 @@ class _ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
 class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     database_secret: str
+    database_address: str = ""  # `host:port/name`, where the secret does not say it
     stream_key_secret: str
     token_keys_secret: str
     playback_keys_secret: str

@@ -27,6 +27,7 @@ from headwater.adapters.chat_history import ChatHistory
 from headwater.adapters.chat_rooms import ChatRooms
 from headwater.adapters.chat_tickets import ChatTickets
 from headwater.adapters.clip_list import ClipList
+from headwater.adapters.database_login import database_of
 from headwater.adapters.follows import Follows
 from headwater.adapters.identities import Identities
 from headwater.adapters.listed_people import ListedPeople
@@ -36,7 +37,6 @@ from headwater.adapters.moderation_log import ModerationLog
 from headwater.adapters.oauth_flows import OauthFlows
 from headwater.adapters.passwords import Passwords
 from headwater.adapters.personal_tokens import PersonalTokens
-from headwater.adapters.postgres import Database
 from headwater.adapters.presence import Presence
 from headwater.adapters.rate_limits import RateLimits
 from headwater.adapters.room_audience import RoomAudience
@@ -173,7 +173,7 @@ class Services:
 
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
-        self.database = Database(lambda: str(secret(settings.database_secret)["url"]))
+        self.database = database_of(settings.database_secret, settings.database_address)
         self.passwords = Passwords()
         self.tokens = AccessTokens(self.signing_keys, settings.token_issuer, time.time)
         self.limits = RateLimits(self.cache)

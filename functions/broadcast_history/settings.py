@@ -7,3 +7,4 @@ from headwater.settings import EnvironmentSettings
 
 class BroadcastHistorySettings(EnvironmentSettings, frozen=True, kw_only=True):
     database_secret: str
+    database_address: str = ""  # `host:port/name`, where the secret does not say it

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 from functions.broadcast_history.settings import BroadcastHistorySettings
 from headwater.adapters.broadcast_archive import BroadcastArchive
+from headwater.adapters.database_login import database_of
 from headwater.adapters.postgres import Database
-from headwater.adapters.secrets import secret
 from headwater.settings import load_settings
 
 
 @functools.cache
 def database() -> Database:
     settings = load_settings(BroadcastHistorySettings)
-    return Database(lambda: str(secret(settings.database_secret)["url"]))
+    return database_of(settings.database_secret, settings.database_address)
 
 
 @contextmanager

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from functions.chat_archive.archive_entries import ArchiveEntries
 from functions.chat_archive.settings import ChatArchiveSettings
 from headwater.adapters.chat_archive import ChatArchive
-from headwater.adapters.postgres import Database
-from headwater.adapters.secrets import secret
+from headwater.adapters.database_login import database_of
 from headwater.settings import load_settings
 
 
 class Wiring:
     def __init__(self, settings: ChatArchiveSettings) -> None:
-        self.database = Database(lambda: str(secret(settings.database_secret)["url"]))
+        self.database = database_of(settings.database_secret, settings.database_address)
         self.archive_entries = ArchiveEntries(self._unit_of_work)
 
     @contextmanager

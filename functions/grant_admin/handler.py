@@ -10,8 +10,7 @@ from typing import Any
 
 from functions.grant_admin.make_admin import make_admin
 from functions.grant_admin.settings import GrantAdminSettings
-from headwater.adapters.postgres import Database
-from headwater.adapters.secrets import secret
+from headwater.adapters.database_login import database_of
 from headwater.observability import logger
 from headwater.settings import load_settings
 
@@ -20,7 +19,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answers `{"username", "roles"}`; an unknown name is an error."""
     settings = load_settings(GrantAdminSettings)
     username = str(event["username"])
-    with closing(Database(lambda: str(secret(settings.database_secret)["url"]))) as database:
+    with closing(database_of(settings.database_secret, settings.database_address)) as database:
         roles = make_admin(database, username)
     logger().info("administrator in place", roles=list(roles))
     return {"username": username, "roles": list(roles)}

@@ -12,9 +12,9 @@ from functions.picture_maker.render_picture import render_picture
 from functions.picture_maker.settings import PictureMakerSettings
 from headwater.adapters.avatars import Avatars
 from headwater.adapters.bucket import Bucket
+from headwater.adapters.database_login import database_of
 from headwater.adapters.postgres import Database
 from headwater.adapters.room_emotes import RoomEmotes
-from headwater.adapters.secrets import secret
 from headwater.domain.emotes import emote_upload_of
 from headwater.settings import load_settings
 
@@ -22,7 +22,7 @@ from headwater.settings import load_settings
 @functools.cache
 def database() -> Database:
     settings = load_settings(PictureMakerSettings)
-    return Database(lambda: str(secret(settings.database_secret)["url"]))
+    return database_of(settings.database_secret, settings.database_address)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from headwater.settings import EnvironmentSettings
 
 class RecordingExpirySettings(EnvironmentSettings, frozen=True, kw_only=True):
     database_secret: str
+    database_address: str = ""  # `host:port/name`, where the secret does not say it
     stream_table: str
     event_bus: str
     pulse_queue_url: str

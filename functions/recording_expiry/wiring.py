@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from functions.recording_expiry.expire_recordings import expire_recordings
 from functions.recording_expiry.settings import RecordingExpirySettings
 from headwater.adapters.broadcast_archive import BroadcastArchive
+from headwater.adapters.database_login import database_of
 from headwater.adapters.outbox import Outbox
 from headwater.adapters.postgres import Database
-from headwater.adapters.secrets import secret
 from headwater.adapters.stream_controls import StreamControls
 from headwater.broadcasts import Broadcasts
 from headwater.settings import load_settings
@@ -21,7 +21,7 @@ from headwater.settings import load_settings
 @functools.cache
 def database() -> Database:
     settings = load_settings(RecordingExpirySettings)
-    return Database(lambda: str(secret(settings.database_secret)["url"]))
+    return database_of(settings.database_secret, settings.database_address)
 
 
 @contextmanager

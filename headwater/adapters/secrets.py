@@ -18,14 +18,15 @@ KEPT_SECONDS = 60.0
 _kept: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
-def secret(arn_or_name: str) -> dict[str, Any]:
-    """The secret's JSON object. When Secrets Manager does not answer, the one read last serves on.
+def secret(arn_or_name: str, *, read_anew: bool = False) -> dict[str, Any]:
+    """The secret's JSON object; `read_anew` asks for it however lately it was read. When Secrets Manager does not answer,
+    the one read last serves on.
 
     Raises DependencyUnavailable when it never could be read. No error ever contains any of the value.
     """
     now = time.monotonic()
     kept = _kept.get(arn_or_name)
-    if kept is not None and now - kept[0] < KEPT_SECONDS:
+    if kept is not None and not read_anew and now - kept[0] < KEPT_SECONDS:
         return kept[1]
     try:
         value = _read(arn_or_name)
