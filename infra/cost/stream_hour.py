@@ -66,6 +66,10 @@ class Operations:
     def puts(self) -> float:
         return self.segment_puts + self.playlist_puts + self.picture_puts
 
+    @property
+    def table_writes(self) -> float:
+        return self.timeline_rows + self.beats + self.control_writes + self.judgements
+
 
 def operations(tracks: int = TRACKS) -> Operations:
     segments = HOUR / SEGMENT_SECONDS

@@ -1,0 +1,360 @@
+"""Writes docs/cost.md: every figure of it is worked out here, from the templates and the prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from infra.cost.idle import Found, Line, Template, allowed, idle_lines, resources, task_size
+from infra.cost.prices import PRICES, SEEN, monthly, price
+from infra.cost.stream_hour import (
+    HOUR,
+    LADDER_GB,
+    SOURCE_GB,
+    TRACKS,
+    Machines,
+    fargate_hour,
+    lines,
+    operations,
+    recording_month,
+)
+from infra.cost.viewing import RENDITIONS, calm_room, chat_lines, gigabytes
+from infra.cost.viewing import lines as viewing_lines
+
+Templates = Mapping[str, Template]
+
+IDLE_TARGETS = {"dev": 5.0, "prod": 40.0}
+SPOT_TARGET, ON_DEMAND_TARGET = 0.05, 0.11
+# How many broadcasts an ingest node is given before there is another (infra/config/ingest.py), for its share of one.
+STREAMS_PER_NODE = 20
+_NO_NODE = (0.5, 1.0)  # vCPU and GB, where the templates have none
+
+
+def page(stages: Mapping[str, Templates]) -> str:
+    """`stages`: templates by stack, by stage."""
+    return "\n".join([*_head(), *_idle(stages), *_settings(), *_stream_hour(stages), *_viewing(), *_prices()]) + "\n"
+
+
+def _head() -> Iterator[str]:
+    yield "# What it costs"
+    yield ""
+    yield "<!-- Written by `make cost`: worked out in infra/cost/ from the templates and the table of prices. -->"
+    yield ""
+    yield (
+        f"List prices of us-east-1 as of {SEEN}, in US dollars, on demand, without free tiers, taxes or support; every price "
+        "with its source stands [at the end](#prices). No account has been billed: these figures are worked out, not observed."
+    )
+    yield ""
+
+
+# --- idle ---
+
+
+def _idle(stages: Mapping[str, Templates]) -> Iterator[str]:
+    yield "## Idle, per month"
+    yield ""
+    yield (
+        "Nobody streams, watches or calls, and nothing is stored. Read off the synthesised templates of each stage with "
+        "`infra/settings.example.toml`, resource by resource."
+    )
+    yield ""
+    for stage, templates in stages.items():
+        found = idle_lines(templates)
+        yield f"### Stage `{stage}`"
+        yield ""
+        yield from _table(("stack", "what", "count", "$ a month"), [_row(stage, line) for line in found])
+        total = sum(line.dollars for line in found)
+        after = total - allowed(found)
+        target = IDLE_TARGETS[stage]
+        balancer = _of(found, "network load balancers")
+        yield ""
+        yield (
+            f"**Together ${total:.2f}**; ${after:.2f} if nothing else uses up what every account has for nothing (a million "
+            "SQS requests, 10 alarms, 3 dashboards, and more scheduled calls than these)."
+        )
+        if stage == "dev" and balancer:
+            addresses = _of(found, "public IPv4 addresses")
+            yield f"Without the load balancer and the addresses: ${total - balancer - addresses:.2f}."
+        aside = " without a load balancer" if stage == "dev" else ""
+        yield f"Target: at most ${target:.0f}{aside}: {_verdict(total, target, after)}"
+        yield ""
+
+
+def _row(stage: str, line: Line) -> Sequence[str]:
+    return line.stack.removeprefix(f"headwater-{stage}-"), line.what, f"{line.count:,.0f}", _cents(line.dollars)
+
+
+def _of(found: Sequence[Line], what: str) -> float:
+    return sum(line.dollars for line in found if line.what == what)
+
+
+def _verdict(total: float, target: float, after: float | None = None) -> str:
+    if total <= target:
+        return "**met**."
+    if after is not None and after <= target:
+        return "**met by the free allowances alone**."
+    return "**not met**."
+
+
+def _settings() -> Iterator[str]:
+    yield "### What a setting changes"
+    yield ""
+    node = fargate_hour(*_NO_NODE, spot=False, public_ip=True)
+    two_addresses = monthly("public IPv4 address", 2)
+    acu = monthly("Aurora Serverless v2", 0.5)
+    cache = monthly("ElastiCache Serverless, Valkey, data", 0.1)
+    warm = fargate_hour(4, 8, spot=True, public_ip=True)
+    rows = [
+        ("`network.egress`", "`ipv6` (default)", 0.0, "an egress-only internet gateway is free"),
+        ("", "`nat_instance`", _nat_instance(), "one t4g.nano, its address and disk"),
+        ("", "`nat_gateway`", _nat_gateways(), "one in each of two zones; and $0.045 for each GB"),
+        ("`database`", "`min_acu = 0`, no reader", 0.0, "asleep; $0.12 for each ACU and hour awake"),
+        ("", "`min_acu = 0.5`, no reader", acu, "always there"),
+        ("", "`min_acu = 0.5`, one reader", 2 * acu, "and another that takes over"),
+        ("", "existing (`secret_arn`)", 0.0, "whatever that one costs"),
+        ("`cache`", "ElastiCache Serverless, Valkey", cache, "its least: 0.1 GB"),
+        ("", "existing (`url`)", 0.0, "whatever that one costs"),
+        (
+            "ingest",
+            "always there, behind a load balancer",
+            monthly("Network Load Balancer") + two_addresses,
+            "two zones",
+        ),
+        ("", "each node that always runs", node * 730, f"{_NO_NODE[0]} vCPU, {_NO_NODE[1]:g} GB and its address"),
+        ("", "on demand", 0.0, "no load balancer, and no node until somebody asks for one"),
+        ("warm workers", "each", warm * 730, "4 vCPU and 8 GB on Spot, with its address, all month"),
+        (
+            "firewall (WAF)",
+            "on",
+            price("WAF, web ACL") + price("WAF, rule"),
+            "$1 for each further rule, $0.60 a million requests",
+        ),
+    ]
+    yield from _table(
+        ("setting", "value", "$ a month", ""),
+        [(name, value, _cents(dollars), note) for name, value, dollars, note in rows],
+    )
+    yield ""
+
+
+def _nat_instance() -> float:
+    return monthly("instance t4g.nano") + monthly("public IPv4 address") + 8 * price("disk, gp3")
+
+
+def _nat_gateways() -> float:
+    return monthly("NAT gateway", 2) + monthly("public IPv4 address", 2)
+
+
+# --- an hour on the air ---
+
+
+def _stream_hour(stages: Mapping[str, Templates]) -> Iterator[str]:
+    done = operations()
+    yield "## An hour of a broadcast"
+    yield ""
+    yield (
+        f"A source of 1080p at 30 pictures a second and 5 Mbit/s ({SOURCE_GB:.2f} GB an hour), the full ladder of {TRACKS - 1} "
+        f"renditions and a sound track ({LADDER_GB:.2f} GB), delivery to viewers aside. {done.puts / HOUR:.1f} PUTs a second: "
+        f"{done.segment_puts / HOUR:g} segments, {done.playlist_puts / HOUR:g} playlists and manifests, "
+        f"{done.picture_puts / HOUR:g} pictures; {done.table_writes:,.0f} "
+        "writes of DynamoDB an hour. How often everything is done is counted by running the product "
+        "(`tests/unit/test_cost_of_a_broadcast.py`)."
+    )
+    yield ""
+    for names, machines in _alike(stages):
+        together = [dict(lines(each)) for _, each in machines]
+        parts = list(dict.fromkeys(name for each in together for name in each))
+        size = machines[0][1]
+        yield f"### {names}: a worker of {size.worker_vcpu:g} vCPU and {size.worker_gb:g} GB"
+        yield ""
+        rows = [(name, *(_mills(each.get(name, 0.0)) for each in together)) for name in parts]
+        rows.append(("**together**", *(f"**{_mills(sum(each.values()))}**" for each in together)))
+        yield from _table(("$ an hour", *(title for title, _ in machines)), rows)
+        yield ""
+        for (title, each), costs in zip(machines, together, strict=True):
+            target = SPOT_TARGET if each.spot else ON_DEMAND_TARGET
+            yield f"Target, {title}: at most ${target:.2f}: {_verdict(sum(costs.values()), target)}  "
+        yield ""
+    yield f"Keeping the recording of such an hour: ${recording_month():.3f} a month ({LADDER_GB:.2f} GB in S3)."
+    yield ""
+    yield from _what_would_help(stages)
+
+
+def _alike(stages: Mapping[str, Templates]) -> Iterator[tuple[str, list[tuple[str, Machines]]]]:
+    """Stages that run on the same machines are shown together."""
+    names: dict[tuple[tuple[str, Machines], ...], list[str]] = {}
+    for stage, templates in stages.items():
+        machines = tuple((title, _machines(templates, spot=spot, balancer=balancer)) for title, spot, balancer in _WAYS)
+        names.setdefault(machines, []).append(f"`{stage}`")
+    for machines, called in names.items():
+        yield f"{'Stage' if len(called) == 1 else 'Stages'} {' and '.join(called)}", list(machines)
+
+
+_WAYS = (
+    ("Spot, load balancer", True, True),
+    ("on demand, load balancer", False, True),
+    ("Spot, no load balancer", True, False),
+)
+
+
+def _machines(templates: Templates, *, spot: bool, balancer: bool) -> Machines:
+    worker, node = _task(templates, "worker"), _task(templates, "ingest")
+    return Machines(
+        worker_vcpu=worker[0],
+        worker_gb=worker[1],
+        worker_public_ip=True,
+        spot=spot,
+        node_vcpu=node[0],
+        node_gb=node[1],
+        node_public_ip=True,
+        streams_per_node=STREAMS_PER_NODE,
+        load_balancer=balancer,
+    )
+
+
+def _task(templates: Templates, kind: str) -> tuple[float, float]:
+    """Size of the task whose family is called so."""
+    sizes = [
+        task_size(found.properties)
+        for found in resources(templates)
+        if found.type == "AWS::ECS::TaskDefinition" and kind in str(found.properties.get("Family", _name(found)))
+    ]
+    return sizes[0] if sizes else _NO_NODE
+
+
+def _name(found: Found) -> str:
+    return f"{found.stack}/{found.logical_id}".lower()
+
+
+def _what_would_help(stages: Mapping[str, Templates]) -> Iterator[str]:
+    """Proposals, each with what it is worth."""
+    done, put = operations(), price("S3, PUT or LIST")
+    vcpu, gigabytes_ = _task(next(iter(stages.values())), "worker")
+    whole, half = (fargate_hour(vcpu / n, gigabytes_ / n, spot=True, public_ip=False) for n in (1, 2))
+    whole_on_demand, half_on_demand = (
+        fargate_hour(vcpu / n, gigabytes_ / n, spot=False, public_ip=False) for n in (1, 2)
+    )
+    rows = [
+        (
+            "playlists and the manifest made by a function behind the CDN, from the timeline, instead of being objects",
+            done.playlist_puts * put,
+            "the function is asked once a second at most for each, however many watch: some $0.01 an hour while anybody does",
+        ),
+        (
+            "one object for all tracks of a segment; playlists name byte ranges of it",
+            done.segment_puts * (1 - 1 / TRACKS) * put,
+            "version 4 of HLS, `SegmentList` in DASH; the edge caches larger objects",
+        ),
+        (
+            "segments of 4 s instead of 2 s",
+            (done.segment_puts + done.playlist_puts) / 2 * put,
+            "viewers are some 4 s further behind",
+        ),
+        (
+            "S3 Express One Zone for what is live, copied to S3 once a minute",
+            (done.segment_puts + done.playlist_puts) * (put - price("S3 Express One Zone, PUT")),
+            "one zone; each GB costs, too; that CloudFront can read from it was not confirmed",
+        ),
+        (
+            "the manifest for DASH written only while somebody asks for it",
+            done.playlist_puts / (TRACKS + 1) * put,
+            "presence knows who watches, not how",
+        ),
+        (
+            "the poster every minute instead of every ten seconds",
+            done.picture_puts / 2 * 5 / 6 * put,
+            "lists show an older picture",
+        ),
+        (
+            "a worker of half the size where the top rendition is copied (1.3 vCPU are used, bench/RESULTS.md)",
+            whole - half,
+            f"on Spot; ${whole_on_demand - half_on_demand:.3f} on demand",
+        ),
+        (
+            "the worker started in the zone of its ingest node",
+            SOURCE_GB * price("data between zones"),
+            "less choice where Spot is short",
+        ),
+        ("a worker without an IPv4 address", price("public IPv4 address"), "its image has to come over IPv6"),
+        (
+            "the control of a stream kept below 1 KB",
+            done.control_writes * price("DynamoDB, write"),
+            "it is a little more: what it says of past sessions would go elsewhere",
+        ),
+    ]
+    yield "### What would make it cheaper"
+    yield ""
+    yield "None of this is built. S3's PUTs are the largest part, and playlists the larger half of those."
+    yield ""
+    yield from _table(
+        ("change", "$ an hour less", "price of it"), [(what, _mills(less), note) for what, less, note in rows]
+    )
+    yield ""
+
+
+# --- watching ---
+
+
+def _viewing() -> Iterator[str]:
+    yield "## A thousand hours of watching"
+    yield ""
+    rows = [
+        (
+            name,
+            f"{gigabytes(rate):.2f}",
+            *(
+                f"{1000 * sum(dollars for _, dollars in viewing_lines(rate, edge_function=True, firewall=firewall)):.2f}"
+                for firewall in (False, True)
+            ),
+        )
+        for name, rate in RENDITIONS
+    ]
+    yield from _table(("rendition", "GB an hour", "$ for 1,000 hours", "with a firewall (WAF)"), rows)
+    yield ""
+    parts = viewing_lines(RENDITIONS[1][1], edge_function=True, firewall=False)
+    said = "; ".join(f"{what} ${1000 * dollars:.2f}" for what, dollars in parts)
+    yield f"Of it at {RENDITIONS[1][0]}: {said}. CloudFront's first terabyte and ten million requests of a month are free."
+    yield ""
+    yield (
+        "Chat comes on top: a room of a hundred, in which something is said every ten seconds, is "
+        f"${1000 * sum(dollars for _, dollars in chat_lines(calm_room())):.2f} for 1,000 hours of being there. A room as busy "
+        "as can be read is in [bench/RESULTS.md](../bench/RESULTS.md), with the same prices."
+    )
+    yield ""
+    yield from _table(
+        ("chat", "$ for 1,000 hours"), [(what, f"{1000 * dollars:.3f}") for what, dollars in chat_lines(calm_room())]
+    )
+    yield ""
+
+
+# --- prices ---
+
+
+def _prices() -> Iterator[str]:
+    yield "## Prices"
+    yield ""
+    yield (
+        "The vendor's pages are filled in by scripts, so each price was compared with a stored copy of something else, which "
+        'is named. "From memory" is what nothing could be found for: look those up first.'
+    )
+    yield ""
+    rows = [(each.what, _exact(each.dollars), each.unit, f"<{each.page}>", each.compared_with) for each in PRICES]
+    yield from _table(("what", "$", "for one", "page", f"compared on {SEEN} with"), rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _cents(dollars: float) -> str:
+    return f"{dollars:.2f}"
+
+
+def _mills(dollars: float) -> str:
+    return f"{dollars:.4f}"
+
+
+def _exact(dollars: float) -> str:
+    return f"{dollars:.10f}".rstrip("0").rstrip(".")
