@@ -24,7 +24,7 @@ CHECKED := headwater headwater_client functions containers infra localstack migr
 
 # --- What a person runs ---
 
-.PHONY: help demo up down reset admin test check synth bench soak setup setup-tests
+.PHONY: help demo up down reset admin test check synth cost bench soak setup setup-tests
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -81,6 +81,9 @@ synth: setup ## every stack's template into cdk.out/; stage=prod settings=my.tom
 		--context stage=$(stage) $(if $(settings),--context settings=$(settings)) $(if $(code),--context code=$(code))
 	@ls cdk.out/*.template.json
 
+cost: $(DONE)/python ## what each stage costs, into docs/cost.md
+	@$(PYTHON) -m infra.cost
+
 # --- Set-up, each step once for each version of what it reads ---
 
 setup: $(DONE)/system $(DONE)/python $(DONE)/emulator $(DONE)/node
@@ -105,6 +108,12 @@ $(DONE)/python: $(DONE)/system pyproject.toml uv.lock $(SETUP)/uv
 $(DONE)/emulator: $(DONE)/python
 	@UV_PROJECT_ENVIRONMENT=.venv-emulator $(SETUP)/step "MiniStack into .venv-emulator" \
 		uv sync --frozen --quiet --no-default-groups --only-group emulator --python $(PYTHON)
+	@touch $@
+
+# checkov pins a hundred packages; it lives in an environment with a lock of its own.
+$(DONE)/checkov: $(DONE)/python infra/checkov/pyproject.toml infra/checkov/uv.lock
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/.venv-checkov $(SETUP)/step "checkov into .venv-checkov" \
+		uv sync --project infra/checkov --frozen --quiet --python $(PYTHON)
 	@touch $@
 
 $(DONE)/node: $(DONE)/system package.json package-lock.json
