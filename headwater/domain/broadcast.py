@@ -58,7 +58,7 @@ class BroadcastEventName(StrEnum):
 class StreamEventName(StrEnum):
     """What happened to a stream itself. Says where to look: the hot state is what counts."""
 
-    AUDIENCE_CHANGED = "StreamAudienceChanged"  # perhaps not everybody may watch any more who could
+    AUDIENCE_CHANGED = "StreamAudienceChanged"  # who may watch what is perhaps not as it was
     RECORDING_DELETED = "RecordingDeleted"
     DELETED = "StreamDeleted"
 
@@ -186,6 +186,7 @@ class StreamControl:
     broadcast: Broadcast | None = None
     previous: tuple[Broadcast, ...] = ()
     failures: int = 0  # the last broadcasts in a row that ended because they could not be transcoded
+    worker_millicpu: int | None = None  # what its source took of a machine last; None while it never had a worker
     declined: Declined | None = None  # until a broadcast begins
     settled_sessions: tuple[SessionRef, ...] = ()  # over, or refused from now on; an update of one is kicked
     news: tuple[BroadcastNews, ...] = ()  # outbox: committed with the state, then sent at least once

@@ -51,6 +51,7 @@ from headwater.domain.broadcast_events import (
 )
 from headwater.domain.control_edits import arm_pulse, put_broadcast, tell
 from headwater.domain.decision import Decision, Outcome
+from headwater.domain.edge_entries import edge_entries
 from headwater.domain.publish_rules import DURATION_LIMIT_MS, IDLE_LIMIT_MS, done, publish, update
 from headwater.domain.stream_rules import (
     configure,
@@ -70,6 +71,14 @@ FINALISE_LIMIT_MS = 24 * 3600 * 1000  # a recording that could not be finished i
 
 def decide(control: StreamControl, event: Event, now: int) -> Decision:
     """What `event` makes of `control` at `now`. Total: any event in any state has an answer, and none raises."""
+    decision = _decided(control, event, now)
+    after = decision.control
+    if after.stream_news == control.stream_news and edge_entries(after) != edge_entries(control):
+        decision = replace(decision, control=tell_of_stream(after, StreamEventName.AUDIENCE_CHANGED, now))
+    return decision
+
+
+def _decided(control: StreamControl, event: Event, now: int) -> Decision:
     match event:
         case Publish():
             return publish(control, event, now)
@@ -125,6 +134,8 @@ def _media_seen(control: StreamControl, event: MediaSeen, now: int) -> Decision:
     broadcast = control.broadcast
     if broadcast is None or broadcast.broadcast_id != event.broadcast_id or not broadcast.is_active:
         return Decision(control, Outcome.IGNORED)
+    if event.millicpu is not None and event.session_serial <= broadcast.sessions:
+        control = replace(control, worker_millicpu=event.millicpu)
     current = broadcast.session is not None and broadcast.session.serial == event.session_serial
     if current and broadcast.state is not BroadcastState.LIVE:
         first = broadcast.live_at is None
