@@ -57,6 +57,8 @@ def answer_hook(
             count("PublishesRefused")
         _report(event, error.code)
         raise
+    if isinstance(decided, PublishAccepted):
+        count("PublishesAccepted")
     if event.call is not IngestCall.UPDATE or decided is Verdict.DROP:  # a heartbeat that goes on is no news
         _report(event, "accepted" if isinstance(decided, PublishAccepted) else decided.value)
     return decided
