@@ -133,6 +133,42 @@ ACKNOWLEDGEMENTS = (
     ),
     Acknowledgement(
         "AwsSolutions-IAM5",
+        ("*/Function/Interfaces/Resource",),
+        "Lambda places the function in the network in its name: interfaces have no name before they are made (AWS, "
+        "AWSLambdaVPCAccessExecutionRole). A refusal beside it keeps it from the function (infra/constructs/placement.py).",
+        found="Resource::[*]",
+    ),
+    Acknowledgement(
+        "CKV_AWS_111",
+        ("*/Function/Interfaces/Resource",),
+        "The same policy: interfaces have no name before they are made.",
+    ),
+    Acknowledgement(
+        "AwsSolutions-RDS6",
+        ("data/Database/Aurora/Resource",),
+        "Functions sign in with a password that RDS keeps and rotates, over TLS. IAM's tokens end after 15 minutes and are "
+        "limited to 200 new connections a second, which is what a crowd needs.",
+    ),
+    Acknowledgement(
+        "CKV_AWS_162",
+        ("data/Database/Aurora/Resource",),
+        "Functions sign in with a password that RDS keeps and rotates, over TLS. IAM's tokens end after 15 minutes and are "
+        "limited to 200 new connections a second, which is what a crowd needs.",
+    ),
+    Acknowledgement(
+        "CKV_AWS_118",
+        ("data/Database/Aurora/*/Resource",),
+        "Processes of the operating system tell nothing of a serverless instance that its ACUs and connections do not, and "
+        "are paid for as logs.",
+    ),
+    Acknowledgement(
+        "AwsSolutions-VPC7",
+        ("network/Vpc/Resource",),
+        "Nothing but our functions, tasks and stores is in it, each behind a security group of its own, and a log of every "
+        "flow is paid for by the gigabyte: for whoever has to have one.",
+    ),
+    Acknowledgement(
+        "AwsSolutions-IAM5",
         ("*/DefaultPolicy/Resource",),
         "What lies below a prefix, an index, the revisions of a family: named when it is made, not when it is deployed. A "
         "wildcard in an action and a bare `*` are refused by tests/infra/test_access.py, but for what it lists with reasons.",

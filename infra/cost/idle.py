@@ -26,6 +26,7 @@ SMALLEST_REDIS_GB = 1.0
 # Paid for by use alone, if at all.
 FREE = frozenset(
     {
+        "AWS::ApiGateway::Account",
         "AWS::ApiGatewayV2::Api",
         "AWS::ApiGatewayV2::ApiMapping",
         "AWS::ApiGatewayV2::DomainName",
@@ -92,7 +93,6 @@ FREE = frozenset(
         "AWS::Logs::MetricFilter",
         "AWS::Logs::QueryDefinition",
         "AWS::Logs::ResourcePolicy",
-        "AWS::RDS::DBCluster",  # its instances are what costs, and what is stored in it
         "AWS::RDS::DBClusterParameterGroup",
         "AWS::RDS::DBParameterGroup",
         "AWS::RDS::DBSubnetGroup",
@@ -289,6 +289,12 @@ def task_size(definition: Mapping[str, Any]) -> tuple[float, float]:
     return int(definition["Cpu"]) / 1024, int(definition["Memory"]) / 1024
 
 
+def _database_cluster(found: Found) -> _Costs:
+    """Its instances are what costs, and what is stored in it; and the secret that RDS makes for its password."""
+    if found.properties.get("ManageMasterUserPassword"):
+        yield "secrets", 1, price("secret")
+
+
 def _database_instance(found: Found) -> _Costs:
     if found.properties["DBInstanceClass"] != "db.serverless":
         raise UnpricedResource(
@@ -365,6 +371,7 @@ _PRICED: Mapping[str, Callable[[Found], _Costs]] = {
     "AWS::Lambda::EventSourceMapping": _polled_queue,
     "AWS::Lambda::Function": _function,
     "AWS::Lambda::Version": _version,
+    "AWS::RDS::DBCluster": _database_cluster,
     "AWS::RDS::DBInstance": _database_instance,
     "AWS::Route53::HostedZone": _each("hosted zones", price("hosted zone")),
     "AWS::Scheduler::Schedule": _schedule,

@@ -65,26 +65,41 @@ def _idle(stages: Mapping[str, Templates]) -> Iterator[str]:
         total = sum(line.dollars for line in found)
         after = total - allowed(found)
         target = IDLE_TARGETS[stage]
-        balancer = _of(found, "network load balancers")
         yield ""
         yield (
             f"**Together ${total:.2f}**; ${after:.2f} if nothing else uses up what every account has for nothing (a million "
             "SQS requests, 10 alarms, 3 dashboards, and more scheduled calls than these)."
         )
-        if stage == "dev" and balancer:
-            addresses = _of(found, "public IPv4 addresses")
-            yield f"Without the load balancer and the addresses: ${total - balancer - addresses:.2f}."
         aside = " without a load balancer" if stage == "dev" else ""
         yield f"Target: at most ${target:.0f}{aside}: {_verdict(total, target, after)}"
         yield ""
+        yield from _table(("the same, step by step with", "$ a month", "target"), list(_steps(found, target)))
+        yield ""
+
+
+def _steps(found: Sequence[Line], target: float) -> Iterator[Sequence[str]]:
+    """What is left if one thing after the other is decided differently."""
+    rest = list(found)
+    for what, words in (
+        ("`database.min_acu = 0` and no reader (it sleeps when nobody calls)", ("Aurora",)),
+        ("ingest on demand (no load balancer, no node until somebody asks)", _INGEST_WORDS),
+        ("no dashboard and no alarms", ("alarms", "dashboards", "composite alarms")),
+        ("a cache of your own", ("ElastiCache", "cache node")),
+    ):
+        kept = [line for line in rest if not line.what.startswith(words)]
+        if sum(line.dollars for line in kept) < sum(line.dollars for line in rest):
+            rest = kept
+            left = sum(line.dollars for line in rest)
+            yield what, _cents(left), _verdict(left, target).strip("*.")
+    left = sum(line.dollars for line in rest) - allowed(rest)
+    yield "what every account has for nothing", _cents(left), _verdict(left, target).strip("*.")
+
+
+_INGEST_WORDS = ("network load balancers", "public IPv4 addresses", "tasks of", "Spot tasks of")
 
 
 def _row(stage: str, line: Line) -> Sequence[str]:
     return line.stack.removeprefix(f"headwater-{stage}-"), line.what, f"{line.count:,.0f}", _cents(line.dollars)
-
-
-def _of(found: Sequence[Line], what: str) -> float:
-    return sum(line.dollars for line in found if line.what == what)
 
 
 def _verdict(total: float, target: float, after: float | None = None) -> str:
