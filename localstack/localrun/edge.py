@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infra.viewer_headers import page_headers
 from localrun.deployment import Deployed
 from localrun.ecs_service import listens
 from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
@@ -23,9 +24,7 @@ _TEMPLATES = REPOSITORY / "localstack" / "edge"
 async def edge(plan: StackPlan, processes: Processes, deployed: Deployed) -> AsyncIterator[None]:
     folder = plan.run / "edge"
     folder.mkdir(parents=True, exist_ok=True)
-    values = edge_values(plan, deployed)
-    for template in sorted(_TEMPLATES.glob("*.conf")):
-        (folder / template.name).write_text(fill(template.read_text(), values))
+    write_configuration(folder, edge_values(plan, deployed))
     (folder / "config.json").write_text(json.dumps({"api": plan.api_url, "ws": plan.ws_url, "cdn": plan.cdn_url}))
     argv = ["nginx", "-e", "stderr", "-p", f"{folder}/", "-c", "nginx.conf"]
     program = Program(name="edge", argv=argv, env=base_environment(), cwd=folder, stop_seconds=3.0, restarts=True)
@@ -71,6 +70,16 @@ def edge_values(plan: StackPlan, deployed: Deployed) -> dict[str, str]:
         "NODE_MODULES": str(REPOSITORY / "node_modules"),
         "RUN": str(Path(plan.run) / "edge"),
     }
+
+
+def write_configuration(folder: Path, values: dict[str, str]) -> None:
+    """`nginx.conf` and what it includes. What every page is told is said in infra/viewer_headers.py, for the CDN, too."""
+    for template in sorted(_TEMPLATES.glob("*.conf")):
+        (folder / template.name).write_text(fill(template.read_text(), values))
+    called = [values[each] for each in ("API_URL", "WS_URL", "CDN_URL", "UPLOAD_URL")]
+    headers = page_headers(connects=called, media=[values["CDN_URL"]])
+    lines = (f'add_header {name} "{value}" always;\n' for name, value in headers.items())
+    (folder / "page-headers.conf").write_text("".join(lines))
 
 
 def fill(template: str, values: dict[str, str]) -> str:
