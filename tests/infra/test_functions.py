@@ -14,7 +14,7 @@ from tests.templates import ROOT, Templates
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 # Read by libraries, not by our settings.
-LIBRARY_VARIABLES = ("AWS_ENDPOINT_URL", "POWERTOOLS_")
+LIBRARY_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_USE_DUALSTACK_ENDPOINT", "POWERTOOLS_")
 
 
 def settings_of(module: str) -> type[EnvironmentSettings]:
