@@ -52,10 +52,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class MediaSeen:
-    """The first segment of publish session `session_serial` is durable."""
+    """The first segment of publish session `session_serial` is durable.
+
+    `millicpu`: what its ladder takes of a machine, by which the stream's next worker is sized; None when it is not known.
+    """
 
     broadcast_id: BroadcastId
     session_serial: int
+    millicpu: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class PublishSessionReader:
         self._pace = Pace()
         self._unfit_segments = 0
         self._left_out: frozenset[str] = frozenset()  # rungs that this machine is too slow for
+        self.millicpu: int | None = None
+        """What the whole ladder of this source takes of a machine, also when this one had to leave rungs out."""
         self._restarts: deque[float] = deque(maxlen=RESTARTS)
         self._fresh_starts: deque[float] = deque(maxlen=FRESH_STARTS)
         self._clock = SourceClock()
@@ -252,6 +254,8 @@ class PublishSessionReader:
             plan = plan_transcode(source, self._keyframes, deinterlace=interlaced, leave_out=self._left_out)
         except ValueError as error:
             raise SourceUnplayable(f"The encoder's stream cannot be played: it sends {error}.") from error
+        if not self._left_out:
+            self.millicpu = plan.millicpu
         if self._keyframes is Keyframes.FORCED:
             plan = replace(plan, shown_from_ms=start.shown_at)
         try:

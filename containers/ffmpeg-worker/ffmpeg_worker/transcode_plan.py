@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headwater.domain.ladder import AudioRung, Rung, Source, choose_audio, choose_ladder
+from headwater.domain.worker_size import millicpu_needed
 
 
 class Keyframes(StrEnum):
@@ -53,6 +54,13 @@ class TranscodePlan:
     def needs_ffmpeg(self) -> bool:
         """For thumbnails, if for nothing else."""
         return bool(self.rungs) or self.encodes_audio
+
+    @property
+    def millicpu(self) -> int:
+        """What it takes of a machine, on average."""
+        pixels = {rung: rung.width * rung.height * self.frame_rate_of(rung) for rung in self.rungs}
+        decoded = max((rung.width * rung.height * self.frame_rate for rung in self.rungs), default=0.0)
+        return millicpu_needed(decoded, sum(each for rung, each in pixels.items() if not rung.copy))
 
     def frame_rate_of(self, rung: Rung) -> float:
         return min(self.frame_rate, rung.max_frame_rate or self.frame_rate)

@@ -245,7 +245,9 @@ class Worker:
         if serial in self._announced:
             return
         self._announced.add(serial)
-        event = MediaSeen(self._job.broadcast_id, serial)
+        following = self._following  # by its own reader's thread, so it is the one that has this session
+        millicpu = following.reader.millicpu if following is not None and following.serial == serial else None
+        event = MediaSeen(self._job.broadcast_id, serial, millicpu)
         thread = threading.Thread(target=self._tell, args=(event,), name="media-seen", daemon=True)
         self._announcing.append(thread)
         thread.start()

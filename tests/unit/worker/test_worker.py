@@ -54,6 +54,7 @@ class Sink:
 
 class CrashingReader:
     cut_off_seconds = 0.0
+    millicpu = None
     born = 0
 
     def __init__(self, *_: object) -> None:
