@@ -35,7 +35,7 @@ def test_whatever_changes_between_pages_no_stream_is_skipped_and_none_comes_twic
 ) -> None:
     postgres.empty()
 
-    @settings(max_examples=150, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         st.sampled_from([StreamOrder.NEWEST, StreamOrder.VIEWERS, StreamOrder.STARTED]),
         st.sampled_from([None, True]),

@@ -23,7 +23,8 @@ from tests.fakes import MemoryOutbox
 
 
 @pytest.fixture(autouse=True)
-def fresh_wiring() -> Iterator[None]:
+def fresh_wiring(chat: ChatBackend) -> Iterator[None]:
+    """Closed before the endpoint is, which waits for whoever keeps a wire to it."""
     wiring.cache_clear()
     yield
     if wiring.cache_info().currsize:
