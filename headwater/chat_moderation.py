@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from headwater.adapters.chat_moderations import Change, Recorded
-from headwater.adapters.held_messages import HeldMessage, HeldState
+from headwater.adapters.held_messages import Decision, HeldMessage, HeldState
 from headwater.broadcasts import unix_ms
 from headwater.contracts import ChatMessageArchived, ChatModerated
 from headwater.domain.chat import Chatter, Membership, Room
@@ -63,7 +63,7 @@ class Rules(Protocol):
 class Held(Protocol):
     def get(self, stream_id: StreamId, message_id: MessageId) -> HeldMessage | None: ...
     def add(self, stream_id: StreamId, held: HeldMessage) -> None: ...
-    def decide(self, stream_id: StreamId, held: HeldMessage) -> None: ...
+    def decide(self, stream_id: StreamId, held: HeldMessage, decided: HeldMessage) -> bool: ...
     def waiting(self, stream_id: StreamId) -> int: ...
 
 
@@ -158,19 +158,23 @@ class ChatModeration:
         return Target(user_id, username, Chatter(user_id, username, tuple(roles)).moderates_the_site)
 
     def find(self, act: Act, username: str, user_id: UserId | None = None) -> Target:
-        """Who is meant: of those who spoke lately, who are banned, or who are in the room. Raises NotFound."""
+        """Who is meant: of those who spoke lately, or who are in the room. Raises NotFound."""
         spoke = self._moderations.speaker(act.stream_id, username)
         if spoke is not None and user_id in (None, spoke[0]):
             return Target(*spoke)
-        wanted = username.lower()
-        for sanction in self._standings.sanctions(act.stream_id):
-            if sanction.user_id == user_id or (user_id is None and sanction.username.lower() == wanted):
-                return Target(sanction.user_id, sanction.username)
         for member in self._members.members(act.stream_id):
             each = member.chatter
-            if each and (each.user_id == user_id or (user_id is None and each.username.lower() == wanted)):
+            if each and _is_meant(username, user_id, each.username, each.user_id):
                 return Target(each.user_id, each.username, each.moderates_the_site)
         raise NotFound("There is nobody of this name in the room.")
+
+    def find_barred(self, act: Act, username: str, user_id: UserId | None = None) -> Target:
+        """Likewise, and of those who are banned or timed out, wherever they are. What they are on the site by now, an old
+        ban does not tell: it is enough to lift it, and to nothing else."""
+        for sanction in self._standings.sanctions(act.stream_id):
+            if _is_meant(username, user_id, sanction.username, sanction.user_id):
+                return Target(sanction.user_id, sanction.username)
+        return self.find(act, username, user_id)
 
     def ban(self, act: Act, target: Target, reason: str | None = None, seconds: int | None = None) -> int:
         """For ever, or as a timeout of so many `seconds`; the event's `seq`. A later one takes the place of an earlier one,
@@ -255,25 +259,24 @@ class ChatModeration:
     def approve(self, act: Act, message_id: MessageId) -> int:
         """Let a message be said that was held; also one that was rejected. Once, whoever else does it, too."""
         held = self._held_message(act, message_id)
-        if held.seq is not None:
-            return held.seq
-        # Under one nonce for all: two moderators at once let it be said once.
-        nobody, nonce = UserId(""), f"held:{message_id}"
-        said = self._moderations.record(act.stream_id, nobody, nonce, message_id, held.message)
-        self._delivery.hint(act.stream_id, said.seq)
-        self._archive.send(msgspec.structs.replace(held.archived, seq=said.seq))
-        decided = msgspec.structs.replace(held, state=HeldState.APPROVED, seq=said.seq)
-        self._decide(act, held, decided, ModerationAction.APPROVE)
-        return said.seq
+        while held.state is not HeldState.APPROVED or held.seq is None:
+            # Under one nonce for all: two moderators at once let it be said once.
+            nobody, nonce = UserId(""), f"held:{message_id}"
+            said = self._moderations.record(act.stream_id, nobody, nonce, message_id, held.message)
+            self._delivery.hint(act.stream_id, said.seq)
+            self._archive.send(msgspec.structs.replace(held.archived, seq=said.seq))
+            held = self._decide(act, held, HeldState.APPROVED, said.seq)
+        self._tell_decision(act, held, ModerationAction.APPROVE)
+        return held.seq
 
     def reject(self, act: Act, message_id: MessageId) -> None:
         """Raises Conflict when it was said already: then delete it."""
         held = self._held_message(act, message_id)
+        while held.state is HeldState.WAITING:
+            held = self._decide(act, held, HeldState.REJECTED)
         if held.state is HeldState.APPROVED:
             raise Conflict("The message was approved already. Delete it.")
-        if held.state is HeldState.WAITING:
-            decided = msgspec.structs.replace(held, state=HeldState.REJECTED)
-            self._decide(act, held, decided, ModerationAction.REJECT)
+        self._tell_decision(act, held, ModerationAction.REJECT)
 
     def hold(self, stream_id: StreamId, held: HeldMessage) -> None:
         """Let a message wait for a moderator."""
@@ -290,13 +293,31 @@ class ChatModeration:
             raise NotFound("There is no such message that waits.")
         return held
 
-    def _decide(self, act: Act, held: HeldMessage, decided: HeldMessage, action: ModerationAction) -> None:
-        """The log first: once it is decided, nobody comes back to it."""
-        recorded = self._moderations.record(act.stream_id, act.by.user_id, act.nonce, new_id(), None)
-        author, message_id = UserId(held.message.user.id), held.message.id
-        self._log(act, action, recorded, user_id=author, message_id=message_id, undoes=held.entry_id)
-        self._held.decide(act.stream_id, msgspec.structs.replace(decided, entry_id=recorded.entry_id))
+    def _decide(self, act: Act, held: HeldMessage, state: HeldState, seq: int | None = None) -> HeldMessage:
+        """As it is from now on; when somebody else was quicker, as they have decided."""
+        undoes = None if held.decision is None else held.decision.entry_id
+        decision = Decision(entry_id=new_id(), by=act.by.user_id, at_ms=self._clock(), undoes=undoes)
+        decided = msgspec.structs.replace(held, state=state, decision=decision, seq=seq)
+        if self._held.decide(act.stream_id, held, decided):
+            return decided
+        return self._held_message(act, held.message.id)
+
+    def _tell_decision(self, act: Act, held: HeldMessage, action: ModerationAction) -> None:
+        """Also when it was decided before: whoever did may have been cut off here. The log takes an entry once."""
         self._tell_waiting(act.stream_id)
+        if held.decision is not None:
+            self._archive.send(
+                ChatModerated(
+                    entry_id=held.decision.entry_id,
+                    stream_id=act.stream_id,
+                    action=action,
+                    actor_id=held.decision.by,
+                    user_id=UserId(held.message.user.id),
+                    message_id=held.message.id,
+                    undoes=held.decision.undoes,
+                    created_at=held.decision.at_ms,
+                )
+            )
 
     def _author(self, act: Act, message_id: MessageId) -> UserId | None:
         """Whose message it is, if the room still knows. Raises Forbidden when its author is above the moderator."""
@@ -304,7 +325,9 @@ class ChatModeration:
         if message is None:
             return None
         author = UserId(message.user.id)
-        check_may_delete(act.room, act.by, author)
+        spoke = self._moderations.speaker(act.stream_id, message.user.username)
+        moderates_the_site = spoke is not None and spoke[0] == author and spoke[2]
+        check_may_delete(act.room, act.by, author, moderates_the_site)
         return author
 
     def _record(
@@ -350,6 +373,11 @@ class ChatModeration:
                 created_at=self._clock(),
             )
         )
+
+
+def _is_meant(username: str, user_id: UserId | None, name: str, named: UserId) -> bool:
+    """An id counts more than a name, which may have changed hands."""
+    return named == user_id if user_id is not None else name.lower() == username.lower()
 
 
 def _changes(before: RoomRules, after: RoomRules) -> dict[str, list[Any]]:

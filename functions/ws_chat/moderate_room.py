@@ -57,7 +57,7 @@ class ModerateRoom:
             case Ban():
                 return moderation.ban(act, moderation.find(act, frame.username, frame.user_id), frame.reason)
             case Unban():
-                return moderation.lift(act, moderation.find(act, frame.username, frame.user_id))
+                return moderation.lift(act, moderation.find_barred(act, frame.username, frame.user_id))
             case Delete():
                 return moderation.delete(act, frame.message_id, frame.reason)
             case Restore():

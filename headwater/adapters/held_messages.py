@@ -13,7 +13,7 @@ from pynamodb.exceptions import DoesNotExist, PutError
 from headwater.adapters.dynamodb_tables import CONDITION_FAILED, refusal_code, unavailable_when_failing
 from headwater.adapters.room_items import RoomItem, room_items
 from headwater.contracts import ChatMessageArchived
-from headwater.domain.ids import MessageId, StreamId
+from headwater.domain.ids import MessageId, StreamId, UserId
 from headwater.domain.server_frames import MessageEvent
 
 HELD_SECONDS = 24 * 3600
@@ -27,13 +27,22 @@ class HeldState(StrEnum):
     REJECTED = "rejected"
 
 
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody decided about a held message, as the log knows it; `undoes`: the entry of an earlier decision."""
+
+    entry_id: str
+    by: UserId
+    at_ms: int
+    undoes: str | None = None
+
+
 class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """`message` as everybody would get it, and `archived` as it would be kept. `entry_id`: of the decision in the log."""
+    """`message` as everybody would get it, and `archived` as it would be kept."""
 
     message: MessageEvent
     archived: ChatMessageArchived
     state: HeldState = HeldState.WAITING
-    entry_id: str | None = None
+    decision: Decision | None = None  # the last one
     seq: int | None = None  # since it was approved
 
 
@@ -51,8 +60,9 @@ class HeldMessages:
         """One that is there already stays as it is: it may have been decided on meanwhile."""
         self._put(stream_id, held, RoomItem.item.does_not_exist())
 
-    def decide(self, stream_id: StreamId, held: HeldMessage) -> None:
-        self._put(stream_id, held, None)
+    def decide(self, stream_id: StreamId, held: HeldMessage, decided: HeldMessage) -> bool:
+        """Put `decided` in the place of `held`; False when that is no longer there, for somebody else has decided."""
+        return self._put(stream_id, decided, RoomItem.body == _encode(held))
 
     def get(self, stream_id: StreamId, message_id: MessageId) -> HeldMessage | None:
         with unavailable_when_failing():
@@ -81,8 +91,8 @@ class HeldMessages:
                 break
         return count
 
-    def _put(self, stream_id: StreamId, held: HeldMessage, condition: Any) -> None:
-        item = self._items(stream_id, _HELD + held.message.id, body=msgspec.json.encode(held).decode())
+    def _put(self, stream_id: StreamId, held: HeldMessage, condition: Any) -> bool:
+        item = self._items(stream_id, _HELD + held.message.id, body=_encode(held))
         item.expires_at = held.archived.created_at // 1000 + HELD_SECONDS
         with unavailable_when_failing():
             try:
@@ -90,10 +100,16 @@ class HeldMessages:
             except PutError as error:
                 if refusal_code(error) != CONDITION_FAILED:
                     raise
+                return False
+        return True
 
 
 def _is_over(item: RoomItem) -> bool:
     return item.expires_at is not None and item.expires_at <= time.time()
+
+
+def _encode(held: HeldMessage) -> str:
+    return msgspec.json.encode(held).decode()
 
 
 def _decode(item: RoomItem) -> HeldMessage:

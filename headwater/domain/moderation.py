@@ -4,7 +4,7 @@
 |---|---|---|---|---|---|
 | commands, settings, bans, log | yes | yes | yes | no | no |
 | can be timed out or banned | by nobody | by nobody | by owner and site | by moderators | by moderators |
-| what they said can be deleted | by site | by moderators | by owner and site | by moderators | by moderators |
+| what they said can be deleted | by site | by owner and site | by owner and site | by moderators | by moderators |
 | a ban or timeout binds | no | no | yes, in commands too | yes | yes |
 | slow mode, followers-only, account age, links held | exempt | exempt | exempt | exempt | bound |
 | emote-only, unique, blocked terms, everything held | exempt | exempt | exempt | bound | bound |
@@ -126,11 +126,11 @@ def check_may_act_on(room: Room, chatter: Chatter, target: UserId, target_modera
         raise Forbidden("Only the owner of a room can do this to one of its moderators.")
 
 
-def check_may_delete(room: Room, chatter: Chatter, author: UserId) -> None:
+def check_may_delete(room: Room, chatter: Chatter, author: UserId, author_moderates_site: bool = False) -> None:
     """Raises Forbidden. The owner and the site's moderators delete whatever was said, a moderator not what those above said."""
     if chatter.user_id in (author, room.owner_id) or chatter.moderates_the_site:
         return
-    check_may_act_on(room, chatter, author)
+    check_may_act_on(room, chatter, author, author_moderates_site)
 
 
 def check_may_speak(standing: Standing, now_ms: int) -> None:
