@@ -6,6 +6,7 @@ import http.client
 import logging
 import secrets
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,11 +16,13 @@ from rtmp_ingest.done_spool import DoneSpool
 from rtmp_ingest.hooks_api import HooksApi
 from rtmp_ingest.nginx_conf import TEMPLATE, render
 from rtmp_ingest.nginx_process import NginxProcess
+from rtmp_ingest.publisher_count import PublisherCount
 from rtmp_ingest.relay import HookRelay
 from rtmp_ingest.relay_server import RelayServer
 from rtmp_ingest.settings import Settings, parse_networks
 from rtmp_ingest.source_process import SourceProcess
 from rtmp_ingest.task_address import pull_base
+from rtmp_ingest.task_protection import TaskProtection
 
 READY_SECONDS = 10.0
 LOOK_SECONDS = 0.1
@@ -28,7 +31,8 @@ log = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT (0), or until nginx is gone (1). Publishers are told done, or it waits on disk."""
+    """Serve until SIGTERM or SIGINT (0), or until nginx is gone (1). Then nobody new is let in, and who publishes may go on for
+    `drain_seconds`. Publishers are told done, or it waits on disk."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -46,12 +50,17 @@ def run(settings: Settings) -> int:
     server = RelayServer(settings.relay_port, relay, dones)
     server.serve_in_background()
     nginx = NginxProcess(settings.nginx, configuration, state_dir)
+    protection = TaskProtection(settings.ecs_agent_uri)
+    count = PublisherCount(settings.metrics_namespace, sys.stdout.write)
     dones.start()
     try:
         if sources.wait_until_ready() and _is_ready(settings.loopback_port, nginx, stop):
             log.info("ready node=%s rtmp=%s pull=%s", node, settings.rtmp_listen, base)
             while nginx.is_running and not stop.is_set():
+                protection.keep(publishers=relay.publishers)
+                count.tell(relay.publishers)
                 stop.wait(LOOK_SECONDS)
+            _drain(relay, nginx, settings.drain_seconds)
         log.info("stopping" if stop.is_set() else "nginx is gone, or something does not answer, stopping")
     finally:
         relay.drain()
@@ -65,6 +74,15 @@ def run(settings: Settings) -> int:
         api.close()
     log.info("stopped, dones left for the next run: %d", left)
     return 0 if stop.is_set() else 1
+
+
+def _drain(relay: HookRelay, nginx: NginxProcess, seconds: float) -> None:
+    relay.drain()
+    give_up_at = time.monotonic() + seconds
+    if relay.publishers and seconds:
+        log.info("draining: %d publish, for up to %.0f s", relay.publishers, seconds)
+    while nginx.is_running and relay.publishers and time.monotonic() < give_up_at:
+        time.sleep(LOOK_SECONDS)
 
 
 def _prepare(state_dir: Path, settings: Settings) -> Path:

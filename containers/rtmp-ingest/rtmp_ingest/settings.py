@@ -40,12 +40,16 @@ class Settings(SourceSettings, frozen=True, kw_only=True):
     state_dir: Annotated[str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")]
     # For dones when stopping; more where the disk goes too.
     flush_seconds: Annotated[float, msgspec.Meta(ge=0, le=100)] = 2.0
+    # After SIGTERM: how long publishers may go on that are there already. Nobody new is let in.
+    drain_seconds: Annotated[float, msgspec.Meta(ge=0, le=120)] = 0.0
+    metrics_namespace: str | None = None  # of CloudWatch; without one, the number of publishers is told to nobody
     node_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "node"
     nginx: str = "/usr/sbin/nginx"
     nginx_rtmp_module: Annotated[str, msgspec.Meta(pattern=r"^/[A-Za-z0-9._/+@-]+$")] = (
         "/usr/lib/nginx/modules/ngx_rtmp_module.so"
     )
     ecs_container_metadata_uri_v4: str | None = None  # set by ECS
+    ecs_agent_uri: str | None = None  # set by ECS
 
     def __repr__(self) -> str:
         return f"Settings(rtmp_listen={self.rtmp_listen!r}, …)"  # never the signing key
