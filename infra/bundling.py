@@ -29,7 +29,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # AWS services that functions may speak to. botocore describes 400 of them in 18 MB; the others stay at home.
 SPOKEN_SERVICES = frozenset(
-    {"apigatewaymanagementapi", "dynamodb", "ecs", "events", "s3", "secretsmanager", "sesv2", "sqs"}
+    {
+        "apigatewaymanagementapi",
+        "cloudfront",
+        "cloudfront-keyvaluestore",
+        "dynamodb",
+        "ecs",
+        "events",
+        "s3",
+        "secretsmanager",
+        "sesv2",
+        "sqs",
+    }
 )
 
 # Folders beside functions/<name> and headwater/ that one function needs.

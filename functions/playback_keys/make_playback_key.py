@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from headwater.domain.ids import new_id
@@ -17,23 +17,32 @@ class KeyRing(Protocol):
     def write(self, keys: Sequence[SigningKey]) -> None: ...
 
 
-def ensure_playback_key(ring: KeyRing, now: int) -> Sequence[SigningKey]:
-    """The ring's keys; with a first one when there was none. `now` is Unix seconds."""
-    return ring.read() or rotate_playback_key(ring, now)
+def own_key_id(public_pem: str) -> str:  # noqa: ARG001 - a CDN names keys when it is given them
+    return f"K{new_id()}"
 
 
-def rotate_playback_key(ring: KeyRing, now: int) -> Sequence[SigningKey]:
+def ensure_playback_key(ring: KeyRing, now: int, key_id: Callable[[str], str]) -> Sequence[SigningKey]:
+    """The ring's keys; with a first one when there was none. `now` is Unix seconds; `key_id` names a public PEM."""
+    return ring.read() or rotate_playback_key(ring, now, key_id)
+
+
+def rotate_playback_key(ring: KeyRing, now: int, key_id: Callable[[str], str]) -> Sequence[SigningKey]:
     """Add a key that takes over once every edge knows it, and drop those whose signatures have all run out."""
-    keys = with_next_key(ring.read(), f"K{new_id()}", _new_private_pem(), now)
+    private_pem = _new_private_pem()
+    keys = with_next_key(ring.read(), key_id(_public_half(private_pem)), private_pem, now)
     ring.write(keys)
     return keys
 
 
 def public_pem(key: SigningKey) -> str:
     """The half that the key group is given."""
+    return _public_half(key.private_pem)
+
+
+def _public_half(private_pem: str) -> str:
     from cryptography.hazmat.primitives import serialization
 
-    private = serialization.load_pem_private_key(key.private_pem.encode(), password=None)
+    private = serialization.load_pem_private_key(private_pem.encode(), password=None)
     encoded = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

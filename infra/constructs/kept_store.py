@@ -16,7 +16,9 @@ def removal_policy(stage: Stage) -> RemovalPolicy:
 
 
 class PrivateBucket(s3.Bucket):
-    """Nobody reads it but by IAM's leave, or through an address that somebody who has that leave has signed."""
+    """Nobody reads it but by IAM's leave, or through an address that somebody who has that leave has signed.
+
+    `policy_elsewhere`: a stack that is made later writes its policy whole, for it knows whom else to let in."""
 
     def __init__(
         self,
@@ -26,6 +28,7 @@ class PrivateBucket(s3.Bucket):
         stage: Stage,
         lifecycle_rules: Sequence[s3.LifecycleRule],
         cors: s3.CorsRule | None = None,
+        policy_elsewhere: bool = False,
     ) -> None:
         super().__init__(
             scope,
@@ -33,7 +36,7 @@ class PrivateBucket(s3.Bucket):
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=stage.require_tls,
+            enforce_ssl=stage.require_tls and not policy_elsewhere,
             cors=None if cors is None else [cors],
             lifecycle_rules=lifecycle_rules,
             removal_policy=removal_policy(stage),
