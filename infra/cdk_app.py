@@ -31,6 +31,7 @@ from infra.stacks.api import ApiStack
 from infra.stacks.chat import ChatStack
 from infra.stacks.data import DataStack
 from infra.stacks.ingest import IngestStack
+from infra.stacks.network import NetworkStack
 from infra.stacks.transcode import TranscodeStack
 
 # Behaviour of the CDK itself, the same however the app is run. Strong references: CloudFormation refuses to take away what
@@ -40,9 +41,10 @@ CDK_CONTEXT = {"@aws-cdk/core:defaultCrossStackReferences": "strong"}
 
 def add_stacks(app: App, *, stage: Stage, bundle: Bundler) -> None:
     """Every stack of one stage, in the order of the path of the video; those whose values are None are not there."""
-    deployment = Deployment(stage=stage, bundle=bundle)
     prefix = f"headwater-{stage.name}"
-    data = DataStack(app, f"{prefix}-data", deployment=deployment)
+    network = None if stage.network is None else NetworkStack(app, f"{prefix}-network", network=stage.network)
+    deployment = Deployment(stage=stage, bundle=bundle, placement=None if network is None else network.functions)
+    data = DataStack(app, f"{prefix}-data", deployment=deployment, network=network)
     ingest = IngestStack(app, f"{prefix}-ingest", deployment=deployment, data=data)
     TranscodeStack(app, f"{prefix}-transcode", deployment=deployment, data=data)
     web = _web_addresses(stage)

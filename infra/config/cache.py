@@ -27,10 +27,14 @@ class ServerlessValkey:
 
 @dataclass(frozen=True, kw_only=True)
 class ExistingCache:
-    """Redis 7 or Valkey 7.2 or later that is there already, in cluster mode; `rediss://` speaks TLS."""
+    """Redis 7 or Valkey 7.2 or later that is there already, in cluster mode; `rediss://` speaks TLS. `security_group` is its
+    firewall, to be opened to the functions; None where it lets them in already."""
 
     url: str
+    security_group: str | None = None
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("redis://", "rediss://")):
             raise ConfigurationError(f"cache.url must begin with rediss:// (or redis://), not {self.url!r}")
+        if self.security_group is not None and not self.security_group.startswith("sg-"):
+            raise ConfigurationError("cache.security_group must be the id of one (sg-…)")

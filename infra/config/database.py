@@ -21,7 +21,6 @@ class Aurora:
     pause_after_seconds: int = 300
     readers: int = 1
     backup_days: int = 7
-    password_rotation_days: int = 30
 
     def __post_init__(self) -> None:
         if self.min_acu * 2 != int(self.min_acu * 2) or not 0 <= self.min_acu <= self.max_acu:
@@ -36,8 +35,6 @@ class Aurora:
             raise ConfigurationError("database.readers must be from 0 to 15")
         if not 1 <= self.backup_days <= 35:
             raise ConfigurationError("database.backup_days must be from 1 to 35")
-        if not 1 <= self.password_rotation_days <= 1000:
-            raise ConfigurationError("database.password_rotation_days must be from 1 to 1000")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,14 +42,20 @@ class ExistingDatabase:
     """A PostgreSQL 15 or later that is there already. Exactly one of these is set:
 
     `secret_arn`, an existing secret with `{"url": "postgresql+psycopg://…"}` or in the form that RDS keeps (`host`, `username`,
-    `password`, …); `url`, which becomes a secret, and so must not carry a password.
+    `password`, …); `url`, which becomes a secret, and is readable in the template: one with a password is for one machine.
+    `security_group` is the database's firewall, to be opened to the functions; None where it lets them in already.
     """
 
     url: str | None = None
     secret_arn: str | None = None
+    security_group: str | None = None
 
     def __post_init__(self) -> None:
         if (self.url is None) == (self.secret_arn is None):
             raise ConfigurationError("database: set exactly one of url and secret_arn")
         if self.secret_arn is not None and not self.secret_arn.startswith("arn:"):
             raise ConfigurationError("database.secret_arn must be the whole ARN of a secret (arn:aws:secretsmanager:…)")
+        if self.url is not None and "://" not in self.url:
+            raise ConfigurationError("database.url must be an address (postgresql+psycopg://user@host:5432/name)")
+        if self.security_group is not None and not self.security_group.startswith("sg-"):
+            raise ConfigurationError("database.security_group must be the id of one (sg-…)")

@@ -6,11 +6,11 @@ from aws_cdk import Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
-from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.config.values import WebAddresses
+from infra.constructs.database import Database
 from infra.constructs.kept_store import PrivateBucket
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.work_queue import WorkQueue
@@ -29,7 +29,7 @@ class PersonalData(Construct):
         deployment: Deployment,
         media: s3.IBucket,
         rooms: dynamodb.ITable,
-        database_secret: secretsmanager.ISecret,
+        database: Database,
         web: WebAddresses,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -51,7 +51,7 @@ class PersonalData(Construct):
             deployment=deployment,
             name="picture_maker",
             environment={
-                "DATABASE_SECRET": database_secret.secret_arn,
+                **database.environment,
                 "UPLOAD_BUCKET": self.uploads.bucket_name,
                 "MEDIA_BUCKET": media.bucket_name,
                 "ROOM_TABLE": rooms.table_name,
@@ -60,7 +60,7 @@ class PersonalData(Construct):
             timeout_seconds=30,
             memory_mib=1024,  # the largest picture that is taken unfolds to 160 MB, and is turned and cut once
         )
-        self.picture_maker.may("secretsmanager:GetSecretValue", database_secret.secret_arn)
+        database.let_log_in(self.picture_maker)
         self.picture_maker.may(
             ["s3:GetObject", "s3:DeleteObject"], *(self.uploads.arn_for_objects(f"{each}/*") for each in PICTURES)
         )
@@ -78,14 +78,14 @@ class PersonalData(Construct):
             deployment=deployment,
             name="account_data",
             environment={
-                "DATABASE_SECRET": database_secret.secret_arn,
+                **database.environment,
                 "UPLOAD_BUCKET": self.uploads.bucket_name,
                 "MEDIA_BUCKET": media.bucket_name,
                 "ROOM_TABLE": rooms.table_name,
             },
             timeout_seconds=300,
         )
-        self.account_data.may("secretsmanager:GetSecretValue", database_secret.secret_arn)
+        database.let_log_in(self.account_data)
         self.account_data.may("s3:PutObject", self.uploads.arn_for_objects("exports/*"))
         self.account_data.may("s3:DeleteObject", self.uploads.arn_for_objects("*"))
         self.account_data.may("s3:DeleteObject", media.arn_for_objects("avatars/*"))

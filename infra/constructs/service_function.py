@@ -20,6 +20,7 @@ from constructs import Construct
 
 from infra.bundling import Bundler
 from infra.config.stage import Stage
+from infra.constructs.placement import Placement, let_lambda_place
 from infra.constructs.work_queue import LONGEST_RETENTION, WorkQueue
 
 _RETENTION = {
@@ -36,10 +37,12 @@ def log_retention(stage: Stage) -> logs.RetentionDays:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What every construct is given: the stage's values, and how code becomes an archive."""
+    """What every construct is given: the stage's values, how code becomes an archive, and where functions stand that use
+    the database or the cache (None where there is no network)."""
 
     stage: Stage
     bundle: Bundler
+    placement: Placement | None = None
 
 
 class ServiceFunction(Construct):
@@ -65,6 +68,9 @@ class ServiceFunction(Construct):
         stage = deployment.stage
         runtime = stage.function_runtime
         bundle = deployment.bundle(name, runtime)
+        placement = deployment.placement
+        if placement is not None and not placement.needed_by(environment):
+            placement = None
         self.log_group = logs.LogGroup(
             self, "Log", retention=log_retention(stage), removal_policy=RemovalPolicy.DESTROY
         )
@@ -98,10 +104,14 @@ class ServiceFunction(Construct):
             environment={
                 "POWERTOOLS_SERVICE_NAME": name,
                 "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
+                **({} if placement is None else placement.environment),
                 **stage.function_environment,
                 **environment,
             },
+            **({} if placement is None else placement.function_options),
         )
+        if placement is not None:
+            let_lambda_place(self.function, role)
         self.may(["logs:CreateLogStream", "logs:PutLogEvents"], self.log_group.log_group_arn)
 
     def may(self, actions: str | list[str], *resources: str, conditions: Mapping[str, object] | None = None) -> None:

@@ -49,7 +49,7 @@ class ApiStack(Stack):
             deployment=deployment,
             media=data.media,
             rooms=data.rooms,
-            database_secret=data.database_secret,
+            database=data.database,
             web=web,
         )
         self._answer_calls(deployment, data, ingest, chat, web)
@@ -76,7 +76,7 @@ class ApiStack(Stack):
             environment={
                 **control_plane.environment,
                 **self.personal_data.environment,
-                "DATABASE_SECRET": data.database_secret.secret_arn,
+                **data.database.environment,
                 "STREAM_KEY_SECRET": data.stream_key_secret.secret_arn,
                 "TOKEN_KEYS_SECRET": data.token_keys_secret.secret_arn,
                 "CONNECTION_TABLE": data.connections.table_name,
@@ -91,7 +91,7 @@ class ApiStack(Stack):
                 "CLIPS_PER_MINUTE": str(stage.limits.clips_per_minute),
                 "PLAYBACK_KEYS_SECRET": data.playback_keys_secret.secret_arn,
                 "PLAYBACK_SESSIONS_PER_MINUTE": str(stage.limits.playback_sessions_per_minute),
-                "CACHE_URL": data.cache_url,
+                "CACHE_URL": data.cache.url,
                 "CDN_URL": web.cdn,
                 "WS_URL": chat.address,
                 "RTMP_URLS": ",".join(ingest.addresses),
@@ -123,9 +123,9 @@ class ApiStack(Stack):
         chat.let_end_sockets(self.api, data)
         chat.let_keep_rooms(self.api, data)
         self.api.may("sqs:SendMessage", self.mail_queue.arn, chat.delivery_queue.arn, chat.archive_queue.arn)
+        data.database.let_log_in(self.api)
         self.api.may(
             "secretsmanager:GetSecretValue",
-            data.database_secret.secret_arn,
             data.stream_key_secret.secret_arn,
             data.token_keys_secret.secret_arn,
             data.playback_keys_secret.secret_arn,
@@ -140,10 +140,10 @@ class ApiStack(Stack):
             "GrantAdmin",
             deployment=deployment,
             name="grant_admin",
-            environment={"DATABASE_SECRET": data.database_secret.secret_arn},
+            environment=data.database.environment,
             timeout_seconds=30,
         )
-        self.grant_admin.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        data.database.let_log_in(self.grant_admin)
 
     def _write_to_people(self, deployment: Deployment, data: DataStack, web: WebAddresses) -> None:
         stage = deployment.stage
@@ -153,13 +153,13 @@ class ApiStack(Stack):
             deployment=deployment,
             name="account_mail",
             environment={
-                "DATABASE_SECRET": data.database_secret.secret_arn,
+                **data.database.environment,
                 "MAIL_SENDER": stage.mail_sender,
                 "WEB_URL": web.page,
             },
             timeout_seconds=30,
         )
-        self.account_mail.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        data.database.let_log_in(self.account_mail)
         self.mail_identity = ses.EmailIdentity(self, "MailIdentity", identity=ses.Identity.domain(stage.mail_domain))
         self.account_mail.may("ses:SendEmail", self.mail_identity.email_identity_arn)
         self.account_mail.consume(self.mail_queue, batch_size=1, at_once=stage.api.concurrency.writers)
@@ -194,13 +194,13 @@ class ApiStack(Stack):
             name="recording_expiry",
             environment={
                 **control_plane.environment,
-                "DATABASE_SECRET": data.database_secret.secret_arn,
+                **data.database.environment,
                 "RECORDING_RETENTION_DAYS": str(stage.recording_retention_days or 0),
             },
             timeout_seconds=60,
         )
         control_plane.let_commit(self.expiry)
-        self.expiry.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        data.database.let_log_in(self.expiry)
         if stage.recording_retention_days is not None:
             # Not repeated: the next hour brings the next look.
             self.expiry.run_every(Duration.hours(1), name="EveryHour", attempts=1, give_up_after=Duration.minutes(30))
@@ -215,10 +215,10 @@ class ApiStack(Stack):
             "History",
             deployment=deployment,
             name="broadcast_history",
-            environment={"DATABASE_SECRET": data.database_secret.secret_arn},
+            environment=data.database.environment,
             timeout_seconds=10,
         )
-        self.history.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        data.database.let_log_in(self.history)
         self.history.consume(self.history_queue, batch_size=10, at_once=stage.api.concurrency.writers)
         data.control_plane.forward(EVENT_SOURCE, self.history_queue, rule=(self, "BroadcastChanged"))
 

@@ -56,7 +56,7 @@ class ChatStack(Stack):
                 "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
                 "CHAT_ARCHIVE_QUEUE_URL": self.archive_queue.url,
                 "CHAT_CALLBACK_URL": self.callback_url,
-                "CACHE_URL": data.cache_url,
+                "CACHE_URL": data.cache.url,
                 "CORS_ORIGINS": ",".join(web.origins),
                 "CHAT_CONNECTIONS_PER_MINUTE": str(stage.limits.chat_connections_per_minute),
                 "CHAT_JOINS_PER_MINUTE": str(stage.limits.chat_joins_per_minute),
@@ -92,7 +92,7 @@ class ChatStack(Stack):
                 "CONNECTION_TABLE": data.connections.table_name,
                 "CHAT_CALLBACK_URL": self.callback_url,
                 "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
-                "CACHE_URL": data.cache_url,
+                "CACHE_URL": data.cache.url,
             },
             timeout_seconds=15,
             memory_mib=1024,
@@ -109,7 +109,7 @@ class ChatStack(Stack):
             "Status",
             deployment=deployment,
             name="chat_status",
-            environment={"CACHE_URL": data.cache_url, "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url},
+            environment={"CACHE_URL": data.cache.url, "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url},
             timeout_seconds=10,
         )
         self.status.may("sqs:SendMessage", self.delivery_queue.arn)
@@ -125,7 +125,7 @@ class ChatStack(Stack):
             environment={
                 "STREAM_TABLE": data.control_plane.streams.table_name,
                 "CONNECTION_TABLE": data.connections.table_name,
-                "CACHE_URL": data.cache_url,
+                "CACHE_URL": data.cache.url,
                 "CHAT_CALLBACK_URL": self.callback_url,
             },
             timeout_seconds=20,
@@ -147,10 +147,10 @@ class ChatStack(Stack):
             "Archive",
             deployment=deployment,
             name="chat_archive",
-            environment={"DATABASE_SECRET": data.database_secret.secret_arn},
+            environment=data.database.environment,
             timeout_seconds=10,
         )
-        self.archive.may("secretsmanager:GetSecretValue", data.database_secret.secret_arn)
+        data.database.let_log_in(self.archive)
         self.archive.consume(self.archive_queue, batch_size=10, at_once=stage.api.concurrency.writers)
 
         CfnOutput(self, "SocketApiId", value=self.socket_api.api_id)

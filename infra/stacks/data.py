@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 
-from aws_cdk import CfnOutput, Duration, SecretValue, Stack
+from aws_cdk import CfnOutput, CustomResource, Duration, SecretValue, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from infra.config.cache import ExistingCache
-from infra.config.database import Aurora
-from infra.config.errors import ConfigurationError
 from infra.config.stage import Stage
+from infra.constructs.cache import Cache
 from infra.constructs.control_plane import ControlPlane, table
+from infra.constructs.database import Database
 from infra.constructs.kept_store import PrivateBucket, removal_policy
 from infra.constructs.service_function import Deployment, ServiceFunction
+from infra.stacks.network import NetworkStack
 
 ROOMS_INDEX = "by_connection"
+MIGRATIONS = Path(__file__).parents[2] / "migrations" / "versions"
 
 
 class DataStack(Stack):
     """The stores that every other stack is given."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, deployment: Deployment, network: NetworkStack | None
+    ) -> None:
         super().__init__(scope, construct_id)
         stage = deployment.stage
         self.control_plane = ControlPlane(
@@ -45,8 +50,9 @@ class DataStack(Stack):
         self.rooms = table(self, "Rooms", stage=stage, key="room", sort_key="item", expires=True)
         self.answered_requests = table(self, "AnsweredRequests", stage=stage, key="id", expires=True)
         self.media = _media_bucket(self, stage)
-        self.cache_url = _cache_url(stage)
-        self.database_secret = _database_secret(self, stage)
+        stores = None if network is None else network.stores
+        self.database = Database(self, "Database", stage=stage, placement=stores)
+        self.cache = Cache(self, "Cache", stage=stage, placement=stores)
         self.stream_key_secret = _generated_secret(self, "StreamKeySecret", "derives every stream key", stage)
         self.hook_secret = _generated_secret(self, "HookSecret", "signs the hooks of ingest nodes", stage)
         self.token_keys_secret = secretsmanager.Secret(
@@ -80,10 +86,11 @@ class DataStack(Stack):
             "SchemaMigration",
             deployment=deployment,
             name="schema_migration",
-            environment={"DATABASE_SECRET": self.database_secret.secret_arn},
+            environment=self.database.environment,
             timeout_seconds=600,
         )
-        self.schema_migration.may("secretsmanager:GetSecretValue", self.database_secret.secret_arn)
+        self.database.let_log_in(self.schema_migration)
+        self._migrate()
 
         CfnOutput(self, "MediaBucket", value=self.media.bucket_name)
         CfnOutput(self, "StreamTable", value=self.control_plane.streams.table_name)
@@ -97,6 +104,29 @@ class DataStack(Stack):
         CfnOutput(self, "PlaybackKeysFunction", value=self.playback_keys.function.function_name)
         CfnOutput(self, "SchemaMigrationFunction", value=self.schema_migration.function.function_name)
 
+    def _migrate(self) -> None:
+        """Before traffic moves: whoever uses the database is in a later stack, and that waits for the whole of this one.
+
+        A migration that fails takes this stack back to what it was, and touches no other (docs/deploy.md).
+        """
+        schema = CustomResource(
+            self,
+            "Schema",
+            resource_type="Custom::DatabaseSchema",
+            service_token=self.schema_migration.function.function_arn,
+            service_timeout=Duration.seconds(self.schema_migration.timeout_seconds + 60),
+            # Another set of migrations is another property, and so an update.
+            properties={"Setting": self.database.setting, "Migrations": _digest_of(MIGRATIONS)},
+        )
+        schema.node.add_dependency(self.database, self.schema_migration)
+
+
+def _digest_of(folder: Path) -> str:
+    hashed = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        hashed.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return hashed.hexdigest()
+
 
 def _media_bucket(scope: Construct, stage: Stage) -> s3.Bucket:
     """Private: viewers come through the CDN only, which answers CORS for it. Nothing in it expires by age, for recordings stay
@@ -106,30 +136,8 @@ def _media_bucket(scope: Construct, stage: Stage) -> s3.Bucket:
         "Media",
         stage=stage,
         lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1))],
+        policy_elsewhere=stage.delivery is not None,
     )
-
-
-def _database_secret(scope: Construct, stage: Stage) -> secretsmanager.ISecret:
-    database = stage.database
-    if isinstance(database, Aurora):
-        raise ConfigurationError("database: give an existing one (database.secret_arn); Aurora is not made here yet")
-    if database.secret_arn is not None:
-        return secretsmanager.Secret.from_secret_complete_arn(scope, "DatabaseSecret", database.secret_arn)
-    if database.url is None:
-        raise AssertionError("ExistingDatabase has checked that one of them is set")
-    return secretsmanager.Secret(
-        scope,
-        "DatabaseSecret",
-        description="Headwater: where the database is",
-        secret_object_value={"url": SecretValue.unsafe_plain_text(database.url)},
-        removal_policy=removal_policy(stage),
-    )
-
-
-def _cache_url(stage: Stage) -> str:
-    if isinstance(stage.cache, ExistingCache):
-        return stage.cache.url
-    raise ConfigurationError("cache: give an existing one (cache.url); ElastiCache is not made here yet")
 
 
 def _oauth_clients_secret(scope: Construct, stage: Stage) -> secretsmanager.Secret | None:

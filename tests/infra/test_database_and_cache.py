@@ -1,0 +1,133 @@
+"""The database and the cache: made as the stage says or there already, encrypted, and migrated before anybody uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.infra.test_network import EXISTING_STORES
+from tests.templates import Templates
+
+OfStage = Callable[..., Templates]
+SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-abcdef"  # of EXISTING_STORES
+
+
+def test_the_database_of_dev_sleeps_and_goes_with_its_stack(of_stage: OfStage) -> None:
+    made = of_stage("dev")
+    [cluster] = made.resources("AWS::RDS::DBCluster")
+    assert cluster.properties["ServerlessV2ScalingConfiguration"] == {
+        "MinCapacity": 0,
+        "MaxCapacity": 2,
+        "SecondsUntilAutoPause": 300,
+    }
+    assert len(made.resources("AWS::RDS::DBInstance")) == 1
+    assert cluster.properties["DeletionProtection"] is False
+    assert cluster.attributes["DeletionPolicy"] == "Delete"
+
+
+def test_the_database_of_prod_is_awake_has_a_reader_as_large_and_leaves_a_snapshot(of_stage: OfStage) -> None:
+    made = of_stage("prod")
+    [cluster] = made.resources("AWS::RDS::DBCluster")
+    scaling = cluster.properties["ServerlessV2ScalingConfiguration"]
+    assert scaling["MinCapacity"] >= 0.5
+    assert "SecondsUntilAutoPause" not in scaling
+    tiers = [each.properties["PromotionTier"] for each in made.resources("AWS::RDS::DBInstance")]
+    assert sorted(tiers) == [0, 1], "tier 1 scales with the writer"
+    assert cluster.properties["DeletionProtection"] is True
+    assert cluster.attributes["DeletionPolicy"] == "Snapshot"
+    assert cluster.properties["BackupRetentionPeriod"] >= 7
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_the_database_is_encrypted_refuses_plain_connections_and_makes_its_own_password(
+    of_stage: OfStage, stage: str
+) -> None:
+    made = of_stage(stage)
+    [cluster] = made.resources("AWS::RDS::DBCluster")
+    major, minor = cluster.properties["EngineVersion"].split(".")
+    assert (int(major), int(minor)) >= (17, 9), "earlier ones can no longer be created"
+    assert cluster.properties["StorageEncrypted"] is True
+    assert cluster.properties["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in cluster.properties
+    parameters = made.referred(cluster.stack, cluster.properties["DBClusterParameterGroupName"])
+    assert parameters.properties["Parameters"]["rds.force_ssl"] == "1"
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_the_cache_is_spoken_to_with_tls_and_capped(of_stage: OfStage, stage: str) -> None:
+    made = of_stage(stage)
+    [cache] = made.resources("AWS::ElastiCache::ServerlessCache")
+    assert cache.properties["Engine"] == "valkey"
+    assert {"DataStorage", "ECPUPerSecond"} == cache.properties["CacheUsageLimits"].keys()
+    told = [
+        function.properties["Environment"]["Variables"]["CACHE_URL"]
+        for function in made.resources("AWS::Lambda::Function")
+        if "CACHE_URL" in function.properties["Environment"]["Variables"]
+    ]
+    assert len(told) > 1
+    for url in told:
+        assert url["Fn::Join"][1][0] == "rediss://"
+
+
+def test_an_existing_database_and_cache_are_used_and_none_is_made(of_stage: OfStage) -> None:
+    made = of_stage("prod", network={"egress": "nat_gateway"}, **EXISTING_STORES)
+    assert made.resources("AWS::RDS::DBCluster") == []
+    assert made.resources("AWS::ElastiCache::ServerlessCache") == []
+    api = made.function("api")
+    variables = api.properties["Environment"]["Variables"]
+    assert variables["DATABASE_SECRET"] == SECRET
+    assert "DATABASE_ADDRESS" not in variables
+    assert variables["CACHE_URL"] == "rediss://cache.example.com:6379"
+    role = made.referred(api.stack, api.properties["Role"])
+    assert SECRET in str([each["Resource"] for each in made.statements(role)])
+    opened = {
+        each.properties["GroupId"]: (each.properties["FromPort"], each.properties["ToPort"])
+        for each in made.resources("AWS::EC2::SecurityGroupIngress")
+        if str(each.properties["GroupId"]).startswith("sg-")
+    }
+    assert opened == {"sg-database": (5432, 5432), "sg-cache": (6379, 6380)}
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "setting"),
+    [
+        ("local", {}, "database.url"),
+        ("dev", {}, "database"),
+        ("prod", {"network": {"egress": "nat_gateway"}, **EXISTING_STORES}, "database.secret_arn"),
+    ],
+)
+def test_the_schema_is_migrated_before_anybody_who_uses_it_is_deployed(
+    of_stage: OfStage, stage: str, changes: dict[str, object], setting: str
+) -> None:
+    made = of_stage(stage, **changes)
+    [schema] = made.resources("Custom::DatabaseSchema")
+    assert made.referred(schema.stack, schema.properties["ServiceToken"]) == made.function("schema_migration")
+    assert schema.properties["Setting"] == setting
+    function = made.function("schema_migration")
+    assert int(schema.properties["ServiceTimeout"]) > function.properties["Timeout"], "or the reason would be lost"
+    waits_for = schema.attributes["DependsOn"]
+    role = function.properties["Role"]["Fn::GetAtt"][0]
+    policies = [
+        each.logical_id
+        for each in made.resources("AWS::IAM::Policy")
+        if each.stack == function.stack and {"Ref": role} in each.properties["Roles"]
+    ]
+    stores = [
+        each.logical_id for kind in ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance") for each in made.resources(kind)
+    ]
+    assert {*policies, *stores, function.logical_id} <= set(waits_for)
+    for other in made.resources("AWS::Lambda::Function"):
+        if "DATABASE_SECRET" in other.properties["Environment"]["Variables"] and other != function:
+            assert other.stack != schema.stack
+            assert "Fn::ImportValue" in str(made.stacks[other.stack]), "its stack waits for that of the schema"
+
+
+def test_another_set_of_migrations_is_an_update_and_the_same_is_none(of_stage: OfStage) -> None:
+    digests = {
+        made.resources("Custom::DatabaseSchema")[0].properties["Migrations"]
+        for made in (of_stage("local"), of_stage("dev"), of_stage("prod"))
+    }
+    assert len(digests) == 1
+    [digest] = digests
+    assert len(digest) == 64
