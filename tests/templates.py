@@ -115,8 +115,6 @@ def stage_values(stage: str, changes: Mapping[str, object]) -> Stage:
         )
         return local(LocalValues(sign_in_providers=providers))
     given = read_values(str(EXAMPLE))
-    given["database"] = {"secret_arn": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database-abcdef"}
-    given["cache"] = {"url": "rediss://cache.example.com:6379"}
     for name, value in changes.items():
         before = given.get(name)
         given[name] = {**before, **value} if isinstance(before, dict) and isinstance(value, dict) else value
