@@ -19,7 +19,7 @@ if __name__ == "__main__" and Path(sys.path[0]).resolve() == Path(__file__).reso
 # The CDK runs well on the Node.js that Debian 12 and Ubuntu 24.04 ship, and warns at length that it is old.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "18,20")
 
-from aws_cdk import App, Tags
+from aws_cdk import App, CliCredentialsStackSynthesizer, Tags
 
 from infra.bundling import Bundler, bundle, bundle_all, empty_bundle
 from infra.config.errors import ConfigurationError
@@ -30,7 +30,9 @@ from infra.constructs.service_function import Deployment
 from infra.stacks.api import ApiStack
 from infra.stacks.chat import ChatStack
 from infra.stacks.data import DataStack
+from infra.stacks.delivery import DeliveryStack
 from infra.stacks.ingest import IngestStack
+from infra.stacks.monitoring import MonitoringStack
 from infra.stacks.network import NetworkStack
 from infra.stacks.transcode import TranscodeStack
 
@@ -45,29 +47,56 @@ def add_stacks(app: App, *, stage: Stage, bundle: Bundler) -> None:
     network = None if stage.network is None else NetworkStack(app, f"{prefix}-network", network=stage.network)
     deployment = Deployment(stage=stage, bundle=bundle, placement=None if network is None else network.functions)
     data = DataStack(app, f"{prefix}-data", deployment=deployment, network=network)
-    ingest = IngestStack(app, f"{prefix}-ingest", deployment=deployment, data=data)
-    TranscodeStack(app, f"{prefix}-transcode", deployment=deployment, data=data)
-    web = _web_addresses(stage)
+    ingest = IngestStack(app, f"{prefix}-ingest", deployment=deployment, data=data, network=network)
+    TranscodeStack(app, f"{prefix}-transcode", deployment=deployment, data=data, ingest=ingest, network=network)
+    delivery = None
+    if stage.delivery is not None:
+        delivery = DeliveryStack(app, f"{prefix}-delivery", deployment=deployment, data=data, delivery=stage.delivery)
+    web = _web_addresses(stage, delivery)
     chat = ChatStack(app, f"{prefix}-chat", deployment=deployment, data=data, web=web)
-    ApiStack(app, f"{prefix}-api", deployment=deployment, data=data, ingest=ingest, chat=chat, web=web)
+    api = ApiStack(app, f"{prefix}-api", deployment=deployment, data=data, ingest=ingest, chat=chat, web=web)
+    if delivery is not None:
+        delivery.publish_pages(api, api=api.address, ws=chat.address)
+    if stage.monitoring is not None:
+        cluster = data.database.cluster
+        MonitoringStack(
+            app,
+            f"{prefix}-monitoring",
+            deployment=deployment,
+            monitoring=stage.monitoring,
+            ingest=ingest,
+            chat=chat,
+            api=api,
+            database_cluster=None if cluster is None else cluster.cluster_identifier,
+        )
     Tags.of(app).add("headwater:stage", stage.name)
 
 
-def _web_addresses(stage: Stage) -> WebAddresses:
+def _web_addresses(stage: Stage, delivery: DeliveryStack | None) -> WebAddresses:
+    if delivery is not None:
+        return delivery.web
     if stage.urls is None:
-        raise ConfigurationError("set urls: the stack that delivers media and pages is not made here yet")
+        raise AssertionError("Stage has checked that one of them is set")
     return WebAddresses(cdn=stage.urls.cdn, page=stage.urls.web, more_origins=stage.api.more_origins)
 
 
+def app_of(stage: Stage) -> App:
+    """An app without stacks yet, that is deployed as the stage's are."""
+    return App(
+        context=CDK_CONTEXT,
+        default_stack_synthesizer=None if stage.uses_bootstrap_roles else CliCredentialsStackSynthesizer(),
+    )
+
+
 def main() -> None:
-    app = App(context=CDK_CONTEXT)
-    asked = app.node.try_get_context
+    asked = App(auto_synth=False).node.try_get_context  # only to be asked: how the app is made depends on the stage
     try:
         stage = stage_named(
             asked("stage") or "local",
             local_values_file=os.environ.get("HEADWATER_LOCAL"),
             settings_file=asked("settings"),
         )
+        app = app_of(stage)
         if asked("code") == "none":
             add_stacks(app, stage=stage, bundle=empty_bundle)
         else:

@@ -10,6 +10,7 @@ from headwater.domain import lease as lease_rules
 from headwater.domain.broadcast import BroadcastNews, Pulse, StreamControl, StreamNews
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId
 from headwater.domain.lease import Fence, Lease, LeaseState
+from headwater.domain.worker_size import WorkerSize
 from headwater.errors import DependencyUnavailable
 from tests.factories import NOW
 
@@ -154,6 +155,8 @@ class MemoryLeases:
 class MemoryTask:
     task_id: str
     job: TranscodeJob
+    size: WorkerSize | None = None
+    spot: bool = True
     running: bool = True
 
 
@@ -165,10 +168,10 @@ class MemoryTasks:
         self.broken = False
         self.mute = False
 
-    def start(self, job: TranscodeJob, client_token: str) -> str:
+    def start(self, job: TranscodeJob, client_token: str, size: WorkerSize | None, *, spot: bool) -> str:
         if self.broken:
             raise DependencyUnavailable
-        task = self.started.setdefault(client_token, MemoryTask(f"task/{client_token}", job))
+        task = self.started.setdefault(client_token, MemoryTask(f"task/{client_token}", job, size, spot))
         if self.mute:
             raise DependencyUnavailable
         return task.task_id

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.broadcast_sweep.wiring import sweep_broadcasts
+from functions.broadcast_sweep.wiring import stop_orphans, sweep_broadcasts
 from headwater.observability import emits_metrics
 
 
 @emits_metrics
 def handler(event: dict[str, Any], context: Any) -> None:
     sweep_broadcasts()()
+    stop_orphans()()

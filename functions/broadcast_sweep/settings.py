@@ -9,3 +9,5 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
     stream_table: str
     event_bus: str
     pulse_queue_url: str
+    ecs_cluster: str
+    longest_broadcast_seconds: int

@@ -1,13 +1,15 @@
-"""Stage 3 · joins the sweep to DynamoDB, SQS and EventBridge, at the first call."""
+"""Stage 3 · joins the sweep to DynamoDB, SQS, EventBridge and ECS, at the first call."""
 
 from __future__ import annotations
 
 import functools
 
 from functions.broadcast_sweep.settings import Settings
+from functions.broadcast_sweep.stop_orphans import StopOrphans
 from functions.broadcast_sweep.sweep_broadcasts import SweepBroadcasts
 from headwater.adapters.outbox import Outbox
 from headwater.adapters.stream_controls import StreamControls
+from headwater.adapters.transcode_tasks import TranscodeTasks
 from headwater.broadcasts import Broadcasts, unix_ms
 from headwater.settings import load_settings
 
@@ -18,3 +20,10 @@ def sweep_broadcasts() -> SweepBroadcasts:
     controls = StreamControls(settings.stream_table)
     outbox = Outbox(settings.event_bus, settings.pulse_queue_url)
     return SweepBroadcasts(Broadcasts(controls, outbox), controls, outbox, unix_ms)
+
+
+@functools.cache
+def stop_orphans() -> StopOrphans:
+    settings = load_settings(Settings)
+    tasks = TranscodeTasks(settings.ecs_cluster, task_definition="")
+    return StopOrphans(StreamControls(settings.stream_table), tasks, unix_ms, settings.longest_broadcast_seconds * 1000)

@@ -18,6 +18,7 @@ from headwater.domain.broadcast_events import Event, SourceRefused, Tick
 from headwater.domain.decision import Decision
 from headwater.domain.ids import BroadcastId, StreamId
 from headwater.domain.lease import Lease, LeaseState, is_suspect, judge
+from headwater.domain.worker_size import WorkerSize, size_for
 from headwater.errors import DependencyUnavailable, NotFound, StateContended
 from headwater.observability import count, logger
 
@@ -37,7 +38,7 @@ class WorkerLeases(Protocol):
 
 
 class WorkerTasks(Protocol):
-    def start(self, job: TranscodeJob, client_token: str) -> str: ...
+    def start(self, job: TranscodeJob, client_token: str, size: WorkerSize | None, *, spot: bool) -> str: ...
     def stop(self, task_id: str, reason: str) -> None: ...
     def has_stopped(self, task_id: str) -> bool: ...
     def of_broadcast(self, stream_id: StreamId, broadcast_id: BroadcastId) -> list[str]: ...
@@ -86,7 +87,9 @@ class LookAtBroadcast:
         if broadcast is None or broadcast.is_settled:
             return
         try:
-            self._reconcile(look, broadcast, lease or self._leases.load(look.broadcast_id))
+            millicpu = decision.control.worker_millicpu
+            size = None if millicpu is None else size_for(millicpu)
+            self._reconcile(look, broadcast, lease or self._leases.load(look.broadcast_id), size)
         except (DependencyUnavailable, StateContended):
             ids = {"stream_id": look.stream_id, "broadcast_id": look.broadcast_id}
             logger().exception("left for the next pulse", extra=ids)
@@ -99,7 +102,8 @@ class LookAtBroadcast:
         except DependencyUnavailable:
             return None
 
-    def _reconcile(self, look: Look, broadcast: Broadcast, lease: Lease) -> None:
+    def _reconcile(self, look: Look, broadcast: Broadcast, lease: Lease, size: WorkerSize | None) -> None:
+        """`size` of the machine that the stream's source took last; None when that is not known."""
         now = self._clock()
         judged = judge(lease, now)
         if judged != lease:
@@ -108,9 +112,9 @@ class LookAtBroadcast:
         step = next_step(broadcast, judged, now, self._start_limit_ms, task_stopped=task_stopped)
         match step:
             case NextStep.START_WORKER:
-                self._start_worker(look, judged, now)
+                self._start_worker(look, judged, now, size)
             case NextStep.ASK_FOR_TASK_AGAIN:
-                self._ask_for_task(look, judged)
+                self._ask_for_task(look, judged, size)
             case NextStep.GIVE_UP:
                 logger().error("workers keep dying", extra=_about(look, judged))
                 count("BroadcastGivenUp")
@@ -141,19 +145,21 @@ class LookAtBroadcast:
         except DependencyUnavailable:
             return False  # then the lease has to run out by itself
 
-    def _start_worker(self, look: Look, lease: Lease, now: int) -> None:
+    def _start_worker(self, look: Look, lease: Lease, now: int, size: WorkerSize | None) -> None:
         requested = self._leases.request(lease, now)
         if requested is None:
             return  # another dispatcher was quicker, or the worker lives after all
         if lease.state in (LeaseState.HELD, LeaseState.REQUESTED):
             logger().warning("worker replaced", extra=_about(look, lease))
             count("WorkerReplaced")
-        self._ask_for_task(look, requested)
+        self._ask_for_task(look, requested, size)
 
-    def _ask_for_task(self, look: Look, lease: Lease) -> None:
+    def _ask_for_task(self, look: Look, lease: Lease, size: WorkerSize | None) -> None:
+        # A worker that died, or did not come, may have been a machine that was taken away, or one that there was none of.
+        spot = lease.deaths == 0
         job = TranscodeJob(stream_id=look.stream_id, broadcast_id=look.broadcast_id, generation=lease.generation)
         try:
-            task_id = self._tasks.start(job, lease.client_token)
+            task_id = self._tasks.start(job, lease.client_token, size, spot=spot)
         except DependencyUnavailable as error:
             # Whether a task was started is not known. The next pulse asks again, with the same token.
             logger().warning("RunTask failed", extra={**_about(look, lease), "reason": repr(error.__cause__)})

@@ -16,4 +16,5 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
     transcode_subnets: str = ""  # comma-separated; empty where tasks have no network of their own
     transcode_security_groups: str = ""
     transcode_public_ip: bool = True  # false where the subnets have a NAT gateway or endpoints
+    transcode_spot: bool = False  # on spare capacity while there is any
     worker_start_limit_seconds: int

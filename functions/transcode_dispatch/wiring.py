@@ -28,6 +28,7 @@ def look_at_broadcast() -> LookAtBroadcast:
             comma_separated(settings.transcode_subnets),
             comma_separated(settings.transcode_security_groups),
             public_ip=settings.transcode_public_ip,
+            spot=settings.transcode_spot,
         ),
         pulses=MessageQueue(settings.pulse_queue_url),
         finaliser=MessageQueue(settings.finalise_queue_url),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headwater.adapters import aws
 from headwater.contracts import TranscodeJob, encode
-from headwater.domain.ids import BroadcastId, StreamId
+from headwater.domain.ids import BroadcastId, StreamId, is_id
+from headwater.domain.worker_size import WorkerSize
 from headwater.errors import DependencyUnavailable
+from headwater.observability import count, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
@@ -25,6 +29,19 @@ def started_by(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
     return f"{stream_id}/{broadcast_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    task_id: str
+    stream_id: StreamId
+    broadcast_id: BroadcastId
+    created_at: int  # Unix ms
+
+
+class _NoCapacity(Exception):
+    """RunTask has started nothing, and says so. "Capacity is unavailable at this time. Please try again later or in a
+    different availability zone" comes as a failure or as a ClientException (Amazon ECS, "Service event messages")."""
+
+
 class TranscodeTasks:
     """Every method raises DependencyUnavailable when ECS does not answer, or answers that it cannot."""
 
@@ -36,26 +53,54 @@ class TranscodeTasks:
         security_groups: Sequence[str] = (),
         *,
         public_ip: bool = True,
+        spot: bool = False,
     ) -> None:
+        """`spot`: whether the deployment uses spare capacity at all."""
         self._cluster = cluster
         self._task_definition = task_definition
         self._subnets = tuple(subnets)
         self._security_groups = tuple(security_groups)
         self._public_ip = public_ip
+        self._spot = spot
 
-    def start(self, job: TranscodeJob, client_token: str) -> str:
-        """The task of this job; the same one, however often it is asked for with the same `client_token`."""
+    def start(self, job: TranscodeJob, client_token: str, size: WorkerSize | None = None, *, spot: bool = False) -> str:
+        """The task of this job; the same one, however often it is asked for with the same `client_token`.
+
+        Of the definition's size unless `size` is given. With `spot`, on spare capacity if the deployment uses it and there
+        is any; where there is none, at the full price at once.
+        """
+        if spot and self._spot:
+            try:
+                return self._run(job, client_token, size, "FARGATE_SPOT")
+            except _NoCapacity as refusal:
+                logger().warning("no spare capacity", extra={"reason": str(refusal)})
+                count("SpotUnavailable")
+        try:
+            return self._run(job, client_token, size, "FARGATE")
+        except _NoCapacity as refusal:
+            raise DependencyUnavailable from refusal
+
+    def _run(self, job: TranscodeJob, client_token: str, size: WorkerSize | None, provider: str) -> str:
+        """Raises _NoCapacity when RunTask says that it has started nothing."""
         ecs: ECSClient = aws.client("ecs")
         request: RunTaskRequestTypeDef = {
             "cluster": self._cluster,
             "taskDefinition": self._task_definition,
             "count": 1,
             "startedBy": started_by(job.stream_id, job.broadcast_id),
-            "clientToken": client_token,
+            # ECS refuses a token that comes again with anything else than before, so what may differ is part of it.
+            "clientToken": f"{client_token}-{size.cpu if size else 0}-{'s' if provider == 'FARGATE_SPOT' else 'd'}",
+            "capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}],
             "overrides": {
+                **({} if size is None else {"cpu": str(size.cpu), "memory": str(size.memory_mib)}),
                 "containerOverrides": [
-                    {"name": CONTAINER, "environment": [{"name": JOB_VARIABLE, "value": encode(job)}]}
-                ]
+                    {
+                        "name": CONTAINER,
+                        "environment": [{"name": JOB_VARIABLE, "value": encode(job)}],
+                        # The container's own limit is the definition's, and may not be above the task's.
+                        **({} if size is None else {"memory": size.memory_mib}),
+                    }
+                ],
             },
         }
         if self._subnets:
@@ -69,11 +114,15 @@ class TranscodeTasks:
             }
         try:
             answer = ecs.run_task(**request)
-        except (BotoCoreError, ClientError) as error:
+        except ClientError as error:
+            if "apacity is unavailable" in error.response["Error"].get("Message", ""):
+                raise _NoCapacity(error.response["Error"]["Message"]) from error
             raise DependencyUnavailable from error
-        if not answer["tasks"]:  # no capacity, for example; RunTask says so with status 200
+        except BotoCoreError as error:
+            raise DependencyUnavailable from error
+        if not answer["tasks"]:  # RunTask says so with status 200
             reasons = ", ".join(failure.get("reason", "?") for failure in answer.get("failures", []))
-            raise DependencyUnavailable from RuntimeError(f"RunTask started nothing: {reasons}")
+            raise _NoCapacity(f"RunTask started nothing: {reasons}")
         return answer["tasks"][0]["taskArn"]
 
     def stop(self, task_id: str, reason: str) -> None:
@@ -105,3 +154,22 @@ class TranscodeTasks:
         except (BotoCoreError, ClientError) as error:
             raise DependencyUnavailable from error
         return answer["taskArns"]
+
+    def running(self) -> Iterator[RunningTask]:
+        """Every task that works for a broadcast and has not been told to stop."""
+        ecs: ECSClient = aws.client("ecs")
+        try:
+            for page in ecs.get_paginator("list_tasks").paginate(cluster=self._cluster):
+                if page["taskArns"]:
+                    for task in ecs.describe_tasks(cluster=self._cluster, tasks=page["taskArns"])["tasks"]:
+                        stream_id, _, broadcast_id = task.get("startedBy", "").partition("/")
+                        if is_id(stream_id) and is_id(broadcast_id):
+                            created_at = task.get("createdAt") or datetime.now(UTC)
+                            yield RunningTask(
+                                task["taskArn"],
+                                StreamId(stream_id),
+                                BroadcastId(broadcast_id),
+                                round(created_at.timestamp() * 1000),
+                            )
+        except (BotoCoreError, ClientError) as error:
+            raise DependencyUnavailable from error

@@ -22,12 +22,13 @@ class Throttle:
 @dataclass(frozen=True, kw_only=True)
 class Throttles:
     """`reads_and_writes` is the whole REST API but for `signing_in`: a password costs 22 ms of a core and 19 MiB each, so
-    it is the dearest thing that a stranger can ask for. `token_keys` is fetched by whoever checks our tokens. A chat
-    client opens one socket (`connecting`), sends `frames`, and is gone (`leaving`)."""
+    it is the dearest thing that a stranger can ask for. `token_keys` is fetched by whoever checks our tokens. `hooks` are
+    those of the ingest nodes. A chat client opens one socket (`connecting`), sends `frames`, and is gone (`leaving`)."""
 
     reads_and_writes: Throttle = Throttle(per_second=1_000, burst=1_000)
     signing_in: Throttle = Throttle(per_second=50, burst=100)
     token_keys: Throttle = Throttle(per_second=100, burst=200)
+    hooks: Throttle = Throttle(per_second=5_000, burst=5_000)  # every publisher has one in two seconds
     connecting: Throttle = Throttle(per_second=500, burst=500)  # AWS opens 500 sockets a second for an account
     frames: Throttle = Throttle(per_second=2_000, burst=2_000)
     leaving: Throttle = Throttle(per_second=2_000, burst=2_000)

@@ -26,7 +26,14 @@ from infra.config.errors import ConfigurationError
 
 # Decided by the stage, not by whoever deploys it: they hold product and platform together.
 _NOT_FOR_DEPLOYERS = frozenset(
-    {"name", "function_runtime", "function_environment", "websocket_callback_url", "socket_route_responses"}
+    {
+        "name",
+        "function_runtime",
+        "function_environment",
+        "websocket_callback_url",
+        "socket_route_responses",
+        "uses_bootstrap_roles",
+    }
 )
 
 

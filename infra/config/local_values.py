@@ -105,12 +105,14 @@ def local(values: LocalValues) -> Stage:
             subnets=("subnet-local",),
             security_groups=("sg-local",),
             public_ip=False,
+            spot=False,
             start_limit_seconds=15,
         ),
         # The emulator has one writer of logs for all, and knows no limit of what SQS hands out at once.
         api=Api(sockets_log="account_role", concurrency=Concurrency(writers=None)),
         websocket_callback_url=values.websocket_callback_url,
         socket_route_responses=False,
+        uses_bootstrap_roles=False,
         function_runtime=FunctionRuntime(
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
             architecture="arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64",

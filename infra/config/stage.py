@@ -37,7 +37,10 @@ class Stage:
     function on top of its own settings. `mail_sender` is whom e-mails to account owners come from, `Name <address>`; SES is
     told that its domain is ours, and the deployer tells the domain's DNS (docs/accounts.md).
     `recording_retention_days`: how long recordings are kept, and their clips; None for as long as their owners keep them.
-    `keep_data` outlives the stacks; `require_tls` makes stores refuse plain HTTP, which one machine's loopback speaks.
+    `uses_bootstrap_roles`: the CLI deploys by the roles that `cdk bootstrap` has made, and CloudFormation by one of them;
+    without, both act with the caller's own credentials (the local emulator's caller may do everything, and it does not know
+    how these roles reach their bucket). `keep_data` outlives the stacks; `require_tls` makes stores refuse plain HTTP, which
+    one machine's loopback speaks.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Stage:
     monitoring: Monitoring | None = None
     websocket_callback_url: str | None = None
     socket_route_responses: bool = True
+    uses_bootstrap_roles: bool = True
     function_runtime: FunctionRuntime = LAMBDA
     function_environment: Mapping[str, str] = field(default_factory=dict)
     limits: ServiceLimits = field(default_factory=ServiceLimits)

@@ -8,9 +8,12 @@ from typing import Any
 from infra.config.api import Api, Concurrency
 from infra.config.cache import ServerlessValkey
 from infra.config.database import Aurora
+from infra.config.delivery import Delivery
 from infra.config.deployer_values import read_values, with_values
 from infra.config.errors import ConfigurationError
+from infra.config.ingest import IngestService
 from infra.config.local_values import LocalValues, local
+from infra.config.monitoring import Monitoring
 from infra.config.network import Network
 from infra.config.stage import Stage
 
@@ -20,6 +23,8 @@ DEV: Mapping[str, Any] = {
     "network": Network(),
     "database": Aurora(min_acu=0, max_acu=2, readers=0, backup_days=1),
     "cache": ServerlessValkey(max_gigabytes=1, max_ecpu_per_second=5_000),
+    "ingest": IngestService(max_tasks=1),
+    "delivery": Delivery(access_log_days=7),
     "keep_data": False,
     "log_retention_days": 7,
 }
@@ -30,7 +35,10 @@ PROD: Mapping[str, Any] = {
     "network": Network(),
     "database": Aurora(min_acu=0.5, max_acu=16, readers=1, backup_days=14),
     "cache": ServerlessValkey(),
+    "delivery": Delivery(),
     "api": Api(concurrency=Concurrency(api=400)),
+    "ingest": IngestService(),
+    "monitoring": Monitoring(),
 }
 
 ON_AWS: Mapping[str, Mapping[str, Any]] = {"dev": DEV, "prod": PROD}

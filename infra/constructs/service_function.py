@@ -124,10 +124,11 @@ class ServiceFunction(Construct):
             )
         )
 
-    def consume(self, queue: WorkQueue, *, batch_size: int, at_once: int | None = None) -> None:
+    def consume(self, queue: WorkQueue, *, batch_size: int, at_once: int | None = None, hastens: bool = True) -> None:
         """Call the function with up to `batch_size` messages as soon as there are any; failed ones alone come back.
 
         `at_once`: so many batches are worked on at a time, for the sake of the store behind; the rest waits in the queue.
+        `hastens`: what failed is to come back sooner than the queue would bring it (headwater/adapters/redelivery.py).
         """
         if queue.visibility_seconds < 6 * self.timeout_seconds:
             raise ValueError(
@@ -143,12 +144,10 @@ class ServiceFunction(Construct):
             max_concurrency=at_once,
             report_batch_item_failures=True,
         )
-        # What Lambda does in the function's name (AWS, "Using Lambda with Amazon SQS": execution role permissions), and
-        # what the function does itself when it hands a message back sooner (headwater/adapters/redelivery.py).
-        self.may(
-            ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"],
-            queue.arn,
-        )
+        # What Lambda does in the function's name (AWS, "Using Lambda with Amazon SQS": execution role permissions).
+        self.may(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], queue.arn)
+        if hastens:
+            self.may(["sqs:GetQueueUrl", "sqs:ChangeMessageVisibility"], queue.arn)
 
     def run_every(
         self,

@@ -12,7 +12,9 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.config.stage import Stage
+from infra.constructs.container_image import container_image
 from infra.constructs.control_plane import ControlPlane
+from infra.constructs.service_function import log_retention
 
 CONTAINER = "worker"
 
@@ -39,13 +41,11 @@ class TranscodeWorker(Construct):
             ),
             volumes=[ecs.Volume(name="scratch")],
         )
-        log_group = logs.LogGroup(
-            self, "Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-        )
+        log_group = logs.LogGroup(self, "Log", retention=log_retention(stage), removal_policy=RemovalPolicy.DESTROY)
         container = self._definition.add_container(
             CONTAINER,
             container_name=CONTAINER,
-            image=ecs.ContainerImage.from_registry(stage.worker.image),
+            image=container_image("ffmpeg-worker", stage.worker.image),
             command=["python", "-m", "ffmpeg_worker"],
             memory_limit_mib=stage.worker.memory_mib,
             readonly_root_filesystem=True,

@@ -1,4 +1,4 @@
-"""Stage 7 · the HTTP API: REST for apps, the hooks' route, and the history that follows every broadcast into SQL."""
+"""Stage 7 · the HTTP API: REST for apps, and the history that follows every broadcast into SQL."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class ApiStack(Stack):
         self._rotate_keys(deployment, data)
         self._expire_recordings(deployment, data)
         self._write_history(deployment, data)
-        self._route_calls(deployment.stage, ingest)
+        self._route_calls(deployment.stage)
 
         CfnOutput(self, "HttpApiId", value=self.gateway.api.api_id)
         CfnOutput(self, "GrantAdminFunction", value=self.grant_admin.function.function_name)
@@ -227,7 +227,7 @@ class ApiStack(Stack):
             self,
             "Http",
             stage=stage,
-            description="Headwater REST and ingest hooks",
+            description="Headwater REST",
             default=stage.api.throttles.reads_and_writes,
             domain=stage.api.domain,
             # Answered by the gateway: a preflight wakes no function, and what a function says of CORS is ignored.
@@ -240,13 +240,12 @@ class ApiStack(Stack):
             ),
         )
 
-    def _route_calls(self, stage: Stage, ingest: IngestStack) -> None:
+    def _route_calls(self, stage: Stage) -> None:
         throttles, method = stage.api.throttles, apigateway.HttpMethod
         self.gateway.route("/v1/{proxy+}", method.ANY, self.api, throttle=throttles.reads_and_writes)
         # Of two routes that fit, API Gateway takes the one that says more.
         self.gateway.route("/v1/auth/{proxy+}", method.POST, self.api, throttle=throttles.signing_in)
         self.gateway.route("/.well-known/jwks.json", method.GET, self.api, throttle=throttles.token_keys)
-        self.gateway.route("/ingest/hooks/nginx-rtmp", method.POST, ingest.hooks)
 
 
 def _sign_in_providers(stage: Stage, data: DataStack) -> dict[str, str]:

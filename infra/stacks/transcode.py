@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
 from headwater.contracts import STREAM_EVENT_SOURCE
 from headwater.domain.broadcast import StreamEventName
+from infra.config.stage import Stage
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.constructs.transcode_worker import TranscodeWorker
 from infra.constructs.work_queue import WorkQueue
 from infra.stacks.data import DataStack
+from infra.stacks.ingest import IngestStack
+from infra.stacks.network import NetworkStack
 
 
 class TranscodeStack(Stack):
     """`transcode_dispatch` is woken by pulses; `broadcast_sweep` makes sure that no broadcast is without them."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, deployment: Deployment, data: DataStack) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        deployment: Deployment,
+        data: DataStack,
+        ingest: IngestStack,
+        network: NetworkStack | None,
+    ) -> None:
         super().__init__(scope, construct_id)
         stage = deployment.stage
         control_plane = data.control_plane
         self.cluster = ecs.CfnCluster(
             self, "Cluster", cluster_name=stage.cluster_name, capacity_providers=["FARGATE", "FARGATE_SPOT"]
         )
+        self._place(stage, ingest, network)
         self.worker = TranscodeWorker(self, "Worker", stage=stage, control_plane=control_plane, media=data.media)
         # A minute of work at most. The dispatcher repeats the request for as long as the recording is pending.
         self.finalise = WorkQueue(self, "Finalise", stage=stage, visibility_seconds=360, attempts=20)
@@ -39,14 +53,15 @@ class TranscodeStack(Stack):
                 "FINALISE_QUEUE_URL": self.finalise.url,
                 "ECS_CLUSTER": self.cluster.attr_arn,
                 "TRANSCODE_TASK_DEFINITION": self.worker.task_definition_arn,
-                "TRANSCODE_SUBNETS": ",".join(stage.worker.subnets),
-                "TRANSCODE_SECURITY_GROUPS": ",".join(stage.worker.security_groups),
+                "TRANSCODE_SUBNETS": ",".join(self.subnets),
+                "TRANSCODE_SECURITY_GROUPS": ",".join(self.security_groups),
+                "TRANSCODE_SPOT": "true" if stage.worker.spot else "false",
                 "TRANSCODE_PUBLIC_IP": "true" if stage.worker.public_ip else "false",
                 "WORKER_START_LIMIT_SECONDS": str(stage.worker.start_limit_seconds),
             },
             timeout_seconds=10,
         )
-        self.dispatch.consume(control_plane.pulses, batch_size=10)
+        self.dispatch.consume(control_plane.pulses, batch_size=10, hastens=False)
         control_plane.let_commit(self.dispatch)
         self.dispatch.may(["dynamodb:GetItem", "dynamodb:UpdateItem"], control_plane.leases.table_arn)
         self.dispatch.may("sqs:SendMessage", self.finalise.arn)
@@ -57,10 +72,15 @@ class TranscodeStack(Stack):
             "Sweep",
             deployment=deployment,
             name="broadcast_sweep",
-            environment=control_plane.environment,
+            environment={
+                **control_plane.environment,
+                "ECS_CLUSTER": self.cluster.attr_arn,
+                "LONGEST_BROADCAST_SECONDS": str(stage.limits.longest_broadcast_seconds),
+            },
             timeout_seconds=50,
         )
         control_plane.let_commit(self.sweep)
+        self._let_stop_workers(self.sweep, stage.cluster_name)
         control_plane.let_find_unsettled(self.sweep)
         # Not repeated: the next minute brings the next sweep.
         self.sweep.run_every(Duration.minutes(1), name="EveryMinute", attempts=1, give_up_after=Duration.minutes(1))
@@ -79,7 +99,7 @@ class TranscodeStack(Stack):
             timeout_seconds=60,
             memory_mib=1024,
         )
-        self.finaliser.consume(self.finalise, batch_size=1)
+        self.finaliser.consume(self.finalise, batch_size=1, hastens=False)
         control_plane.let_commit(self.finaliser)
         self.finaliser.may(["dynamodb:GetItem", "dynamodb:UpdateItem"], control_plane.leases.table_arn)
         self.finaliser.may(["dynamodb:Query", "dynamodb:BatchWriteItem"], control_plane.timeline.table_arn)
@@ -128,18 +148,39 @@ class TranscodeStack(Stack):
             rule=(self, "Deleted"),
         )
 
+    def _place(self, stage: Stage, ingest: IngestStack, network: NetworkStack | None) -> None:
+        """Where workers run, and what they may reach: everything from here, nobody comes to them."""
+        self.subnets, self.security_groups = stage.worker.subnets, stage.worker.security_groups
+        if network is None:
+            return
+        self.subnets = self.subnets or tuple(each.subnet_id for each in network.public_subnets)
+        if self.security_groups:
+            return
+        group = ec2.SecurityGroup(
+            self,
+            "Workers",
+            vpc=network.vpc,
+            description="Workers: they read sources at ingest nodes and speak to AWS; nobody connects to them",
+        )
+        self.security_groups = (group.security_group_id,)
+        ingest.let_pull(self, group)
+
     def _let_run_workers(self, dispatch: ServiceFunction, cluster_name: str) -> None:
         cluster = {"ArnEquals": {"ecs:cluster": self.cluster.attr_arn}}
         definitions = self.format_arn(
             service="ecs", resource="task-definition", resource_name=f"{self.worker.family}:*"
         )
-        tasks = self.format_arn(service="ecs", resource="task", resource_name=f"{cluster_name}/*")
         dispatch.may("ecs:RunTask", definitions, conditions=cluster)
-        dispatch.may(["ecs:StopTask", "ecs:DescribeTasks"], tasks, conditions=cluster)
-        # ListTasks knows no resource but a container instance, which Fargate does not have; the condition narrows it.
-        dispatch.may("ecs:ListTasks", "*", conditions=cluster)
+        self._let_stop_workers(dispatch, cluster_name)
         dispatch.may(
             "iam:PassRole",
             *self.worker.role_arns,
             conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
         )
+
+    def _let_stop_workers(self, function: ServiceFunction, cluster_name: str) -> None:
+        cluster = {"ArnEquals": {"ecs:cluster": self.cluster.attr_arn}}
+        tasks = self.format_arn(service="ecs", resource="task", resource_name=f"{cluster_name}/*")
+        function.may(["ecs:StopTask", "ecs:DescribeTasks"], tasks, conditions=cluster)
+        # ListTasks knows no resource but a container instance, which Fargate does not have; the condition narrows it.
+        function.may("ecs:ListTasks", "*", conditions=cluster)

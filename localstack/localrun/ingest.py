@@ -26,7 +26,7 @@ async def ingest(plan: StackPlan, processes: Processes, deployed: Deployed) -> A
         "RTMP_LISTEN": f"{LOOPBACK}:{plan.ports.rtmp}",
         "LOOPBACK_PORT": str(plan.ports.ingest_loopback),
         "RELAY_PORT": str(plan.ports.hook_relay),
-        "HOOKS_URL": f"{plan.api_url}/ingest/hooks/nginx-rtmp",
+        "HOOKS_URL": hooks_url(plan, deployed),
         "HOOK_SIGNING_KEY": await asyncio.to_thread(_hook_signing_key, plan, deployed["HookSecretArn"]),
         "PULL_LISTEN": f"{LOOPBACK}:{plan.ports.sources}",
         "PULL_BASE": f"http://{LOOPBACK}:{plan.ports.sources}/sources",
@@ -39,6 +39,11 @@ async def ingest(plan: StackPlan, processes: Processes, deployed: Deployed) -> A
     async with processes.running(program):
         await wait_until(lambda: listens(plan.ports.rtmp), within_seconds=30, what="nginx-rtmp")
         yield
+
+
+def hooks_url(plan: StackPlan, deployed: Deployed) -> str:
+    """The hooks' own API, at the emulator: nobody but nodes calls it, so it has no port of the contract's."""
+    return f"{plan.aws.endpoint}/_aws/execute-api/{deployed['HooksApiId']}/$default/ingest/hooks/nginx-rtmp"
 
 
 def _hook_signing_key(plan: StackPlan, secret_arn: str) -> str:

@@ -21,7 +21,7 @@ from localrun.deployment import Deployed, deploy
 from localrun.ecs_service import ecs_endpoint
 from localrun.edge import edge
 from localrun.emulator import emulator
-from localrun.ingest import ingest
+from localrun.ingest import hooks_url, ingest
 from localrun.mailbox import mailbox
 from localrun.plan import StackPlan
 from localrun.port_holders import holder_of, is_free
@@ -34,6 +34,8 @@ from localrun.scratch import held_scratch
 _STOPPING_RUN_SECONDS = 12.0
 _HEALTHY_WITHIN_SECONDS = 60.0
 _ABSENT_MEDIA = "0" * 22 + "/live.m3u8"
+_CALLS_OF_A_PAGE = 4  # that it makes at once
+_WARM_WITHIN_SECONDS = 10.0
 
 
 @asynccontextmanager
@@ -107,7 +109,8 @@ async def _services(plan: StackPlan, processes: Processes, console: Console) -> 
                 ingest(plan, processes, deployed),
             ):
                 console.progress("stack", "waiting for the first answers")
-                await _check_health(plan)
+                await _check_health(plan, deployed)
+                await _warm_up(plan)
                 yield deployed
 
 
@@ -149,13 +152,13 @@ def check_ports(plan: StackPlan) -> None:
     raise ServiceFailed("\n".join(["Ports that the stack needs are taken:", *lines]))
 
 
-async def _check_health(plan: StackPlan) -> None:
+async def _check_health(plan: StackPlan, deployed: Deployed) -> None:
     """True readiness: every public address answers through the whole path behind it."""
     async with httpx.AsyncClient(timeout=20) as client:
         expected = (
             ("GET", f"{plan.api_url}/v1/health", 200),
             # Refused, but by a function that has started: it has seconds only to decide about the first publish.
-            ("POST", f"{plan.api_url}/ingest/hooks/nginx-rtmp", 401),
+            ("POST", hooks_url(plan, deployed), 401),
             ("GET", plan.cdn_url, 200),
             ("GET", f"{plan.cdn_url}/{_ABSENT_MEDIA}", 404),
         )
@@ -180,6 +183,13 @@ async def _check_health(plan: StackPlan) -> None:
         except ServiceFailed:
             problems = "".join(f"\n  {url}: {problem}" for url, problem in seen.items())
             raise ServiceFailed(f"The stack runs, but does not answer as it should:{problems}{_advice(plan)}") from None
+
+
+async def _warm_up(plan: StackPlan) -> None:
+    """The emulator starts an interpreter for each call that comes while the others are busy: before the first viewer does."""
+    async with httpx.AsyncClient(timeout=_WARM_WITHIN_SECONDS) as client:
+        calls = (client.get(f"{plan.api_url}/v1/health") for _ in range(_CALLS_OF_A_PAGE))
+        await asyncio.gather(*calls, return_exceptions=True)  # a slow machine is no broken one
 
 
 def _advice(plan: StackPlan) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ffmpeg_worker.transcode_plan import Keyframes, plan_transcode
 from functions.transcode_dispatch.look_at_broadcast import PUT_OFF_SECONDS, LookAtBroadcast
 from functions.transcode_dispatch.next_step import FINALISE_PATIENCE_MS
 from functions.transcode_dispatch.wire import Look
@@ -13,7 +14,9 @@ from headwater.contracts import FinaliseRecording
 from headwater.domain.broadcast import Broadcast, EndReason
 from headwater.domain.broadcast_events import Event, Finalised, MediaSeen, Stop
 from headwater.domain.ids import WorkerId
+from headwater.domain.ladder import Source
 from headwater.domain.lease import DEATHS_LIMIT, LEASE_MS, SUSPECT_MS, Fence, Lease, LeaseState
+from headwater.domain.worker_size import WorkerSize, size_for
 from headwater.errors import DependencyUnavailable
 from tests.factories import NOW, done, publish, session_ref, stream_control, update
 from tests.fakes import MemoryLeases, MemoryQueue, MemoryTasks, memory_broadcasts
@@ -290,3 +293,51 @@ def test_a_pulse_whose_successor_could_not_be_sent_is_handed_back_to_the_queue(s
     stage.look()
     assert stage.outbox.pulses[-1].delay_ms == 2_000
     assert stage.controls.items[stage.stream_id].pulses == ()
+
+
+def test_a_worker_is_sized_by_what_the_stream_took_last(stage: Stage) -> None:
+    stage.look()
+    [task] = stage.tasks.running
+    assert task.size is None, "the first time the definition's own size has to do"
+    stage.worker_comes()
+    stage.apply(MediaSeen(stage.broadcast.broadcast_id, 1, millicpu=3100))
+    stage.clock.advance(LEASE_MS)
+    stage.look()
+    stage.after(LEASE_MS)
+    assert stage.tasks.running[-1].size == WorkerSize(4096, 8192)
+
+
+def test_spare_capacity_is_asked_for_until_a_worker_has_died_or_has_not_come(stage: Stage) -> None:
+    stage.look()
+    stage.leases.release(stage.worker_comes())  # it was told two minutes before that its machine is taken away
+    stage.look()
+    assert [task.spot for task in stage.tasks.started.values()] == [True, True]
+    for _ in range(START_LIMIT_MS // 2_000):
+        stage.clock.advance(2_000)
+        stage.apply(update(ENCODER, stage.clock.now))
+        stage.look()
+    assert stage.tasks.running[-1].job.generation == 3
+    assert not stage.tasks.running[-1].spot
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "rate", "copied", "cpu"),
+    [
+        (1920, 1080, 30.0, True, 2048),
+        (1920, 1080, 30.0, False, 4096),
+        (1920, 1080, 60.0, True, 4096),
+        (1920, 1080, 60.0, False, 4096),
+        (1280, 720, 30.0, True, 1024),
+        (640, 360, 30.0, True, 1024),
+    ],
+)
+def test_the_size_of_a_worker_follows_its_ladder(width: int, height: int, rate: float, copied: bool, cpu: int) -> None:
+    source = Source(width, height, rate, "h264", True, 800_000, "aac_lc", 48_000, 2, 128_000)
+    plan = plan_transcode(source, Keyframes.SOURCE if copied else Keyframes.FORCED)
+    assert size_for(plan.millicpu).cpu == cpu
+
+
+def test_what_the_measured_ladders_took_is_what_they_are_taken_for() -> None:
+    source = Source(1920, 1080, 30.0, "h264", True, 5_000_000, None, 0, 0, 0)
+    assert plan_transcode(source, Keyframes.SOURCE).millicpu == pytest.approx(990, rel=0.02)
+    assert plan_transcode(source, Keyframes.FORCED).millicpu == pytest.approx(1690, rel=0.02)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
 from functions.broadcast_sweep import wiring as sweep_wiring
 from functions.broadcast_sweep.handler import handler as sweep
@@ -23,6 +25,7 @@ from headwater.contracts import BroadcastPulse, FinaliseRecording, TranscodeJob,
 from headwater.domain.broadcast_events import Stop
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId, new_id
 from headwater.domain.lease import Fence, LeaseState
+from headwater.domain.worker_size import WorkerSize
 from headwater.errors import DependencyUnavailable
 from tests.aws import EVENT_BUS, LEASE_TABLE, STREAM_TABLE, Account, received
 from tests.factories import publish, stream_control
@@ -37,8 +40,7 @@ def cluster(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
     ecs = aws.client("ecs")
     ecs.create_cluster(
         clusterName=CLUSTER,
-        capacityProviders=["FARGATE"],
-        defaultCapacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
+        capacityProviders=["FARGATE", "FARGATE_SPOT"],
     )
     ecs.register_task_definition(
         family=FAMILY,
@@ -62,12 +64,15 @@ def cluster(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
         "TRANSCODE_TASK_DEFINITION": FAMILY,
         "TRANSCODE_SUBNETS": subnet["SubnetId"],
         "TRANSCODE_SECURITY_GROUPS": group,
+        "TRANSCODE_SPOT": "true",
         "WORKER_START_LIMIT_SECONDS": "60",
+        "LONGEST_BROADCAST_SECONDS": "172800",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     wiring.look_at_broadcast.cache_clear()
     sweep_wiring.sweep_broadcasts.cache_clear()
+    sweep_wiring.stop_orphans.cache_clear()
     return account
 
 
@@ -190,3 +195,46 @@ def test_what_ecs_refuses_is_a_transient_failure_and_a_task_that_is_unknown_has_
         tasks.of_broadcast(job.stream_id, job.broadcast_id)
     unknown = f"arn:aws:ecs:eu-west-1:123456789012:task/{CLUSTER}/0123456789abcdef0123456789abcdef"
     assert TranscodeTasks(CLUSTER, FAMILY).has_stopped(unknown)
+
+
+def asked_of_ecs(monkeypatch: pytest.MonkeyPatch, refuse: str | None, as_error: bool) -> list[dict[str, Any]]:
+    """RunTask's requests; capacity of the provider `refuse` is used up."""
+    ecs, asked = aws.client("ecs"), list[dict[str, Any]]()
+    run_task, says = ecs.run_task, "Capacity is unavailable at this time. Please try again later"
+
+    def answer(**request: Any) -> Any:
+        asked.append(request)
+        [strategy] = request["capacityProviderStrategy"]
+        if strategy["capacityProvider"] != refuse:
+            return run_task(**request)
+        if as_error:
+            raise ClientError({"Error": {"Code": "ClientException", "Message": says}}, "RunTask")
+        return {"tasks": [], "failures": [{"reason": says}]}
+
+    monkeypatch.setattr(ecs, "run_task", answer)
+    return asked
+
+
+@pytest.mark.parametrize("as_error", [True, False])
+def test_without_spare_capacity_the_worker_starts_at_the_full_price_at_once(
+    cluster: Account, monkeypatch: pytest.MonkeyPatch, as_error: bool
+) -> None:
+    asked = asked_of_ecs(monkeypatch, "FARGATE_SPOT", as_error)
+    subnets, groups = os.environ["TRANSCODE_SUBNETS"], os.environ["TRANSCODE_SECURITY_GROUPS"]
+    tasks = TranscodeTasks(CLUSTER, FAMILY, [subnets], [groups], spot=True)
+    job = TranscodeJob(stream_id=StreamId(new_id()), broadcast_id=BroadcastId(new_id()), generation=1)
+    task_id = tasks.start(job, "token", WorkerSize(2048, 4096), spot=True)
+    assert [each["capacityProviderStrategy"][0]["capacityProvider"] for each in asked] == ["FARGATE_SPOT", "FARGATE"]
+    assert len({each["clientToken"] for each in asked}) == 2, "ECS refuses a token that comes with another request"
+    overrides = asked[-1]["overrides"]
+    assert (overrides["cpu"], overrides["memory"]) == ("2048", "4096")
+    assert overrides["containerOverrides"][0]["memory"] == 4096
+    assert [(task.task_id, task.broadcast_id) for task in tasks.running()] == [(task_id, job.broadcast_id)]
+    monkeypatch.undo()
+
+
+def test_without_any_capacity_the_next_pulse_tries_again(cluster: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_of_ecs(monkeypatch, "FARGATE", as_error=False)
+    job = TranscodeJob(stream_id=StreamId(new_id()), broadcast_id=BroadcastId(new_id()), generation=1)
+    with pytest.raises(DependencyUnavailable):
+        TranscodeTasks(CLUSTER, FAMILY).start(job, "token")

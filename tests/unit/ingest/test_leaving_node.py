@@ -59,7 +59,9 @@ def test_ecs_is_told_when_somebody_publishes_and_when_nobody_does_any_more(agent
     assert Agent.told == [PROTECT, RELEASE]
 
 
-def test_a_deployment_finds_the_node_unprotected_once_an_hour_and_a_refusal_is_not_repeated_at_once(agent_uri: str) -> None:
+def test_a_deployment_finds_the_node_unprotected_once_an_hour_and_a_refusal_is_not_repeated_at_once(
+    agent_uri: str,
+) -> None:
     now = [0.0]
     protection = TaskProtection(agent_uri, lambda: now[0])
     Agent.failing = True
