@@ -24,7 +24,7 @@ CHECKED := headwater headwater_client functions containers infra localstack migr
 
 # --- What a person runs ---
 
-.PHONY: help demo up down reset admin test check synth cost bench soak setup setup-tests
+.PHONY: help demo up down reset admin test check synth cost images bench soak setup setup-tests
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -71,6 +71,9 @@ soak: $(DONE)/python ## a hundred thousand generated histories of broadcasts, an
 
 bench: setup-tests ## the figures, each beside its peer's, into bench/RESULTS.md; SECTIONS="latency worker" takes only those
 	@$(PYTHON) -m bench $(SECTIONS)
+
+images: $(DONE)/python ## both container images, built and tried, where Docker is
+	@$(PYTHON) -m localrun.images
 
 stage ?= local
 settings ?= $(if $(filter-out local,$(stage)),infra/settings.example.toml)

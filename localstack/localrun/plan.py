@@ -102,6 +102,8 @@ class StackPlan:
     """What AWS_ENDPOINT_URL names, when another LocalStack-compatible endpoint takes MiniStack's place."""
     sign_in_providers: Path | None = None
     """HEADWATER_SIGN_IN_PROVIDERS: a JSON file of the OpenID providers to sign in with (docs/oauth.md)."""
+    tasks_from_images: bool = False
+    """HEADWATER_TASKS=docker: workers run in Docker, from the images that `make images` builds."""
 
     @property
     def logs(self) -> Path:
@@ -185,7 +187,15 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
         ports=ports,
         external_aws=_external_aws(environ),
         sign_in_providers=Path(providers).expanduser().resolve() if providers else None,
+        tasks_from_images=_tasks(environ) == "docker",
     )
+
+
+def _tasks(environ: Mapping[str, str]) -> str:
+    asked = environ.get("HEADWATER_TASKS", "").strip() or "processes"
+    if asked not in ("processes", "docker"):
+        raise PlanError(f"HEADWATER_TASKS must be `processes` (or nothing) or `docker`, not {asked!r}.")
+    return asked
 
 
 def _external_aws(environ: Mapping[str, str]) -> AwsAccess | None:

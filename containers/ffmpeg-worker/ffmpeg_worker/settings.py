@@ -13,4 +13,5 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True, rename="upper"):
     media_bucket: str
     event_bus: str
     pulse_queue_url: str
+    health_file: str = ""  # touched with every look at the broadcast; empty where nobody asks
     worker_linger_seconds: float = 120.0  # how long to wait for the encoder to come back, at most

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from ffmpeg_worker.healthy import note_look
 from ffmpeg_worker.lease_keeper import LeaseKeeper
 from ffmpeg_worker.live_playlists import LivePlaylists
 from ffmpeg_worker.settings import Settings
@@ -57,6 +58,7 @@ def worker(environ: Mapping[str, str] | None = None) -> Worker:
             lease,
             open_sink,
             settings.worker_linger_seconds,
+            lambda: note_look(settings.health_file) if settings.health_file else None,
         )
     )
     return made[0]

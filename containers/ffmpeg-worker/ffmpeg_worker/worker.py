@@ -99,8 +99,11 @@ class Worker:
         lease: Lease,
         open_sink: Callable[[Callable[[int], None]], Sink],
         linger_seconds: float,
+        looked: Callable[[], None] = lambda: None,
     ) -> None:
-        """`open_sink` is called once the lease is held, with what to call when a segment of a session is committed."""
+        """`open_sink` is called once the lease is held, with what to call when a segment of a session is committed; `looked`
+        with every look at the broadcast."""
+        self._looked = looked
         self._job = job
         self._hot_state = hot_state
         self._pulses = pulses
@@ -138,6 +141,7 @@ class Worker:
         try:
             while end is None:
                 end = self._look(sink)
+                self._looked()
                 if end is None:
                     self._wake.wait(POLL_SECONDS)
                     self._wake.clear()

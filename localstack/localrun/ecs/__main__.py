@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from pathlib import Path
+from typing import Literal
 
 from headwater.settings import EnvironmentSettings, load_settings
 from localrun.ecs.aws import Aws
@@ -20,7 +21,7 @@ _TASKS_STOP_WITHIN_SECONDS = 4.0
 """Shorter than any stop timeout: the whole stack has to be gone ten seconds after Ctrl-C."""
 
 _FROM_HOST = (
-    *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE"),
+    *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "DOCKER_HOST"),
     *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
 )
 
@@ -32,6 +33,7 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
     ecs_task_logs: str
     aws_endpoint_url: str
     aws_region: str
+    headwater_tasks: Literal["processes", "docker"] = "processes"
 
 
 async def serve(settings: Settings) -> None:
@@ -45,6 +47,7 @@ async def serve(settings: Settings) -> None:
         journal=JournalFile(Path(settings.ecs_journal)),
         repository=REPOSITORY,
         environment=environment,
+        from_images=settings.headwater_tasks == "docker",
     )
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

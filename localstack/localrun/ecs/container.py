@@ -30,15 +30,8 @@ def container_from(
 
     An image `…/name:tag` stands for the folder `containers/name` of the repository. Raises CannotStart.
     """
-    containers = definition.get("containerDefinitions") or []
-    if len(containers) != 1:
-        raise CannotStart("CannotStartContainerError: exactly one container per task can run here")
-    container = containers[0]
-    override: Mapping[str, Any] = next(
-        (each for each in overrides.get("containerOverrides", []) if each.get("name") == container["name"]), {}
-    )
-    if container.get("secrets"):
-        raise CannotStart("ResourceInitializationError: container secrets are not resolved here; pass the secret's ARN")
+    container = only_container(definition)
+    override = override_of(container, overrides)
     folder = repository / "containers" / container["image"].rpartition("/")[2].partition(":")[0]
     if not folder.is_dir():
         raise CannotStart(f"CannotPullContainerError: there is no folder {folder} for the image {container['image']}")
@@ -55,8 +48,8 @@ def container_from(
             **environment,
             "PYTHONPATH": f"{repository}:{folder}",
             "PYTHONUNBUFFERED": "1",
-            **_variables(container.get("environment", [])),
-            **_variables(override.get("environment", [])),
+            **variables(container.get("environment", [])),
+            **variables(override.get("environment", [])),
         },
     )
 
@@ -66,5 +59,20 @@ def stop_timeout_seconds(definition: Mapping[str, Any]) -> float:
     return float(containers[0].get("stopTimeout") or DEFAULT_STOP_TIMEOUT_SECONDS)
 
 
-def _variables(pairs: list[dict[str, str]]) -> dict[str, str]:
+def only_container(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Raises CannotStart for a task that cannot run here."""
+    containers = definition.get("containerDefinitions") or []
+    if len(containers) != 1:
+        raise CannotStart("CannotStartContainerError: exactly one container per task can run here")
+    container: Mapping[str, Any] = containers[0]
+    if container.get("secrets"):
+        raise CannotStart("ResourceInitializationError: container secrets are not resolved here; pass the secret's ARN")
+    return container
+
+
+def override_of(container: Mapping[str, Any], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((each for each in overrides.get("containerOverrides", []) if each.get("name") == container["name"]), {})
+
+
+def variables(pairs: list[dict[str, str]]) -> dict[str, str]:
     return {pair["name"]: pair["value"] for pair in pairs}

@@ -11,7 +11,8 @@ from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from localrun.ecs.container import CannotStart, container_from, stop_timeout_seconds
+from localrun.ecs.container import CannotStart, Container, container_from, stop_timeout_seconds
+from localrun.ecs.docker import docker_container, remove_container
 from localrun.ecs.errors import Conflict, EcsError, InvalidParameter
 from localrun.ecs.journal import JournalFile, RememberedToken
 from localrun.ecs.state_change import task_state_change
@@ -42,7 +43,10 @@ class Operations:
         journal: JournalFile,
         repository: Path,
         environment: Mapping[str, str],
+        from_images: bool = False,
     ) -> None:
+        """`from_images`: tasks run in Docker, from their images, and not as processes of `repository`."""
+        self._from_images = from_images
         self._cloud = cloud
         self._runner = runner
         self._file = journal
@@ -112,6 +116,8 @@ class Operations:
         else:
             await self._tell(task)
             exit_code = await process.ended()
+            if self._from_images:
+                await asyncio.to_thread(remove_container, task.id)
             if self._closing:
                 # The next start finds the task unfinished in the journal and reports its end then.
                 return
@@ -124,9 +130,7 @@ class Operations:
     async def _start(self, task: Task, definition: Mapping[str, Any]) -> TaskProcess:
         if task.desired_status == STOPPED:
             raise CannotStart("Task stopped before it was started")
-        container = container_from(
-            definition, task.overrides, repository=self._repository, environment=self._environment
-        )
+        container = self._container(task, definition)
         process = await self._runner.start(task.id, container)
         self._processes[task.arn] = process
         task.has_started()
@@ -134,6 +138,11 @@ class Operations:
         if task.desired_status == STOPPED or self._closing:  # asked for while the process was being made
             self._end(task, process)
         return process
+
+    def _container(self, task: Task, definition: Mapping[str, Any]) -> Container:
+        if self._from_images:
+            return docker_container(definition, task.overrides, task_id=task.id, environment=self._environment)
+        return container_from(definition, task.overrides, repository=self._repository, environment=self._environment)
 
     async def stop_task(self, request: Mapping[str, Any]) -> dict[str, Any]:
         task = self._find(str(request.get("task") or ""))
