@@ -13,6 +13,19 @@ _OWN_KEY = (
     "Encrypted with the key of the service itself. A key of our own is $1 a month each and a call of KMS for every "
     "use, and keeps out nobody whom IAM lets in: who may read here may use the key, too."
 )
+_INSIGHTS = (
+    "Container Insights is $0.30 a month for each of its metrics and task; workers and nodes write what we look at themselves "
+    "(infra/stacks/monitoring.py)."
+)
+_FIREWALL = "A setting, `delivery.web_acl_arn`: $0.60 a million requests, segments included, is for whoever needs it."
+_OLD_TLS = (
+    "CloudFront's own name comes with its own certificate, and that with its own policy. With `delivery.domain`, TLS 1.2 and "
+    "later alone."
+)
+_BALANCER_LOG = (
+    "It would name connections by address, and those of RTMPS alone. Who published what, and when, is in the nodes' log and "
+    "the hooks'."
+)
 _FUNCTIONS = ("*/Function/Resource",)
 
 
@@ -109,18 +122,8 @@ ACKNOWLEDGEMENTS = (
         "Who calls is decided by the function: most of the API is open to everybody, sockets open with a ticket, hooks are "
         "signed. An authoriser would be a second call and a second place for the same rules.",
     ),
-    Acknowledgement(
-        "CKV_AWS_65",
-        ("transcode/Cluster",),
-        "Container Insights is $0.30 a month for each of its metrics and task; workers and "
-        "nodes write what we look at themselves (infra/stacks/monitoring.py).",
-    ),
-    Acknowledgement(
-        "AwsSolutions-ECS4",
-        ("transcode/Cluster",),
-        "Container Insights is $0.30 a month for each of its metrics and task; workers "
-        "and nodes write what we look at themselves (infra/stacks/monitoring.py).",
-    ),
+    Acknowledgement("CKV_AWS_65", ("transcode/Cluster", "ingest/Nodes/Cluster"), _INSIGHTS),
+    Acknowledgement("AwsSolutions-ECS4", ("transcode/Cluster", "ingest/Nodes/Cluster"), _INSIGHTS),
     Acknowledgement(
         "AwsSolutions-ECS2",
         ("*/Task/Resource",),
@@ -130,6 +133,44 @@ ACKNOWLEDGEMENTS = (
         "AwsSolutions-IAM4",
         ("*/LogWriter/Resource",),
         "AWS's own policy for API Gateway's log role, of which a region has one: it writes logs and nothing else.",
+    ),
+    Acknowledgement(
+        "AwsSolutions-S10",
+        ("data/Media/Resource",),
+        "Its policy refuses plain HTTP and lies in the delivery stack, where cdk-nag does not look (tests/infra).",
+    ),
+    Acknowledgement(
+        "AwsSolutions-CFR1",
+        ("delivery/Distribution",),
+        "Who may watch is decided by stream, not by country.",
+    ),
+    Acknowledgement("AwsSolutions-CFR2", ("delivery/Distribution",), _FIREWALL),
+    Acknowledgement("CKV_AWS_68", ("delivery/Distribution",), _FIREWALL),
+    Acknowledgement("AwsSolutions-CFR4", ("delivery/Distribution",), _OLD_TLS),
+    Acknowledgement("CKV_AWS_174", ("delivery/Distribution",), _OLD_TLS),
+    Acknowledgement(
+        "AwsSolutions-EC23",
+        ("ingest/Nodes/Front/Resource",),
+        "Encoders come from anywhere: RTMP's port and RTMPS's are open to everybody, and every publish is asked for its key.",
+    ),
+    Acknowledgement("AwsSolutions-ELB2", ("ingest/Nodes/Balancer/Resource",), _BALANCER_LOG),
+    Acknowledgement("CKV_AWS_91", ("ingest/Nodes/Balancer/Resource",), _BALANCER_LOG),
+    Acknowledgement(
+        "CKV_AWS_26",
+        ("monitoring/Alarms/Resource",),
+        "Names of alarms, which are no secret; with a key, CloudWatch needs a policy on it, and is silent without.",
+    ),
+    Acknowledgement(
+        "AwsSolutions-IAM5",
+        ("data/PlaybackKeysMaker/Role/DefaultPolicy/Resource",),
+        "To IAM, CloudFront's public keys and key groups are no resources that could be named.",
+        found="Resource::[*]",
+    ),
+    Acknowledgement(
+        "AwsSolutions-IAM5",
+        ("*/Task/ExecutionRole/DefaultPolicy/Resource",),
+        "ecr:GetAuthorizationToken knows no resource.",
+        found="Resource::[*]",
     ),
     Acknowledgement(
         "AwsSolutions-IAM5",
@@ -176,7 +217,7 @@ ACKNOWLEDGEMENTS = (
     ),
     Acknowledgement(
         "AwsSolutions-IAM5",
-        ("transcode/Dispatch/Role/DefaultPolicy/Resource",),
+        ("transcode/Dispatch/Role/DefaultPolicy/Resource", "transcode/Sweep/Role/DefaultPolicy/Resource"),
         "ecs:ListTasks knows no resource but a container instance, which Fargate lacks; a condition names the cluster.",
         found="Resource::[*]",
     ),
