@@ -23,6 +23,8 @@ from aws_cdk import App, CliCredentialsStackSynthesizer, Tags
 
 from infra.bundling import Bundler, bundle, bundle_all, empty_bundle
 from infra.config.errors import ConfigurationError
+from infra.config.network import ExistingNetwork
+from infra.config.regions import check_region
 from infra.config.stage import Stage
 from infra.config.stages import stage_named
 from infra.config.values import WebAddresses
@@ -88,6 +90,13 @@ def app_of(stage: Stage) -> App:
     )
 
 
+def _check_region(stage: Stage) -> None:
+    """Where there is no network, nothing is far away: one machine is in no region."""
+    if stage.network is not None:
+        dual_stack = not isinstance(stage.network, ExistingNetwork) or stage.network.dual_stack
+        check_region(stage.region, os.environ.get("CDK_DEFAULT_REGION"), dual_stack=dual_stack)
+
+
 def main() -> None:
     asked = App(auto_synth=False).node.try_get_context  # only to be asked: how the app is made depends on the stage
     try:
@@ -96,6 +105,7 @@ def main() -> None:
             local_values_file=os.environ.get("HEADWATER_LOCAL"),
             settings_file=asked("settings"),
         )
+        _check_region(stage)
         app = app_of(stage)
         if asked("code") == "none":
             add_stacks(app, stage=stage, bundle=empty_bundle)

@@ -97,7 +97,7 @@ def templates(folder: Path, stage: str = "local", changes: Mapping[str, object] 
                 name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEADWATER_"))
             }
             command = [sys.executable, "-m", "tests.templates", stage, json.dumps(changes or {})]
-            subprocess.run(command, cwd=ROOT, env={**environment, "CDK_OUTDIR": str(folder)}, check=True, timeout=110)
+            subprocess.run(command, cwd=ROOT, env={**environment, "CDK_OUTDIR": str(folder)}, check=True, timeout=400)
     return Templates(
         {
             path.name.removesuffix(".template.json"): json.loads(path.read_text())

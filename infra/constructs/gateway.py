@@ -70,6 +70,7 @@ class HttpGateway(Construct):
             "Api",
             description=description,
             cors_preflight=cors,
+            ip_address_type=apigateway.IpAddressType.DUAL_STACK,
             create_default_stage=False,
             disable_execute_api_endpoint=domain is not None,
         )
@@ -108,7 +109,12 @@ class SocketGateway(Construct):
         super().__init__(scope, construct_id)
         domain = stage.api.chat_domain
         self.api = apigateway.WebSocketApi(
-            self, "Api", description=description, route_selection_expression="$request.body.action"
+            self,
+            "Api",
+            description=description,
+            route_selection_expression="$request.body.action",
+            # Functions that post to sockets reach this address by IPv6 alone (docs/network.md).
+            ip_address_type=apigateway.IpAddressType.DUAL_STACK,
         )
         made = self.api.node.default_child
         if not isinstance(made, apigateway.CfnApi):

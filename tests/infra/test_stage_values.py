@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
+from botocore.session import get_session
 
 from infra.config.cache import ExistingCache
 from infra.config.database import Aurora, ExistingDatabase
 from infra.config.errors import ConfigurationError
 from infra.config.local_values import LocalValues, local
+from infra.config.regions import WITHOUT, check_region
 from infra.config.stage import Stage
 from infra.config.stages import PROD, stage_named, stage_of_values
 
@@ -176,3 +178,50 @@ def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path, text: str 
 @pytest.mark.parametrize("shape", [Stage, *(type(value) for value in PROD.values() if dataclasses.is_dataclass(value))])
 def test_values_are_frozen(shape: type) -> None:
     assert shape.__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_cli", "said"),
+    [
+        ("ap-east-1", None, "region: ap-east-1 has no SES, which mail_sender needs"),
+        (None, "mx-central-1", "region: mx-central-1 has no SES"),
+        ("eu-west-1", "us-east-1", "region is eu-west-1, but the CLI deploys to us-east-1"),
+        ("cn-north-1", None, "partition"),
+    ],
+)
+def test_a_region_without_a_needed_service_is_refused(asked: str | None, of_cli: str | None, said: str) -> None:
+    check_region("eu-west-1", "eu-west-1", dual_stack=True)
+    check_region(None, None, dual_stack=True)
+    with pytest.raises(ConfigurationError, match=said):
+        check_region(asked, of_cli, dual_stack=True)
+
+
+def test_what_regions_lack_is_what_botocore_lists() -> None:
+    [aws] = [
+        each
+        for each in get_session().get_component("data_loader").load_data("endpoints")["partitions"]
+        if each["partition"] == "aws"
+    ]
+
+    def listing(service: str, tag: str | None = None) -> set[str]:
+        return {
+            region
+            for region, facts in aws["services"][service]["endpoints"].items()
+            if tag is None or any(tag in each["tags"] for each in facts.get("variants", []))
+        }
+
+    ses, dual_stack = WITHOUT.values()
+    assert ses == aws["regions"].keys() - listing("email")
+    for service in ("s3", "secretsmanager", "sqs", "events"):
+        assert dual_stack == aws["regions"].keys() - listing(service, "dualstack"), service
+    for service in (
+        "apigateway",
+        "dynamodb",
+        "ecs",
+        "elasticache",
+        "elasticloadbalancing",
+        "lambda",
+        "rds",
+        "scheduler",
+    ):
+        assert aws["regions"].keys() <= listing(service), service
