@@ -15,7 +15,7 @@ from localrun.plan import REPOSITORY
 
 IMAGES = ("rtmp-ingest", "ffmpeg-worker")
 PLATFORMS = ("linux/arm64", "linux/amd64")
-LARGEST_MIB = {"rtmp-ingest": 200, "ffmpeg-worker": 750}
+LARGEST_MIB = {"rtmp-ingest": 200, "ffmpeg-worker": 500}
 _TRIALS = {
     "rtmp-ingest": (
         ("nginx", "-v"),
