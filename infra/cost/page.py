@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from infra.config.ingest import IngestService
 from infra.cost.idle import Found, Line, Template, allowed, idle_lines, resources, task_size
-from infra.cost.prices import PRICES, SEEN, monthly, price
+from infra.cost.prices import HOURS_PER_MONTH, PRICES, SEEN, monthly, price
 from infra.cost.stream_hour import (
     HOUR,
     LADDER_GB,
@@ -24,8 +25,7 @@ Templates = Mapping[str, Template]
 
 IDLE_TARGETS = {"dev": 5.0, "prod": 40.0}
 SPOT_TARGET, ON_DEMAND_TARGET = 0.05, 0.11
-# How many broadcasts an ingest node is given before there is another (infra/config/ingest.py), for its share of one.
-STREAMS_PER_NODE = 20
+STREAMS_PER_NODE = IngestService().publishers_per_task
 _NO_NODE = (0.5, 1.0)  # vCPU and GB, where the templates have none
 
 
@@ -82,7 +82,7 @@ def _steps(found: Sequence[Line], target: float) -> Iterator[Sequence[str]]:
     rest = list(found)
     for what, words in (
         ("`database.min_acu = 0` and no reader (it sleeps when nobody calls)", ("Aurora",)),
-        ("ingest on demand (no load balancer, no node until somebody asks)", _INGEST_WORDS),
+        ("no load balancer and no node that always runs (nodes on demand are not built)", _INGEST_WORDS),
         ("no dashboard and no alarms", ("alarms", "dashboards", "composite alarms")),
         ("a cache of your own", ("ElastiCache", "cache node")),
     ):
@@ -117,7 +117,7 @@ def _settings() -> Iterator[str]:
     two_addresses = monthly("public IPv4 address", 2)
     acu = monthly("Aurora Serverless v2", 0.5)
     cache = monthly("ElastiCache Serverless, Valkey, data", 0.1)
-    warm = fargate_hour(4, 8, spot=True, public_ip=True)
+    acl = price("WAF, web ACL") + price("WAF, rule")
     rows = [
         ("`network.egress`", "`ipv6` (default)", 0.0, "an egress-only internet gateway is free"),
         ("", "`nat_instance`", _nat_instance(), "one t4g.nano, its address and disk"),
@@ -128,21 +128,11 @@ def _settings() -> Iterator[str]:
         ("", "existing (`secret_arn`)", 0.0, "whatever that one costs"),
         ("`cache`", "ElastiCache Serverless, Valkey", cache, "its least: 0.1 GB"),
         ("", "existing (`url`)", 0.0, "whatever that one costs"),
-        (
-            "ingest",
-            "always there, behind a load balancer",
-            monthly("Network Load Balancer") + two_addresses,
-            "two zones",
-        ),
-        ("", "each node that always runs", node * 730, f"{_NO_NODE[0]} vCPU, {_NO_NODE[1]:g} GB and its address"),
-        ("", "on demand", 0.0, "no load balancer, and no node until somebody asks for one"),
-        ("warm workers", "each", warm * 730, "4 vCPU and 8 GB on Spot, with its address, all month"),
-        (
-            "firewall (WAF)",
-            "on",
-            price("WAF, web ACL") + price("WAF, rule"),
-            "$1 for each further rule, $0.60 a million requests",
-        ),
+        ("`ingest`", "load balancer", monthly("Network Load Balancer") + two_addresses, "and its address in two zones"),
+        ("", "each of `min_tasks`", node * HOURS_PER_MONTH, f"{_NO_NODE[0]} vCPU, {_NO_NODE[1]:g} GB and its address"),
+        ("", "`false`", 0.0, "nobody can publish; nodes that start only when asked for are not built"),
+        ("`delivery.web_acl_arn`", "given", acl, "one rule; $1 for each further one, $0.60 a million requests"),
+        ("`monitoring`", "given", price("dashboard") + 30 * price("alarm"), "a dashboard and some thirty alarms"),
     ]
     yield from _table(
         ("setting", "value", "$ a month", ""),
@@ -248,7 +238,13 @@ def _what_would_help(stages: Mapping[str, Templates]) -> Iterator[str]:
     whole_on_demand, half_on_demand = (
         fargate_hour(vcpu / n, gigabytes_ / n, spot=False, public_ip=False) for n in (1, 2)
     )
+    halved = (
+        "a worker of half the size where the top rendition is copied (1.3 vCPU are used, bench/RESULTS.md)",
+        whole - half,
+        f"on Spot; ${whole_on_demand - half_on_demand:.3f} on demand",
+    )
     rows = [
+        *([halved] if vcpu > 2 else []),
         (
             "playlists and the manifest made by a function behind the CDN, from the timeline, instead of being objects",
             done.playlist_puts * put,
@@ -280,11 +276,6 @@ def _what_would_help(stages: Mapping[str, Templates]) -> Iterator[str]:
             "lists show an older picture",
         ),
         (
-            "a worker of half the size where the top rendition is copied (1.3 vCPU are used, bench/RESULTS.md)",
-            whole - half,
-            f"on Spot; ${whole_on_demand - half_on_demand:.3f} on demand",
-        ),
-        (
             "the worker started in the zone of its ingest node",
             SOURCE_GB * price("data between zones"),
             "less choice where Spot is short",
@@ -302,6 +293,18 @@ def _what_would_help(stages: Mapping[str, Templates]) -> Iterator[str]:
     yield ""
     yield from _table(
         ("change", "$ an hour less", "price of it"), [(what, _mills(less), note) for what, less, note in rows]
+    )
+    yield ""
+    fitting = [
+        less for what, less, _ in rows if not what.startswith(("segments of", "S3 Express", "the manifest for DASH"))
+    ]
+    spot, on_demand, direct = (
+        sum(dollars for _, dollars in lines(each)) - sum(fitting) for _, each in next(_alike(stages))[1]
+    )
+    yield (
+        "All of it together, but for longer segments, S3 Express and the DASH manifest, which the first row has already: "
+        f"${spot:.3f} on Spot, ${on_demand:.3f} on demand, ${direct:.3f} on Spot without a load balancer. So the targets are "
+        "not reached at list prices with segments of two seconds, four renditions and every object stored once."
     )
     yield ""
 
@@ -332,7 +335,7 @@ def _viewing() -> Iterator[str]:
     yield (
         "Chat comes on top: a room of a hundred, in which something is said every ten seconds, is "
         f"${1000 * sum(dollars for _, dollars in chat_lines(calm_room())):.2f} for 1,000 hours of being there. A room as busy "
-        "as can be read is in [bench/RESULTS.md](../bench/RESULTS.md), with the same prices."
+        "as can be read is in [bench/RESULTS.md](../bench/RESULTS.md)."
     )
     yield ""
     yield from _table(

@@ -14,7 +14,7 @@ from headwater.domain.broadcast_rules import PULSE_INTERVAL_MS
 from headwater.domain.ladder import AUDIO_BITS_PER_SECOND, Source, choose_ladder
 from headwater.domain.lease import BEAT_INTERVAL_SECONDS
 from headwater.media.timeline import SEGMENT_SECONDS
-from infra.cost.prices import price
+from infra.cost.prices import HOURS_PER_MONTH, price
 
 HOUR = 3600
 UPDATE_SECONDS = 2  # notify_update_timeout, containers/rtmp-ingest/rtmp_ingest/nginx.conf
@@ -26,7 +26,8 @@ TIMELINE_ROW_KB = 1
 HOOK_SECONDS, HOOK_GB = 0.02, 1.0
 LOOK_SECONDS, LOOK_GB = 0.03, 0.5
 LINE_BYTES = 600  # of log: what Lambda reports of a call; a segment's metrics
-METRICS_OF_A_BROADCAST = 2  # names that are written all the time, whatever the number of broadcasts
+# Names of metrics that are written while all is well (a month's price by the hour), however many broadcasts share them.
+METRICS_WHILE_LIVE = 3
 
 SOURCE = Source(
     width=1920,
@@ -137,6 +138,7 @@ def lines(machines: Machines) -> Sequence[tuple[str, float]]:
         ("HTTP API: heartbeats of the source", done.hooks * price("HTTP API")),
         ("Lambda", (done.hooks + done.pulses) * price("Lambda, request") + calls * price("Lambda, ARM")),
         ("logs", logged * price("logs, taken in")),
+        ("metrics, if it is the only broadcast", METRICS_WHILE_LIVE * price("metric of our own") / HOURS_PER_MONTH),
     ]
     if machines.load_balancer:
         found.insert(2, ("load balancer, by the bytes", SOURCE_GB * price("Network Load Balancer, capacity unit")))

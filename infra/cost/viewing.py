@@ -35,7 +35,8 @@ def lines(bits_per_second: float, *, edge_function: bool, firewall: bool) -> Seq
         ("heartbeats, which are the number of viewers", calls),
     ]
     if edge_function:
-        found.append(("CloudFront function", REQUESTS * price("CloudFront function")))
+        each = price("CloudFront function") + price("CloudFront KeyValueStore")
+        found.append(("CloudFront function and its store", REQUESTS * each))
     if firewall:
         found.append(("WAF", REQUESTS * price("WAF, request")))
     return found
