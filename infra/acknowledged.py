@@ -81,14 +81,14 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement("CKV_AWS_149", ("data/*",), _OWN_KEY),
     Acknowledgement(
         "AwsSolutions-SMG4",
-        ("data/TokenKeys/Resource",),
-        "Rotated every month by functions/signing_keys, on a schedule of ours: the old key stays valid as long as its tokens.",
+        ("data/TokenKeys/Resource", "data/PlaybackKeys/Resource"),
+        "Rotated by functions/signing_keys and functions/playback_keys, on schedules of ours: the next key is published "
+        "before it signs, and the old one stays valid for as long as what it signed.",
     ),
     Acknowledgement(
         "AwsSolutions-SMG4",
-        ("data/PlaybackKeys/Resource", "data/HookSecret/Resource"),
-        "What trusts it is told in the same deployment (CloudFront's key group, the ingest nodes' environment): it changes "
-        "with a deployment, not behind its back (docs/deploy.md, Rotating secrets).",
+        ("data/HookSecret/Resource",),
+        "Both ends read it, and neither knows two at a time: it is changed by hand (docs/deploy.md, Rotating secrets).",
     ),
     Acknowledgement(
         "AwsSolutions-SMG4",
