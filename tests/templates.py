@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -92,10 +93,13 @@ def templates(folder: Path, stage: str = "local", changes: Mapping[str, object] 
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.is_file():
-            # AWS is never asked: without credentials or a region it could not be.
+            # AWS is never asked: without credentials or a region it could not be. Nor is git, Docker or uv: none is found.
+            tools = folder / "tools"
+            tools.mkdir(exist_ok=True)
+            Path(tools, "node").symlink_to(shutil.which("node") or "node")
             environment = {
                 name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "HEADWATER_"))
-            }
+            } | {"PATH": str(tools)}
             command = [sys.executable, "-m", "tests.templates", stage, json.dumps(changes or {})]
             subprocess.run(command, cwd=ROOT, env={**environment, "CDK_OUTDIR": str(folder)}, check=True, timeout=400)
     return Templates(
