@@ -100,6 +100,13 @@ class ChatDelivery(Message, frozen=True, kw_only=True):
     shard: int = 0
 
 
+class AudienceLook(Message, frozen=True, kw_only=True):
+    """SQS `chat-status`: look whether anybody is watching any more. `token`: for one stream, one message counts."""
+
+    stream_id: StreamId
+    token: str
+
+
 class ChatMessageArchived(Message, frozen=True, kw_only=True):
     """SQS `chat-archive`: one accepted chat message, on its way to PostgreSQL."""
 
@@ -195,6 +202,10 @@ class _BusEvent(msgspec.Struct, frozen=True):
     detail: BroadcastChanged
 
 
+class _StatusBody(msgspec.Struct, frozen=True):
+    detail: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 class _StreamBusEvent(msgspec.Struct, frozen=True):
     detail: StreamChanged
 
@@ -202,6 +213,12 @@ class _StreamBusEvent(msgspec.Struct, frozen=True):
 def decode_stream_news(body: str | bytes) -> StreamChanged:
     """As `decode_news`, for events of the source `headwater.streams`."""
     return msgspec.json.decode(body, type=_StreamBusEvent).detail
+
+
+def decode_status(body: str | bytes) -> BroadcastChanged | AudienceLook:
+    """What a message of the queue `chat-status` holds. Raises as `decode` does."""
+    found = msgspec.json.decode(body, type=_StatusBody)
+    return decode(body, AudienceLook) if isinstance(found.detail, msgspec.UnsetType) else decode_news(body)
 
 
 def decode_news(body: str | bytes) -> BroadcastChanged:

@@ -70,6 +70,7 @@ class ChatBackend:
     endpoint: ConnectionsEndpoint
     delivery_queue: str
     archive_queue: str
+    status_queue: str
     stream_id: StreamId = field(default_factory=lambda: StreamId(new_id()))
     owner_id: UserId = field(default_factory=lambda: UserId(new_id()))
     _serial: Iterator[int] = field(default_factory=itertools.count)
@@ -228,6 +229,7 @@ def chat_backend(
             endpoint=endpoint,
             delivery_queue=sqs.create_queue(QueueName="delivery.fifo", Attributes=fifo)["QueueUrl"],
             archive_queue=sqs.create_queue(QueueName="archive")["QueueUrl"],
+            status_queue=sqs.create_queue(QueueName="status")["QueueUrl"],
         )
         for name, value in {
             "CONNECTION_TABLE": CONNECTION_TABLE,
@@ -235,6 +237,7 @@ def chat_backend(
             "STREAM_TABLE": STREAM_TABLE,
             "CACHE_URL": redis.url,
             "CHAT_DELIVERY_QUEUE_URL": backend.delivery_queue,
+            "CHAT_STATUS_QUEUE_URL": backend.status_queue,
             "CHAT_ARCHIVE_QUEUE_URL": backend.archive_queue,
             "CHAT_CALLBACK_URL": endpoint.url,
             "CORS_ORIGINS": f"https://headwater.example, {ORIGIN}",

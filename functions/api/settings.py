@@ -33,6 +33,7 @@ class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
     room_table: str
     chat_delivery_queue_url: str
     chat_archive_queue_url: str
+    chat_status_queue_url: str
     chat_callback_url: str
     account_mail_queue_url: str
     cache_url: str

@@ -52,6 +52,7 @@ from headwater.domain.signing_keys import SigningKey
 
 if TYPE_CHECKING:
     from headwater.adapters.answered_requests import AnsweredRequests
+    from headwater.adapters.audience_watch import AudienceWatch
     from headwater.adapters.bucket import Bucket
     from headwater.adapters.chat_delivery_queue import ChatDeliveryQueue
     from headwater.adapters.chat_standings import ChatStandings
@@ -287,7 +288,15 @@ class Services:
 
     @functools.cached_property
     def room_audience(self) -> RoomAudience:
-        return RoomAudience(self.rooms, lambda: self.chat_delivery)
+        return RoomAudience(self.rooms, lambda: self.chat_delivery, lambda: self.audience_watch)
+
+    @functools.cached_property
+    def audience_watch(self) -> AudienceWatch:
+        from headwater.adapters.audience_watch import AudienceWatch
+        from headwater.adapters.queues import MessageQueue
+
+        settings = self.settings
+        return AudienceWatch(lambda: cache_client(settings.cache_url), MessageQueue(settings.chat_status_queue_url))
 
     @functools.cached_property
     def sign_in_providers(self) -> Mapping[str, SignInProvider]:

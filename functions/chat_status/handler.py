@@ -1,4 +1,4 @@
-"""Stage 7 · the queue `chat-status`: every change of a broadcast, for the stream's room."""
+"""Stage 7 · the queue `chat-status`: every change of a broadcast, and looks at who is watching, for the stream's room."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from functions.chat_status.wiring import tell_status
+from functions.chat_status.wiring import wiring
 from headwater.adapters.redelivery import deliver_again
-from headwater.contracts import decode_news
+from headwater.contracts import AudienceLook, decode_status
 from headwater.errors import HeadwaterError
 from headwater.observability import emits_metrics, logger
 
@@ -18,7 +18,11 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     failed: list[str] = []
     for record in event["Records"]:
         try:
-            tell_status()(decode_news(record["body"]))
+            match decode_status(record["body"]):
+                case AudienceLook() as look:
+                    wiring().look_at_audience(look)
+                case changed:
+                    wiring().tell_status(changed)
         except (HeadwaterError, msgspec.DecodeError):
             logger().exception("status not told", extra={"message_id": record["messageId"]})
             failed.append(record["messageId"])

@@ -8,3 +8,4 @@ from headwater.settings import EnvironmentSettings
 class ChatStatusSettings(EnvironmentSettings, frozen=True, kw_only=True):
     cache_url: str
     chat_delivery_queue_url: str
+    chat_status_queue_url: str

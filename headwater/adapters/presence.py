@@ -10,6 +10,7 @@ from redis.cluster import RedisCluster
 from headwater.adapters.cache import CACHE_FAILURES
 from headwater.domain.ids import StreamId
 from headwater.domain.playback_session import PRESENCE_SECONDS
+from headwater.errors import DependencyUnavailable
 from headwater.observability import count
 
 SAMPLE_SECONDS = 5  # how often a watched stream's audience is written to the database
@@ -55,6 +56,17 @@ class Presence:
         except CACHE_FAILURES:
             count("PresenceNotRead")
             return {}
+
+    def last_seen(self, stream_id: StreamId, now_ms: int) -> tuple[int, int]:
+        """How many watch, and until when the last of them is believed to. Raises DependencyUnavailable."""
+        try:
+            pipeline = self._cache().pipeline()  # type: ignore[no-untyped-call]
+            pipeline.zcount(_sessions(stream_id), now_ms, "+inf")
+            pipeline.zrange(_sessions(stream_id), -1, -1, withscores=True)
+            viewers, last = pipeline.execute()
+        except CACHE_FAILURES as error:
+            raise DependencyUnavailable from error
+        return int(viewers), int(last[0][1]) if last else now_ms
 
     def _beat(self, stream_id: StreamId, session_id: str, now_ms: int, views: int) -> Sample | None:
         sessions = _sessions(stream_id)

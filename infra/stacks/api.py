@@ -83,6 +83,7 @@ class ApiStack(Stack):
                 "ROOM_TABLE": data.rooms.table_name,
                 "CHAT_DELIVERY_QUEUE_URL": chat.delivery_queue.url,
                 "CHAT_ARCHIVE_QUEUE_URL": chat.archive_queue.url,
+                "CHAT_STATUS_QUEUE_URL": chat.status_queue.url,
                 "CHAT_CALLBACK_URL": chat.callback_url,
                 "ACCOUNT_MAIL_QUEUE_URL": self.mail_queue.url,
                 "LEASE_TABLE": control_plane.leases.table_name,
@@ -122,7 +123,8 @@ class ApiStack(Stack):
         )
         chat.let_end_sockets(self.api, data)
         chat.let_keep_rooms(self.api, data)
-        self.api.may("sqs:SendMessage", self.mail_queue.arn, chat.delivery_queue.arn, chat.archive_queue.arn)
+        rooms_are_told_by = (chat.delivery_queue.arn, chat.status_queue.arn, chat.archive_queue.arn)
+        self.api.may("sqs:SendMessage", self.mail_queue.arn, *rooms_are_told_by)
         data.database.let_log_in(self.api)
         self.api.may(
             "secretsmanager:GetSecretValue",

@@ -109,10 +109,14 @@ class ChatStack(Stack):
             "Status",
             deployment=deployment,
             name="chat_status",
-            environment={"CACHE_URL": data.cache.url, "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url},
+            environment={
+                "CACHE_URL": data.cache.url,
+                "CHAT_DELIVERY_QUEUE_URL": self.delivery_queue.url,
+                "CHAT_STATUS_QUEUE_URL": self.status_queue.url,
+            },
             timeout_seconds=10,
         )
-        self.status.may("sqs:SendMessage", self.delivery_queue.arn)
+        self.status.may("sqs:SendMessage", self.delivery_queue.arn, self.status_queue.arn)
         self.status.consume(self.status_queue, batch_size=10)
         data.control_plane.forward(EVENT_SOURCE, self.status_queue, rule=(self, "BroadcastChanged"))
 

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "CONNECTION_TABLE": "connections",
     "ROOM_TABLE": "rooms",
     "CHAT_ARCHIVE_QUEUE_URL": "http://127.0.0.1:9/chat-archive",
+    "CHAT_STATUS_QUEUE_URL": "http://127.0.0.1:9/chat-status",
     "CHAT_DELIVERY_QUEUE_URL": "http://127.0.0.1:9/chat-delivery.fifo",
     "ACCOUNT_MAIL_QUEUE_URL": "http://127.0.0.1:9/account-mail",
     "CHAT_CALLBACK_URL": "http://127.0.0.1:9/chat",

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from functions.chat_status.handler import handler
-from functions.chat_status.wiring import tell_status
+from functions.chat_status.wiring import wiring
 from headwater.adapters.cache import cache_client
 from headwater.contracts import BroadcastChanged
 from headwater.domain.broadcast import BroadcastEventName, BroadcastState
@@ -19,7 +19,7 @@ from tests.factories import NOW
 
 @pytest.fixture(autouse=True)
 def fresh_wiring() -> None:
-    tell_status.cache_clear()
+    wiring.cache_clear()
 
 
 def changed(chat: ChatBackend, broadcast_id: BroadcastId, sequence: int, state: str, **fields: Any) -> str:
@@ -99,7 +99,7 @@ def test_what_could_not_be_handed_on_is_made_good(chat: ChatBackend, monkeypatch
         {"itemIdentifier": "1"},
     ]
     monkeypatch.setenv("CHAT_DELIVERY_QUEUE_URL", chat.delivery_queue)
-    tell_status.cache_clear()
+    wiring.cache_clear()
     assert handler(queue_event([body]), None) == {"batchItemFailures": []}
     assert told(chat, reader) == ["live"]
 
