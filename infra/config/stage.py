@@ -86,6 +86,10 @@ class Stage:
             raise ConfigurationError(f"mail_sender must be `Name <address>`, not {self.mail_sender!r}")
         if self.urls is None and self.delivery is None:
             raise ConfigurationError("set delivery, or urls: media and pages need an address")
+        if self.urls is not None and self.delivery is not None:
+            raise ConfigurationError(
+                "urls are of a front that is not made here: leave them out, or set delivery = false"
+            )
         if self.network is None and not (
             isinstance(self.database, ExistingDatabase) and isinstance(self.cache, ExistingCache)
         ):

@@ -80,8 +80,9 @@ def test_a_stage_has_somebody_whom_its_mail_comes_from() -> None:
         dataclasses.replace(local(LocalValues()), mail_sender="Headwater")
 
 
-EXAMPLE = {
+EXAMPLE: dict[str, object] = {
     "mail_sender": "Headwater <no-reply@example.com>",
+    "delivery": False,
     "urls": {
         "api": "https://api.example.com",
         "ws": "wss://chat.example.com",
@@ -97,6 +98,7 @@ def test_what_a_deployer_says_stands_over_the_stages_values_and_the_rest_stays(t
     settings.write_text(
         """
         mail_sender = "Ana <ana@example.com>"
+        delivery = false
         [urls]
         api = "https://api.example.com"
         ws = "wss://chat.example.com"
@@ -149,6 +151,7 @@ def test_an_existing_thing_is_chosen_by_its_fields() -> None:
         ({"api": {"more_origins": ["https://a.example", 5]}}, r"api.more_origins\[1\] must be a string, not 5"),
         ({"log_retention_days": 8}, "log_retention_days must be one of 1, 7, 30, 90, not 8"),
         ({"urls": {}}, "urls.api is missing"),
+        ({"delivery": {}}, "urls are of a front that is not made here"),
         ({"mail_sender": "Headwater"}, "mail_sender must be `Name <address>`"),
         ({"function_runtime": {}}, "there is no setting function_runtime"),
         ({"sign_in_providers": [{"name": "google"}]}, r"sign_in_providers\[0\].client_id is missing"),
