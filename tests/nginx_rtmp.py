@@ -49,6 +49,7 @@ class IngestNode:
         host: str = "127.0.0.1",
         pull_allow: str = "127.0.0.0/8",
         rtmp_port: int = 0,
+        drain_seconds: str = "0",
     ) -> None:
         self.rtmp_port = rtmp_port or free_port()
         self.loopback_port, self.relay_port = free_port(), free_port()
@@ -70,6 +71,7 @@ class IngestNode:
             "PULL_BASE": self.pull_base,
             "PULL_ALLOW": pull_allow,
             "STATE_DIR": str(state_dir),
+            "DRAIN_SECONDS": drain_seconds,
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

@@ -160,7 +160,7 @@ class IngestNodes(Construct):
                     default_target_groups=self.targets[1:],
                 )
             )
-        CfnOutput(self, "LoadBalancerName", value=self.balancer.load_balancer_dns_name)
+        CfnOutput(Stack.of(self), "LoadBalancerName", value=self.balancer.load_balancer_dns_name)
 
     def _target_group(self, name: str, *, sticky: bool) -> balancing.NetworkTargetGroup:
         group = balancing.NetworkTargetGroup(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -228,3 +230,25 @@ def test_control_and_statistics_answer_on_loopback_only(api: HooksApi, tmp_path:
             f"127.0.0.1:{node.loopback_port}", f"127.0.0.1:{node.relay_port}",
             f"127.0.0.2:{node.rtmp_port}", f"127.0.0.2:{node.pull_port}",
         }  # fmt: skip
+
+
+def test_a_node_that_is_told_to_stop_keeps_its_publisher_and_lets_nobody_else_in(
+    api: HooksApi, tmp_path: Path, stream: Stream, other_stream: Stream
+) -> None:
+    with ingest_node(tmp_path / "leaving", api.url, drain_seconds="100") as node:
+        with encoder(f"{node.base}/{stream.key}") as publishing:
+            assert is_live(node, stream), node.log()
+            url = stream.pull_url or ""
+            node.process.terminate()
+            assert eventually(lambda: node.health() == 503)
+            healthy = [sys.executable, "-m", "rtmp_ingest.healthy"]
+            told = {**os.environ, "LOOPBACK_PORT": str(node.loopback_port), "PYTHONPATH": "containers/rtmp-ingest"}
+            assert subprocess.run(healthy, env=told, check=False).returncode == 0, "ECS shall not kill it for leaving"
+            with rtmp_connection(node.base, other_stream.key) as other:
+                assert other.is_refused()
+            assert {kind for kind, _ in pulled_packets(url, 2)} == {"audio", "video"}
+            assert publishing.is_publishing
+            assert stream.pull_url == url
+        assert node.process.wait(60) == 0, "as soon as nobody publishes"
+    assert eventually(lambda: stream.pull_url is None)
+    assert subprocess.run(healthy, env=told, check=False).returncode == 1
