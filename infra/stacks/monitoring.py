@@ -69,7 +69,7 @@ class MonitoringStack(Stack):
         self._watch_ingest(monitoring, ingest)
         self._watch_workers(monitoring)
         self._watch_chat(monitoring, chat)
-        self._watch_gateways(api, chat)
+        self._watch_gateways(ingest, api, chat)
         if database_cluster is not None:
             self._watch_database(database_cluster)
         self._watch_dead_letters(scope)
@@ -94,7 +94,7 @@ class MonitoringStack(Stack):
         )
         self._alarm(
             "publish-hook-slow",
-            ingest.hooks.function.metric_duration(statistic="p99", period=FIVE_MINUTES),
+            _gateway("Latency", {"ApiId": ingest.gateway.api.api_id}, statistic="p99"),
             at_least=3_000,
             times=2,
             means="Encoders wait for seconds until they may publish; from 8 s on they are refused.",
@@ -157,14 +157,16 @@ class MonitoringStack(Stack):
             do="Look at errors and throttles of chat_delivery, and at the cache.",
         )
 
-    def _watch_gateways(self, api: ApiStack, chat: ChatStack) -> None:
-        self._alarm(
-            "api-5xx",
-            _gateway("5xx", {"ApiId": api.gateway.api.api_id}),
-            at_least=5,
-            means="Calls of the REST API or hooks fail on our side.",
-            do="Find the request ids in the access log, and their lines in the functions' logs.",
-        )
+    def _watch_gateways(self, ingest: IngestStack, api: ApiStack, chat: ChatStack) -> None:
+        for name, gateway, of in (("api", api.gateway, "Calls of the REST API"), ("hooks", ingest.gateway, "Hooks")):
+            self._alarm(
+                f"{name}-5xx",
+                _gateway("5xx", {"ApiId": gateway.api.api_id}),
+                at_least=5,
+                means=f"{of} fail on our side.",
+                do="Find the request ids in the access log, and their lines in the function's log.",
+                section="api-5xx",
+            )
         self._alarm(
             "sockets-failing",
             _gateway("IntegrationError", {"ApiId": chat.gateway.api.api_id, "Stage": SOCKET_STAGE}),
@@ -245,7 +247,7 @@ class MonitoringStack(Stack):
         board.add_widgets(
             _graph("Behind the node, ms", ours("SegmentDelay", WORKER, statistic="p95")),
             _graph("Uploads", ours("SlowUploads", WORKER), ours("MissingSegments", WORKER)),
-            _graph("Publish hook, ms", ingest.hooks.function.metric_duration(statistic="p99", period=FIVE_MINUTES)),
+            _graph("Hooks, ms", _gateway("Latency", {"ApiId": ingest.gateway.api.api_id}, statistic="p99")),
         )
         http = {"ApiId": api.gateway.api.api_id}
         board.add_widgets(

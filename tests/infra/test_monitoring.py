@@ -1,0 +1,149 @@
+"""Alarms watch what is really written, ring somewhere, and lead to what is to be done."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.config.errors import ConfigurationError
+from tests.templates import ROOT, Resource, Templates, stage_values
+
+# Metrics of AWS's own that are watched or drawn, each with the dimensions under which AWS publishes it.
+DOCUMENTED = {
+    # docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): {"QueueName"},
+    # docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+    ("AWS/ApiGateway", "5xx"): {"ApiId"},
+    ("AWS/ApiGateway", "Latency"): {"ApiId"},
+    # docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-logging.html
+    ("AWS/ApiGateway", "IntegrationError"): {"ApiId", "Stage"},
+    # docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.viewing.monitoring.html
+    ("AWS/RDS", "ACUUtilization"): {"DBClusterIdentifier"},
+}
+SOURCES = {"ffmpeg-worker": "containers/ffmpeg-worker/ffmpeg_worker"}  # of what is no function
+
+
+@pytest.fixture
+def prod(of_stage: Callable[..., Templates]) -> Templates:
+    return of_stage("prod", monitoring={"mail": "ops@example.com"})
+
+
+def alarms(templates: Templates) -> list[Resource]:
+    found = templates.resources("AWS::CloudWatch::Alarm")
+    assert found
+    return found
+
+
+def test_every_dead_letter_queue_has_an_alarm_of_its_own(prod: Templates) -> None:
+    aside = {
+        str(prod.referred(each.stack, each.properties["RedrivePolicy"]["deadLetterTargetArn"]))
+        for each in prod.resources("AWS::SQS::Queue")
+        if "RedrivePolicy" in each.properties
+    }
+    aside |= {
+        str(prod.referred(each.stack, each.properties["Target"]["DeadLetterConfig"]["Arn"]))
+        for each in prod.resources("AWS::Scheduler::Schedule")
+    }
+    watched = [
+        str(prod.referred(each.stack, each.properties["Dimensions"][0]["Value"]))
+        for each in alarms(prod)
+        if each.properties["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    ]
+    assert sorted(watched) == sorted(aside)
+
+
+def test_every_alarm_rings_and_says_what_to_do_by_a_section_that_there_is(prod: Templates) -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text()
+    sections = {
+        re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in re.findall(r"^#+ (.+)$", runbook, re.M)
+    }
+    [topic] = prod.resources("AWS::SNS::Topic")
+    [subscription] = prod.resources("AWS::SNS::Subscription")
+    assert subscription.properties["Endpoint"] == "ops@example.com"
+    for alarm in alarms(prod):
+        for action in (*alarm.properties["AlarmActions"], *alarm.properties["OKActions"]):
+            assert prod.referred(alarm.stack, action) == topic
+        said = re.fullmatch(r"(.+\.) (.+\.) docs/runbook\.md#([a-z0-9-]+)", alarm.properties["AlarmDescription"])
+        assert said is not None, f"what it means, what to do, and where: {alarm.properties['AlarmDescription']}"
+        assert said[3] in sections, alarm
+
+
+def test_every_alarm_watches_a_metric_that_is_really_written(prod: Templates) -> None:
+    for alarm in alarms(prod):
+        watched = alarm.properties
+        dimensions = {each["Name"]: each["Value"] for each in watched["Dimensions"]}
+        if watched["Namespace"].startswith("AWS/"):
+            assert DOCUMENTED[watched["Namespace"], watched["MetricName"]] == dimensions.keys(), alarm
+        else:
+            assert watched["Namespace"] == "Headwater/prod"
+            assert dimensions.keys() == {"service"}
+            assert watched["MetricName"] in written_by(dimensions["service"]), alarm
+
+
+def test_whoever_writes_metrics_is_told_the_namespace_that_alarms_look_in(prod: Templates) -> None:
+    told = [each.properties["Environment"]["Variables"] for each in prod.resources("AWS::Lambda::Function")]
+    for definition in prod.resources("AWS::ECS::TaskDefinition"):
+        for container in definition.properties["ContainerDefinitions"]:
+            if any(
+                each["Name"] == "TRANSCODE_JOB" or each["Value"] == "ffmpeg-worker" for each in container["Environment"]
+            ):
+                told.append({each["Name"]: each["Value"] for each in container["Environment"]})
+    ours = [each for each in told if "POWERTOOLS_SERVICE_NAME" in each]
+    assert {each["POWERTOOLS_METRICS_NAMESPACE"] for each in ours} == {"Headwater/prod"}
+    services = {each["POWERTOOLS_SERVICE_NAME"] for each in ours}
+    watched = {
+        dimension["Value"]
+        for alarm in alarms(prod)
+        for dimension in alarm.properties["Dimensions"]
+        if dimension["Name"] == "service"
+    }
+    assert watched <= services
+
+
+def test_the_budget_is_of_this_stage_and_told_of_where_alarms_are(prod: Templates) -> None:
+    [budget] = prod.resources("AWS::Budgets::Budget")
+    assert budget.properties["Budget"]["CostFilters"] == {"TagKeyValue": ["user:headwater:stage$prod"]}
+    [topic] = prod.resources("AWS::SNS::Topic")
+    for notification in budget.properties["NotificationsWithSubscribers"]:
+        [subscriber] = notification["Subscribers"]
+        assert prod.referred(budget.stack, subscriber["Address"]) == topic
+
+
+def test_a_wrong_value_of_monitoring_is_named() -> None:
+    wrong: tuple[dict[str, Any], ...] = ({"mail": "ops"}, {"refusals": 0}, {"monthly_budget_usd": 0})
+    for values in wrong:
+        with pytest.raises(ConfigurationError, match=rf"monitoring\.{next(iter(values))}"):
+            stage_values("prod", {"monitoring": values})
+
+
+def written_by(service: str) -> set[str]:
+    """The names of all metrics in the code that the service imports, from its own folder on."""
+    folder = ROOT / SOURCES.get(service, f"functions/{service}")
+    waiting, read, names = sorted(folder.glob("*.py")), set[Path](), set[str]()
+    while waiting:
+        path = waiting.pop()
+        if path in read or not path.is_file():
+            continue
+        read.add(path)
+        tree = ast.parse(path.read_text())
+        names |= set(_metrics(tree))
+        waiting += [
+            ROOT / f"{node.module.replace('.', '/')}.py"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("headwater.")
+        ]
+    return names
+
+
+def _metrics(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("count", "measure_ms"):
+            name = node.args[0]
+            if isinstance(name, ast.Constant):
+                yield str(name.value)
