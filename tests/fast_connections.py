@@ -18,9 +18,10 @@ _ANSWERS = {status: b"HTTP/1.1 %d X\r\ncontent-length: 0\r\n\r\n" % status for s
 
 
 class Wire(asyncio.Protocol):
-    def __init__(self, answer: Answer, transports: set[Any]) -> None:
+    def __init__(self, answer: Answer, transports: set[Any], latency_seconds: float) -> None:
         self._answer = answer
         self._transports = transports
+        self._latency_seconds = latency_seconds
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -40,11 +41,14 @@ class Wire(asyncio.Protocol):
             frame, self._received = self._received[end + 4 : whole], self._received[whole:]
             method, path, _ = head.split(" ", 2)
             status = self._answer(method, unquote(path.rpartition("/")[2]), frame.decode())
-            self._transport.write(_ANSWERS[status])
+            if self._latency_seconds:
+                asyncio.get_running_loop().call_later(self._latency_seconds, self._transport.write, _ANSWERS[status])
+            else:
+                self._transport.write(_ANSWERS[status])
 
 
 @contextmanager
-def fast_connections(answer: Answer) -> Iterator[str]:
+def fast_connections(answer: Answer, *, latency_seconds: float = 0.0) -> Iterator[str]:
     """Its URL. `answer` is called in a thread of its own, one call at a time. Raises NotInProtocol in the end, if a frame was
     posted that is not described."""
     violations: list[NotInProtocol] = []
@@ -63,7 +67,9 @@ def fast_connections(answer: Answer) -> Iterator[str]:
 
     loop = asyncio.new_event_loop()
     transports: set[Any] = set()
-    server = loop.run_until_complete(loop.create_server(lambda: Wire(looked_at, transports), "127.0.0.1", 0))
+    server = loop.run_until_complete(
+        loop.create_server(lambda: Wire(looked_at, transports, latency_seconds), "127.0.0.1", 0)
+    )
     thread = threading.Thread(target=loop.run_forever, name="fast-connections")
     thread.start()
     try:

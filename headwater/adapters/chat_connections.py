@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
@@ -144,8 +145,11 @@ class ChatConnections:
         with unavailable_when_failing(), self._items.batch_write() as batch:
             for member in members:
                 batch.delete(self._items(stream_id, member.connection_id))
+        shards: defaultdict[int, list[ConnectionId]] = defaultdict(list)
         for member in members:
-            self._seats.unseat(stream_id, member.shard, member.connection_id)
+            shards[member.shard].append(member.connection_id)
+        for shard, leaving in shards.items():  # as many as a shard holds in one step: each waits for an answer
+            self._seats.unseat(stream_id, shard, *leaving)
 
     def close(self, connection_id: ConnectionId) -> None:
         """Out of every room. The index lags a moment; what it does not show yet, the first 410 or the expiry removes."""

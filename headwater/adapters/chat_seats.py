@@ -68,15 +68,16 @@ return counted()
 """
 )
 
-# … connection
+# … connection, connection, …
 _UNSEAT = (
     _COUNTED
     + """
-if redis.call('HEXISTS', KEYS[3], '@') == 0 then
-  redis.call('HSET', KEYS[3], ARGV[5], '-')
-elseif redis.call('HDEL', KEYS[3], ARGV[5]) == 1 then
-  redis.call('HINCRBY', KEYS[3], '@', 1)
+local complete, gone = redis.call('HEXISTS', KEYS[3], '@') == 1, 0
+for place = 5, #ARGV do
+  if complete then gone = gone + redis.call('HDEL', KEYS[3], ARGV[place])
+  else redis.call('HSET', KEYS[3], ARGV[place], '-') end
 end
+if gone > 0 then redis.call('HINCRBY', KEYS[3], '@', gone) end
 return counted()
 """
 )
@@ -122,8 +123,8 @@ class ChatSeats:
         """From now on every round of its shard is also for this connection."""
         self._run(_SEAT, stream_id, member.shard, *_entry(member))
 
-    def unseat(self, stream_id: StreamId, shard: int, connection_id: ConnectionId) -> None:
-        self._run(_UNSEAT, stream_id, shard, connection_id)
+    def unseat(self, stream_id: StreamId, shard: int, *connection_ids: ConnectionId) -> None:
+        self._run(_UNSEAT, stream_id, shard, *connection_ids)
 
     def restore(self, stream_id: StreamId, members: Iterable[Membership]) -> None:
         """`members`: all that the room has, read after the loss was noticed. Complete shards are left as they are."""

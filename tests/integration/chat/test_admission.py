@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
 
 from functions.chat_admission.handler import handler
 from functions.chat_admission.wiring import wiring
+from headwater.adapters import chat_seats
+from headwater.adapters.chat_connections import connection_items
+from headwater.adapters.chat_rounds import ChatRounds
+from headwater.adapters.room_scripts import run_script
 from headwater.adapters.stream_controls import StreamControls
 from headwater.broadcasts import Broadcasts
 from headwater.contracts import StreamChanged
 from headwater.domain.broadcast import StreamEventName, StreamSettings
 from headwater.domain.broadcast_events import Configure, Delete, Event, NameModerators, NameViewers
-from headwater.domain.ids import UserId, new_id
+from headwater.domain.chat import Membership
+from headwater.domain.chat_rounds import Intent, Nothing, Position, Seats, Shard
+from headwater.domain.ids import ConnectionId, UserId, new_id
+from headwater.domain.server_frames import StreamStatusEvent
 from tests.aws import STREAM_TABLE
-from tests.chat_backend import ChatBackend, queue_event
+from tests.chat_backend import CONNECTION_TABLE, ChatBackend, queue_event
 from tests.factories import NOW
 from tests.fakes import MemoryOutbox
+from tests.fast_connections import fast_connections
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +96,44 @@ def test_the_room_of_a_deleted_stream_is_empty(chat: ChatBackend) -> None:
     assert happen(chat, Delete(), Delete()) == [StreamEventName.DELETED]
     tell(chat, StreamEventName.DELETED)
     assert in_room(chat, people) == set()
+
+
+def test_a_room_of_a_thousand_is_cleared_at_once_and_not_one_by_one(
+    chat: ChatBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [Membership(ConnectionId(f"r{number}="), None, 0, shard=number // 1_000) for number in range(1_200)]
+    items = connection_items(CONNECTION_TABLE)
+    with items.batch_write() as batch:
+        for each in members:
+            batch.save(items(chat.stream_id, each.connection_id, shard=each.shard, expires_at=int(time.time()) + 3600))
+    chat.connections.restore_seats(chat.stream_id)
+    happen(chat, Delete())
+    closed: list[str] = []
+    asked: list[str] = []
+
+    def counted(cache_url: str, script: str, *arguments: Any) -> Any:
+        asked.append(script)
+        return run_script(cache_url, script, *arguments)
+
+    def close(method: str, connection_id: str, _: str) -> int:
+        closed.append(f"{method} {connection_id}")
+        return 200
+
+    with fast_connections(close, latency_seconds=0.02) as url:
+        monkeypatch.setenv("CHAT_CALLBACK_URL", url)
+        monkeypatch.setattr(chat_seats, "run_script", counted)
+        began = time.monotonic()
+        tell(chat, StreamEventName.DELETED)
+        print(f"{len(members)} sockets closed and unseated in {time.monotonic() - began:.2f} s")
+        wiring().close()
+        wiring.cache_clear()
+    assert sorted(closed) == sorted(f"DELETE {each.connection_id}" for each in members)
+    assert len(asked) == 2, "the cache is asked once for each shard"
+    assert not list(chat.connections.members(chat.stream_id))
+    chat.rooms.append(chat.stream_id, StreamStatusEvent(status="offline", at="now"))
+    for shard in (0, 1):
+        looked = ChatRounds(chat.cache_url).take(Shard(chat.stream_id, shard), Position(), Intent.LEAVE, Seats())
+        assert isinstance(looked, Nothing), "nobody sits there any more"
 
 
 def test_whose_socket_cannot_be_closed_is_found_the_next_time(chat: ChatBackend) -> None:
