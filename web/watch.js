@@ -144,7 +144,7 @@ function Live() {
       <section class="stage" aria-label="Video">
         ${show && playback
           ? html`<${Player} key=${show.startedAt} playback=${playback} poster=${poster(stream)} live=${true} onPlayer=${setPlayer} />`
-          : html`<div class="player off"><p>${stream ? html`The stream is offline. <${PlannedStart} stream=${stream} /> It will start here by itself.` : "Loading…"}</p></div>`}
+          : html`<div class="player off"><p>${stream && !show ? html`The stream is offline. <${PlannedStart} stream=${stream} /> It will start here by itself.` : "Loading…"}</p></div>`}
         ${stream &&
         html`
           <h1>${stream.title}</h1>
