@@ -369,7 +369,7 @@ class ReplayedMessage(ChatMessage, frozen=True, kw_only=True):
 Review = Literal["off", "links", "all"]
 ModerationAction = Literal[
     "delete", "restore", "timeout", "ban", "unban", "clear", "settings", "approve", "reject", "vip", "unvip",
-    "moderator", "unmoderator",
+    "moderator", "unmoderator", "emote", "unemote",
 ]  # fmt: skip
 
 

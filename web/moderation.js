@@ -21,6 +21,8 @@ const ACTIONS = {
   unvip: "took VIP from",
   moderator: "made a moderator of",
   unmoderator: "took moderation from",
+  emote: "added an emote",
+  unemote: "took an emote away",
 };
 
 export function HeldMessages({ path }) {
@@ -109,6 +111,7 @@ export function Bans({ path }) {
 function LogEntry({ entry }) {
   const about = [
     entry.details.seconds !== undefined && `for ${timeSpan(entry.details.seconds)}`,
+    entry.details.name,
     entry.message_text && `“${entry.message_text}”`,
     entry.reason,
     entry.undoes && "(undo)",

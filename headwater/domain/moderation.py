@@ -57,6 +57,8 @@ class ModerationAction(StrEnum):
     UNVIP = "unvip"
     MODERATOR = "moderator"
     UNMODERATOR = "unmoderator"
+    EMOTE = "emote"
+    UNEMOTE = "unemote"
 
 
 class Sanction(msgspec.Struct, frozen=True, kw_only=True):

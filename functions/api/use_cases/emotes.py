@@ -12,9 +12,11 @@ from typing import Protocol
 from functions.api.use_cases.streams import StreamStore, visible_stream
 from headwater.adapters.presigned import UploadForm
 from headwater.broadcasts import unix_ms
+from headwater.contracts import ChatModerated
 from headwater.domain.accounts import Role
 from headwater.domain.emotes import LIMIT, MAX_BYTES, UPLOAD_SECONDS, Emote, EmoteState
 from headwater.domain.ids import StreamId, UserId, new_id
+from headwater.domain.moderation import ModerationAction
 from headwater.domain.streams import Stream
 from headwater.errors import Conflict, Forbidden, LimitReached, NotFound
 from headwater.media.object_keys import emote_prefix, emote_upload
@@ -45,11 +47,17 @@ class ModeratorStore(Protocol):
     def has(self, stream_id: StreamId, user_id: UserId) -> bool: ...
 
 
+class LogStore(Protocol):
+    def write(self, entry: ChatModerated) -> None: ...
+
+
 class Work(Protocol):
     @property
     def streams(self) -> LockedStreams: ...
     @property
     def moderators(self) -> ModeratorStore: ...
+    @property
+    def moderation_log(self) -> LogStore: ...
 
 
 def emotes_of(
@@ -86,6 +94,8 @@ def ask_for_emote(
     emote = Emote(new_id(), name, EmoteState.PENDING, created_by=caller, created_at_ms=unix_ms())
     if (before is not None and before.state is EmoteState.READY) or not emotes.put(stream_id, emote, before):
         raise Conflict(f"There is an emote called {name} already. Take it away first.")
+    if before is None:
+        _log(work, stream_id, caller, ModerationAction.EMOTE, name)
     return emote, forms.upload(emote_upload(stream_id, emote.emote_id), content_type, MAX_BYTES, UPLOAD_SECONDS)
 
 
@@ -106,6 +116,20 @@ def remove_emote(
     # In this order: cut off in between, it can be done again.
     objects.delete_many(objects.list(emote_prefix(stream_id, emote.emote_id)))
     emotes.remove(stream_id, name)
+    _log(work, stream_id, caller, ModerationAction.UNEMOTE, name)
+
+
+def _log(work: Work, stream_id: StreamId, caller: UserId, action: ModerationAction, name: str) -> None:
+    work.moderation_log.write(
+        ChatModerated(
+            entry_id=new_id(),
+            stream_id=stream_id,
+            action=action,
+            actor_id=caller,
+            details={"name": name},
+            created_at=unix_ms(),
+        )
+    )
 
 
 def _kept(work: Work, stream_id: StreamId, caller: UserId, roles: Collection[str]) -> Stream:

@@ -38,9 +38,12 @@ def test_the_published_file_is_what_the_frames_make() -> None:
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    for reference in set(re.findall(r"'\$ref': '#/([\w/]+)'", str(document))):
+    references = set(re.findall(r"'\$ref': '#/([\w/]+)'", str(document)))
+    assert references, "then this looks at nothing"
+    for reference in references:
         found: Any = document
         for name in reference.split("/"):
+            assert name in found, reference
             found = found[name]
 
 

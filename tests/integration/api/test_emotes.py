@@ -124,6 +124,21 @@ def test_an_emote_that_is_taken_away_is_gone_with_its_files_also_while_it_is_bei
     assert stored(UPLOAD_BUCKET, stream) == []
 
 
+def test_the_moderation_log_says_who_added_and_who_took_away_which_emote(api: RestApi) -> None:
+    owner, moderator = api.newcomer(), api.newcomer()
+    stream = owner.stream()
+    base = f"/v1/streams/{stream['id']}"
+    assert owner.api.put(f"{base}/moderators/{moderator.user['username']}").status == 204
+    for _ in range(2):  # a form that is asked for again is no other emote
+        ask(moderator, stream, "otterHi")
+    assert owner.api.delete(f"{base}/emotes/otterHi").status == 204
+    removed, added = owner.api.get(f"{base}/moderation-log").json["items"][:2]
+    assert [(each["action"], each["actor"]["id"], each["details"]) for each in (added, removed)] == [
+        ("emote", moderator.user["id"], {"name": "otterHi"}),
+        ("unemote", owner.user["id"], {"name": "otterHi"}),
+    ]
+
+
 def test_a_name_is_one_emotes_and_there_are_only_so_many(api: RestApi) -> None:
     owner = api.newcomer()
     stream = owner.stream()
