@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.edge_entries import edge_entries, listed_characters
 from headwater.domain.ids import StreamId
+from headwater.errors import StateContended
 from headwater.observability import count, logger
+
+AT_ONCE = 50  # keys that one write takes
+ATTEMPTS = 5
 
 
 class Controls(Protocol):
     def load(self, stream_id: StreamId) -> StreamControl | None: ...
+
+    def every(self) -> Iterator[StreamId]: ...
 
 
 class Store(Protocol):
@@ -46,3 +53,27 @@ class TellEdges:
         stored = self._store.update(version, wanted, deletes)
         count("EdgeStoreBytes", stored)  # of 5 MB; the alarm's business
         logger().info("edges told", extra={"stream_id": stream_id, "values": len(wanted), "bytes": stored})
+
+    def tell_all(self) -> int:
+        """What a store that was just made has to hold before anybody asks it; how many streams are not simply open."""
+        told = 0
+        streams = self._controls.every()
+        while chunk := list(itertools.islice(streams, AT_ONCE)):
+            told += self._tell_chunk(chunk)
+        return told
+
+    def _tell_chunk(self, stream_ids: Sequence[StreamId]) -> int:
+        for _ in range(ATTEMPTS):
+            version = self._store.version()
+            entries = {each: edge_entries(self._controls.load(each)) for each in stream_ids}
+            puts = {f"{each}{suffix}": value for each, values in entries.items() for suffix, value in values.items()}
+            if len(puts) > AT_ONCE:  # one stream alone has 33 at most
+                half = len(stream_ids) // 2
+                return self._tell_chunk(stream_ids[:half]) + self._tell_chunk(stream_ids[half:])
+            try:
+                if puts:
+                    self._store.update(version, puts, frozenset())
+            except StateContended:
+                continue
+            return sum(1 for values in entries.values() if values)
+        raise StateContended

@@ -16,7 +16,7 @@ from headwater.adapters.dynamodb_tables import (
     unavailable_when_failing,
 )
 from headwater.domain.broadcast import StreamControl
-from headwater.domain.ids import StreamId
+from headwater.domain.ids import StreamId, is_id
 
 _UNSETTLED = "1"
 
@@ -80,6 +80,13 @@ class StreamControls:
         with unavailable_when_failing():
             for item in self._items.unsettled_index.query(_UNSETTLED):
                 yield StreamId(item.stream_id)
+
+    def every(self) -> Iterator[StreamId]:
+        """Every stream there is, in no order: a read of the whole table, for who begins anew."""
+        with unavailable_when_failing():
+            for item in self._items.scan(attributes_to_get=["stream_id"]):
+                if is_id(item.stream_id):  # and not the slots of an owner
+                    yield StreamId(item.stream_id)
 
     def _put(self, control: StreamControl, condition: object) -> bool:
         write_token = secrets.token_hex(8)

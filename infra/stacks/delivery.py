@@ -245,7 +245,7 @@ class DeliveryStack(Stack):
         streams = data.control_plane.streams
         # What an edge has not been told, strangers may see: so it is tried for most of a day, at first within seconds.
         self.access_queue = WorkQueue(
-            self, "EdgeAccessQueue", stage=self._deployment.stage, visibility_seconds=180, attempts=1000
+            self, "EdgeAccessQueue", stage=self._deployment.stage, visibility_seconds=720, attempts=1000
         )
         self.edge_access = ServiceFunction(
             self,
@@ -253,9 +253,9 @@ class DeliveryStack(Stack):
             deployment=self._deployment,
             name="edge_access",
             environment={"STREAM_TABLE": streams.table_name, "EDGE_STORE_ARN": self.edge.store.attr_arn},
-            timeout_seconds=30,
+            timeout_seconds=120,
         )
-        self.edge_access.may("dynamodb:GetItem", streams.table_arn)
+        self.edge_access.may(["dynamodb:GetItem", "dynamodb:Scan"], streams.table_arn)
         self.edge_access.may(
             [f"cloudfront-keyvaluestore:{each}" for each in ("DescribeKeyValueStore", "GetKey", "UpdateKeys")],
             self.edge.store.attr_arn,
@@ -263,6 +263,17 @@ class DeliveryStack(Stack):
         # Every write is on condition of the whole store's version: more at once would only refuse one another.
         self.edge_access.consume(self.access_queue, batch_size=10, at_once=2)
         data.control_plane.forward(STREAM_EVENT_SOURCE, self.access_queue, rule=(self, "StreamChanged"))
+        # News are of what changes; a store that is new beside streams that are not has to hear of all, before viewers come.
+        filled = CustomResource(
+            self,
+            "FilledStore",
+            resource_type="Custom::FilledStore",
+            service_token=self.edge_access.function.function_arn,
+            service_timeout=Duration.minutes(5),
+            properties={"Store": self.edge.store.attr_arn},
+        )
+        filled.node.add_dependency(self.edge_access)
+        self.distribution.node.add_dependency(filled)
 
     def _make_publisher(self) -> None:
         archive = pages_archive()

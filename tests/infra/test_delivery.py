@@ -275,6 +275,14 @@ def test_the_edges_hear_whatever_is_said_of_streams(prod: Templates) -> None:
     assert queue["VisibilityTimeout"] * queue["RedrivePolicy"]["maxReceiveCount"] >= 12 * 3600
 
 
+def test_a_new_store_is_filled_before_viewers_come(prod: Templates) -> None:
+    [filled] = prod.resources("Custom::FilledStore")
+    assert prod.referred(filled.stack, filled.properties["ServiceToken"]) == prod.function("edge_access")
+    assert prod.referred(filled.stack, filled.properties["Store"]).type == "AWS::CloudFront::KeyValueStore"
+    [distribution] = prod.resources("AWS::CloudFront::Distribution")
+    assert filled.logical_id in distribution.attributes["DependsOn"]
+
+
 def test_keys_are_followed_by_the_next_without_a_deployment(prod: Templates) -> None:
     maker = prod.function("playback_keys")
     [group] = prod.resources("Custom::KeyGroup")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
 from functions.edge_access import handler as edge_access
 from functions.edge_access.tell_edges import TellEdges
+from headwater.adapters.stream_controls import StreamControls
 from headwater.contracts import STREAM_EVENT_SOURCE, StreamChanged, encode
 from headwater.domain.broadcast import StreamControl, StreamEventName, StreamSettings
 from headwater.domain.edge_entries import edge_entries
 from headwater.domain.ids import BroadcastId, StreamId, new_id
 from headwater.errors import DependencyUnavailable, StateContended
+from tests.aws import STREAM_TABLE, Account
 from tests.factories import NOW, stream_control
 
 STREAM = StreamId("0123456789abcdefghjkmn")
@@ -53,6 +55,9 @@ class Controls:
 
     def load(self, stream_id: StreamId) -> StreamControl | None:
         return self.control
+
+    def every(self) -> Iterator[StreamId]:
+        return iter(() if self.control is None else (self.control.stream_id,))
 
 
 def entry(control: StreamControl | None) -> dict[str, str]:
@@ -113,3 +118,17 @@ def test_what_could_not_be_told_comes_again_and_the_rest_does_not(monkeypatch: p
     ]
     assert edge_access.handler({"Records": records}, None) == {"again": ["a", "c"]}
     assert told == [other]
+
+
+def test_a_new_store_hears_of_every_stream_before_anybody_asks_it(account: Account) -> None:
+    controls = StreamControls(STREAM_TABLE)
+    known: dict[str, str] = {}
+    for number in range(60):
+        settings = StreamSettings(private=number % 2 == 0, auto_start=number % 3 != 0)
+        control = stream_control(settings=settings, withheld=(BroadcastId(new_id()),) if number % 5 == 0 else ())
+        assert controls.create(control)
+        known |= {f"{control.stream_id}{suffix}": value for suffix, value in edge_entries(control).items()}
+    store = MemoryStore()
+    store.meanwhile = 1
+    TellEdges(controls, store).tell_all()
+    assert store.values == known
