@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localrun.aws_session import account_of, clients
 from localrun.console import Console
-from localrun.plan import REPOSITORY, StackPlan
+from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
 from localrun.processes import Processes, ServiceFailed, base_environment
 
 _INPUT_FOLDERS = ("infra", "functions", "headwater", "migrations")
@@ -44,7 +44,7 @@ class Deployed:
 async def deploy(plan: StackPlan, processes: Processes, console: Console, *, database_url: str) -> Deployed:
     """The deployed stage, its database migrated and its signing keys made. Raises ServiceFailed."""
     values = local_values(plan, database_url)
-    fingerprint = _fingerprint(values)
+    fingerprint = _fingerprint({**values, "enforces_iam": plan.enforces_iam})
     stamp = plan.data / "deployed.json"
     if (known := await asyncio.to_thread(_still_deployed, plan, stamp, fingerprint)) is not None:
         console.say(_NAME, "nothing changed since the last deployment")
@@ -54,6 +54,8 @@ async def deploy(plan: StackPlan, processes: Processes, console: Console, *, dat
     outputs = await _run_cdk(plan, processes, console, values)
     deployed = Deployed(outputs)
     await asyncio.to_thread(_repeat_cors, plan, deployed["HttpApiId"])
+    if plan.enforces_iam:
+        await asyncio.to_thread(_let_edge_read, plan, deployed["MediaBucket"])
     await asyncio.to_thread(shutil.rmtree, _folder(plan))  # it holds a copy of every bundle
     for function in ("SchemaMigrationFunction", "SigningKeysFunction", "PlaybackKeysFunction"):
         console.progress(_NAME, f"running {deployed[function]}")
@@ -237,6 +239,21 @@ def _invoke(plan: StackPlan, function: str, event: Mapping[str, str] | None = No
         raise ServiceFailed(f"{function} could not be run: {error}") from error
     if "FunctionError" in answer:
         raise ServiceFailed(f"{function} failed: {answer['Payload'].read().decode(errors='replace')[:2000]}")
+
+
+def _let_edge_read(plan: StackPlan, bucket: str) -> None:
+    """On AWS, the bucket's policy lets the one CDN read; here, whoever is on this machine, which the edge is. A policy that
+    names an address is not a public one, so the bucket stays as closed as the template has it."""
+    s3: Any = clients(plan.aws)("s3")
+    statement = {
+        "Sid": "TheEdgeReads",
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"IpAddress": {"aws:SourceIp": f"{LOOPBACK}/32"}},
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
 
 
 def _repeat_cors(plan: StackPlan, api_id: str) -> None:

@@ -28,6 +28,7 @@ async def ecs_endpoint(plan: StackPlan, processes: Processes) -> AsyncIterator[N
         "ECS_TASK_FOLDERS": str(folder),
         "ECS_TASK_LOGS": str(plan.logs),
         "HEADWATER_TASKS": "docker" if plan.tasks_from_images else "processes",
+        "TASKS_HAVE_ROLES": "true" if plan.enforces_iam else "false",
     }
     program = Program(
         name="ecs", argv=[sys.executable, "-m", "localrun.ecs"], env=env, cwd=folder, stop_seconds=5.0, restarts=True

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -56,9 +57,15 @@ async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]
         "TMPDIR": str(temporary),
         "LOG_LEVEL": "WARNING",
     }
+    argv = [str(_INTERPRETER), "-m", "ministack"]
+    if plan.enforces_iam:
+        env["AUTH"] = "true"
+        argv = [str(_INTERPRETER), "-P", str(Path(__file__).with_name("enforcing_ministack.py"))]
+        if plan.iam_journal is not None:
+            env["IAM_JOURNAL"] = str(plan.iam_journal)
     program = Program(
         name="ministack",
-        argv=[str(_INTERPRETER), "-m", "ministack"],
+        argv=argv,
         env=env,
         cwd=temporary,
         stop_seconds=WRITES_ITS_STATE_SECONDS,

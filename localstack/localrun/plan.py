@@ -104,6 +104,10 @@ class StackPlan:
     """HEADWATER_SIGN_IN_PROVIDERS: a JSON file of the OpenID providers to sign in with (docs/oauth.md)."""
     tasks_from_images: bool = False
     """HEADWATER_TASKS=docker: workers run in Docker, from the images that `make images` builds."""
+    enforces_iam: bool = False
+    """HEADWATER_IAM=enforced: MiniStack lets a function or a worker do what its role may do on AWS, and no more."""
+    iam_journal: Path | None = None
+    """HEADWATER_IAM_JOURNAL: a file to note in what every role was allowed and refused (localrun/enforcing_ministack.py)."""
 
     @property
     def logs(self) -> Path:
@@ -153,7 +157,8 @@ class StackPlan:
 
 
 def plan_from(environ: Mapping[str, str]) -> StackPlan:
-    """The stack that HEADWATER_PORT_OFFSET, HEADWATER_DATA, HEADWATER_SIGN_IN_PROVIDERS and AWS_ENDPOINT_URL ask for.
+    """The stack that HEADWATER_PORT_OFFSET, HEADWATER_DATA, HEADWATER_SIGN_IN_PROVIDERS, HEADWATER_TASKS,
+    HEADWATER_IAM, HEADWATER_IAM_JOURNAL and AWS_ENDPOINT_URL ask for.
 
     Raises PlanError.
     """
@@ -179,6 +184,7 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
     run = data / "run" if folder else REPOSITORY / "localstack" / ".run"
     scratch = _SHARED_MEMORY / f"{SCRATCH_PREFIX}{_short_hash(run)}" if _has_room(_SHARED_MEMORY) else run / "scratch"
     providers = environ.get("HEADWATER_SIGN_IN_PROVIDERS", "").strip()
+    journal = environ.get("HEADWATER_IAM_JOURNAL", "").strip()
     return StackPlan(
         run=run,
         data=data,
@@ -188,6 +194,8 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
         external_aws=_external_aws(environ),
         sign_in_providers=Path(providers).expanduser().resolve() if providers else None,
         tasks_from_images=_tasks(environ) == "docker",
+        enforces_iam=_iam(environ) == "enforced",
+        iam_journal=Path(journal).expanduser().resolve() if journal else None,
     )
 
 
@@ -195,6 +203,14 @@ def _tasks(environ: Mapping[str, str]) -> str:
     asked = environ.get("HEADWATER_TASKS", "").strip() or "processes"
     if asked not in ("processes", "docker"):
         raise PlanError(f"HEADWATER_TASKS must be `processes` (or nothing) or `docker`, not {asked!r}.")
+    return asked
+
+
+def _iam(environ: Mapping[str, str]) -> str:
+    """Raises PlanError."""
+    asked = environ.get("HEADWATER_IAM", "").strip()
+    if asked not in ("", "enforced"):
+        raise PlanError(f"HEADWATER_IAM must be `enforced`, or unset, not {asked!r}.")
     return asked
 
 

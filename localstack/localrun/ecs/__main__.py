@@ -22,8 +22,9 @@ _TASKS_STOP_WITHIN_SECONDS = 4.0
 
 _FROM_HOST = (
     *("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "DOCKER_HOST"),
-    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"),
 )
+_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 class Settings(EnvironmentSettings, frozen=True, kw_only=True):
@@ -34,11 +35,13 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
     aws_endpoint_url: str
     aws_region: str
     headwater_tasks: Literal["processes", "docker"] = "processes"
+    tasks_have_roles: bool = False
 
 
 async def serve(settings: Settings) -> None:
     own_url = f"http://127.0.0.1:{settings.ecs_port}"
-    environment = {name: os.environ[name] for name in _FROM_HOST if name in os.environ} | {
+    from_host = _FROM_HOST if settings.tasks_have_roles else (*_FROM_HOST, *_CREDENTIALS)
+    environment = {name: os.environ[name] for name in from_host if name in os.environ} | {
         "AWS_ENDPOINT_URL_ECS": own_url,
     }
     operations = Operations(
@@ -48,6 +51,7 @@ async def serve(settings: Settings) -> None:
         repository=REPOSITORY,
         environment=environment,
         from_images=settings.headwater_tasks == "docker",
+        own_url=own_url if settings.tasks_have_roles else None,
     )
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

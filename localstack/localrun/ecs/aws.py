@@ -24,6 +24,7 @@ class Aws:
         self._ecs = session.client("ecs", endpoint_url=endpoint, config=_CONFIG)
         self._events = session.client("events", endpoint_url=endpoint, config=_CONFIG)
         self._sqs = session.client("sqs", endpoint_url=endpoint, config=_CONFIG)
+        self._sts = session.client("sts", endpoint_url=endpoint, config=_CONFIG)
 
     async def task_definition(self, name: str) -> dict[str, Any]:
         """Raises EcsError (ClientException) when there is none of that name."""
@@ -43,6 +44,21 @@ class Aws:
         if not answer["clusters"]:
             raise ClusterNotFound("Cluster not found.")
         return str(answer["clusters"][0]["clusterArn"])
+
+    async def credentials_of(self, role_arn: str, session_name: str) -> dict[str, Any]:
+        """What the role may be taken on with, for an hour. As ECS hands it to a task, who asks again before it is over."""
+        try:
+            taken = await asyncio.to_thread(self._sts.assume_role, RoleArn=role_arn, RoleSessionName=session_name)
+        except (ClientError, BotoCoreError) as error:
+            raise ServerError(str(error)) from error
+        made = taken["Credentials"]
+        return {
+            "RoleArn": role_arn,
+            "AccessKeyId": made["AccessKeyId"],
+            "SecretAccessKey": made["SecretAccessKey"],
+            "Token": made["SessionToken"],
+            "Expiration": made["Expiration"].isoformat(),
+        }
 
     async def deliver(self, event: Mapping[str, Any]) -> None:
         """Brings `event` to the queues that the default bus would send it to.

@@ -19,6 +19,9 @@ from localrun.ecs.state_change import task_state_change
 from localrun.ecs.task import STOPPED, Task, new_task_arn
 from localrun.ecs.task_runner import TaskProcess, TaskRunner
 
+# Where a task's program finds its role's credentials: AWS SDKs ask there ("Amazon ECS task IAM role").
+CREDENTIALS_VARIABLE = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+CREDENTIALS_PATH = "/credentials/"
 _TOKEN_CHARACTERS = 64
 _STARTED_BY_CHARACTERS = 128
 _LOG = logging.getLogger("ecs")
@@ -29,6 +32,7 @@ class Cloud(Protocol):
 
     async def task_definition(self, name: str) -> dict[str, Any]: ...
     async def cluster_arn(self, name: str) -> str: ...
+    async def credentials_of(self, role_arn: str, session_name: str) -> dict[str, Any]: ...
     async def deliver(self, event: Mapping[str, Any]) -> None: ...
 
 
@@ -43,10 +47,13 @@ class Operations:
         journal: JournalFile,
         repository: Path,
         environment: Mapping[str, str],
+        own_url: str | None = None,
         from_images: bool = False,
     ) -> None:
-        """`from_images`: tasks run in Docker, from their images, and not as processes of `repository`."""
+        """`own_url`: where tasks find their roles' credentials, this endpoint; None: they have the host's. `from_images`: they
+        run in Docker, from their images, and not as processes of `repository`."""
         self._from_images = from_images
+        self._own_url = own_url
         self._cloud = cloud
         self._runner = runner
         self._file = journal
@@ -140,9 +147,20 @@ class Operations:
         return process
 
     def _container(self, task: Task, definition: Mapping[str, Any]) -> Container:
+        environment = dict(self._environment)
+        if self._own_url is not None:
+            environment[CREDENTIALS_VARIABLE] = f"{self._own_url}{CREDENTIALS_PATH}{task.id}"
         if self._from_images:
-            return docker_container(definition, task.overrides, task_id=task.id, environment=self._environment)
-        return container_from(definition, task.overrides, repository=self._repository, environment=self._environment)
+            return docker_container(definition, task.overrides, task_id=task.id, environment=environment)
+        return container_from(definition, task.overrides, repository=self._repository, environment=environment)
+
+    async def credentials(self, task_id: str) -> dict[str, Any]:
+        """What the task's program may do, and no more than that: those of the role that its definition names."""
+        task = self._find(task_id)
+        if task is None or task.is_stopped:
+            raise InvalidParameter("The referenced task was not found.")
+        definition = await self._cloud.task_definition(task.definition_arn)
+        return await self._cloud.credentials_of(str(definition["taskRoleArn"]), task.id)
 
     async def stop_task(self, request: Mapping[str, Any]) -> dict[str, Any]:
         task = self._find(str(request.get("task") or ""))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from localrun.ecs.errors import EcsError, InvalidParameter, ServerError
-from localrun.ecs.operations import Operations
+from localrun.ecs.operations import CREDENTIALS_PATH, Operations
 
 _TARGET_PREFIX = "AmazonEC2ContainerServiceV20141113."
 _LARGEST_BODY = 1 << 20
@@ -30,6 +30,7 @@ class EcsServer:
             "DescribeTasks": operations.describe_tasks,
             "ListTasks": operations.list_tasks,
         }
+        self._credentials = operations.credentials
 
     async def listen(self, port: int) -> asyncio.Server:
         return await asyncio.start_server(self._serve_connection, "127.0.0.1", port)
@@ -58,7 +59,11 @@ class EcsServer:
         if not 0 <= length <= _LARGEST_BODY:
             return False
         body = await reader.readexactly(length)
-        status, answer = await self._answer(headers.get("x-amz-target", ""), body)
+        if head[0].startswith(f"GET {CREDENTIALS_PATH}"):
+            task_id = head[0].split(" ")[1].removeprefix(CREDENTIALS_PATH)
+            status, answer = await self._answer_with(lambda: self._credentials(task_id))
+        else:
+            status, answer = await self._answer(headers.get("x-amz-target", ""), body)
         payload = json.dumps(answer).encode()
         writer.write(
             f"HTTP/1.1 {status} {'OK' if status == 200 else 'Error'}\r\n"
@@ -70,13 +75,16 @@ class EcsServer:
         return headers.get("connection", "").lower() != "close"
 
     async def _answer(self, target: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        return await self._answer_with(lambda: self._call_named(target)(_request_in(body)))
+
+    async def _answer_with(self, call: Callable[[], Awaitable[dict[str, Any]]]) -> tuple[int, dict[str, Any]]:
         try:
-            return 200, await self._call_named(target)(_request_in(body))
+            return 200, await call()
         except EcsError as refusal:
             status = 500 if isinstance(refusal, ServerError) else 400
             return status, {"__type": refusal.code, "message": str(refusal)}
         except Exception:
-            _LOG.exception("%s failed", target)
+            _LOG.exception("a call failed")
             return 500, {"__type": ServerError.code, "message": "The endpoint failed. Its log says why."}
 
     def _call_named(self, target: str) -> Call:

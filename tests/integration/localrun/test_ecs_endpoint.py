@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
+import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/workers"
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/worker:3"
+ROLE = "arn:aws:iam::123456789012:role/worker"
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}
 
 RUNS_ON = "sleep 600"
@@ -50,12 +52,20 @@ class FakeCloud:
             "command": ["sh", "-c", self.script],
             "stopTimeout": self.stop_timeout,
         }
-        return {"taskDefinitionArn": DEFINITION, "networkMode": "awsvpc", "containerDefinitions": [container]}
+        return {
+            "taskDefinitionArn": DEFINITION,
+            "taskRoleArn": ROLE,
+            "networkMode": "awsvpc",
+            "containerDefinitions": [container],
+        }
 
     async def cluster_arn(self, name: str) -> str:
         if name not in (CLUSTER, "workers"):
             raise ClusterNotFound("Cluster not found.")
         return CLUSTER
+
+    async def credentials_of(self, role_arn: str, session_name: str) -> dict[str, Any]:
+        return {"RoleArn": role_arn, "AccessKeyId": f"of {session_name}"}
 
     async def deliver(self, event: Mapping[str, Any]) -> None:
         self.events.append(event)
@@ -117,6 +127,7 @@ class Endpoint:
             journal=JournalFile(self.folder / "journal.json"),
             repository=self.folder,
             environment=base_environment(),
+            own_url="http://own.example",
         )
         await self.operations.recover()
         self._server = await EcsServer(self.operations).listen(0)
@@ -299,3 +310,20 @@ def test_an_unknown_task_is_missing_and_cannot_be_stopped(endpoint: Endpoint) ->
 def test_a_call_that_is_not_served_says_which_are(endpoint: Endpoint) -> None:
     with pytest.raises(ClientError, match="RunTask, StopTask"):
         endpoint.client.list_clusters()
+
+
+def test_a_tasks_program_is_told_where_its_roles_credentials_are_and_gets_them_while_it_runs(
+    endpoint: Endpoint,
+) -> None:
+    endpoint.cloud.script = f'printf %s "$AWS_CONTAINER_CREDENTIALS_FULL_URI" > told; {RUNS_ON}'
+    task = endpoint.run()
+    endpoint.wait_for(task, "RUNNING")
+    task_id = str(task["taskArn"]).rpartition("/")[2]
+    told = endpoint.task_folder(task) / "told"
+    eventually(lambda: told.exists() and told.read_text() == f"http://own.example/credentials/{task_id}")
+    address = f"http://127.0.0.1:{endpoint.port}/credentials/{task_id}"
+    assert httpx.get(address).json() == {"RoleArn": ROLE, "AccessKeyId": f"of {task_id}"}
+    endpoint.client.stop_task(cluster=CLUSTER, task=task["taskArn"])
+    endpoint.wait_for(task, "STOPPED")
+    assert httpx.get(address).status_code == 400
+    assert httpx.get(address.replace(task_id, "another")).status_code == 400
