@@ -44,7 +44,7 @@ reset: setup ## stop it and wipe its data
 admin: setup ## make an administrator of the running stack: make admin username=ana
 	@$(LOCALRUN) admin "$(username)"
 
-check: $(DONE)/python ## format, lint, types, layers, security: the fast, static half
+check: $(DONE)/python $(DONE)/checkov ## format, lint, types, layers, security, templates: the fast, static half
 	@echo "check: format";       .venv/bin/ruff format --check --quiet .
 	@echo "check: lint";         .venv/bin/ruff check --quiet .
 	@echo "check: types";        .venv/bin/mypy $(wildcard $(CHECKED))
@@ -52,6 +52,7 @@ check: $(DONE)/python ## format, lint, types, layers, security: the fast, static
 	@echo "check: pages";        for file in web/*.js; do node --check --input-type=module < $$file; done
 	@# Where temporary files lie is judged by ruff (S108), with the reason beside each exception.
 	@echo "check: security";     .venv/bin/bandit --quiet --recursive --severity-level medium --skip B108 $(filter-out tests bench,$(wildcard $(CHECKED)))
+	@echo "check: templates";    $(PYTHON) -m infra.review
 	@echo "check: scripts";      for file in $(SETUP)/system-packages $(SETUP)/uv $(SETUP)/browser $(SETUP)/step .ci/run; do sh -n $$file; done
 	@echo "check: everything is fine"
 

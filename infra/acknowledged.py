@@ -191,6 +191,11 @@ ACKNOWLEDGEMENTS = (
         "limited to 200 new connections a second, which is what a crowd needs.",
     ),
     Acknowledgement(
+        "AwsSolutions-RDS10",
+        ("data/Database/Aurora/Resource",),
+        "In the stage `dev`, where data goes with the stacks. Where it is kept (`keep_data`) it is protected (tests/infra).",
+    ),
+    Acknowledgement(
         "CKV_AWS_162",
         ("data/Database/Aurora/Resource",),
         "Functions sign in with a password that RDS keeps and rotates, over TLS. IAM's tokens end after 15 minutes and are "

@@ -3,20 +3,22 @@
     python -m infra.review [stage …]
 
 Ends with 1 when there is a finding that is not acknowledged (infra/acknowledged.py), or an acknowledgement of something that
-nobody finds any more. Templates that have not changed since they were found fine are not looked at again.
+nobody finds any more. Templates that have not changed since they were found fine are not looked at again; they are kept for
+the tests, which ask the same ones (infra/kept_templates.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+import multiprocessing
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +33,7 @@ from infra.acknowledged import ACKNOWLEDGEMENTS, Acknowledgement
 from infra.bundling import empty_bundle
 from infra.cdk_app import CDK_CONTEXT, add_stacks
 from infra.config.stages import stage_named
+from infra.kept_templates import KEPT, state_of_sources
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = ROOT / "infra" / "settings.example.toml"
@@ -156,36 +159,17 @@ def _json(ended: subprocess.CompletedProcess[str], command: Sequence[str]):  # t
         raise SystemExit(f"{Path(command[0]).name} failed:\n{ended.stdout[-2000:]}{ended.stderr[-2000:]}") from None
 
 
-def _state_of_sources() -> str:
-    """One hash of everything that templates, and what is said of them, are made from."""
-    hashed = hashlib.sha256()
-    kept = ("infra", "headwater", "functions", "web", "localstack", "containers", "migrations", "uv.lock")
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *kept],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.splitlines()
-    for name in sorted(listed):
-        path = ROOT / name
-        if path.is_file():
-            hashed.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return hashed.hexdigest() if listed else ""
-
-
 def main() -> None:
     stages = tuple(sys.argv[1:]) or STAGES
-    fine = ROOT / ".build" / "reviewed"
-    state = _state_of_sources()
+    state = state_of_sources()
+    fine = KEPT / "fine"
     if state and stages == STAGES and fine.is_file() and fine.read_text() == state:
         return
-    left: list[Finding] = []
-    needed: set[Acknowledgement] = set()
-    for stage in stages:
-        with tempfile.TemporaryDirectory() as folder:
-            found, used = unacknowledged(findings(stage, Path(folder)), ACKNOWLEDGEMENTS)
-            left, needed = left + found, needed | used
+    kept = KEPT / state if state and stages == STAGES else None
+    # Spawned, not forked: each has a Node.js of its own behind the CDK.
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as processes:
+        found = [each for of_stage in processes.map(_review, stages, [kept] * len(stages)) for each in of_stage]
+    left, needed = unacknowledged(found, ACKNOWLEDGEMENTS)
     for finding in left:
         print(f"{finding.tool} {finding.rule} {finding.resource}: {finding.said}")  # noqa: T201
     idle = [] if stages != STAGES else [each for each in ACKNOWLEDGEMENTS if each not in needed]
@@ -193,9 +177,21 @@ def main() -> None:
         print(f"infra/acknowledged.py: nobody finds {each.rule} at {', '.join(each.resources)} any more")  # noqa: T201
     if left or idle:
         sys.exit(1)
-    if stages == STAGES:
-        fine.parent.mkdir(exist_ok=True)
+    if kept is not None:
         fine.write_text(state)
+        for outdated in KEPT.iterdir():
+            if outdated.is_dir() and outdated != kept:
+                shutil.rmtree(outdated, ignore_errors=True)
+
+
+def _review(stage: str, keep: Path | None) -> list[Finding]:
+    with tempfile.TemporaryDirectory() as folder:
+        found = findings(stage, Path(folder))
+        if keep is not None:
+            (keep / stage).mkdir(parents=True, exist_ok=True)
+            for template in Path(folder).glob("*.template.json"):
+                shutil.copy(template, keep / stage)
+    return found
 
 
 if __name__ == "__main__":
