@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from functions.ws_chat.speaker import Members, Streams, speaker_in
 from headwater.broadcasts import unix_ms
-from headwater.domain.chat import REACTIONS_PER_MINUTE, Membership, Room
+from headwater.domain.chat import REACTIONS_PER_MINUTE
 from headwater.domain.client_frames import React
 from headwater.domain.emotes import reaction_of
 from headwater.domain.ids import ConnectionId, StreamId, UserId
 from headwater.domain.moderation import Standing, check_may_speak, exemptions
 from headwater.domain.server_frames import Ack
-from headwater.errors import BadFrame, NotFound, NotJoined, Unauthenticated
-
-
-class Streams(Protocol):
-    def room(self, stream_id: StreamId) -> Room | None:
-        """None when there is no such stream (any more)."""
-
-
-class Members(Protocol):
-    def member(self, stream_id: StreamId, connection_id: ConnectionId) -> Membership | None: ...
+from headwater.errors import BadFrame
 
 
 class Emotes(Protocol):
@@ -69,15 +61,7 @@ class ReactInRoom:
 
         The modes of a room are for what is said, and do not bind reactions. Sent again, one is counted again.
         """
-        member = self._members.member(frame.stream_id, connection_id)
-        if member is None:
-            raise NotJoined
-        chatter = member.chatter
-        if chatter is None:
-            raise Unauthenticated("Sign in to react. This connection may only read.")
-        room = self._streams.room(frame.stream_id)
-        if room is None or not room.admits(chatter):
-            raise NotFound("There is no such room.")
+        chatter, room = speaker_in(self._members, self._streams, frame.stream_id, connection_id, to="react")
         reaction = reaction_of(frame.emoji, self._emotes.own(frame.stream_id))
         if reaction is None:
             raise BadFrame("There is no such reaction in this room.")

@@ -7,17 +7,18 @@ from typing import Protocol
 
 import msgspec
 
+from functions.ws_chat.speaker import Members, Streams, speaker_in
 from headwater.adapters.chat_acceptance import Accepted
 from headwater.adapters.held_messages import HeldMessage
 from headwater.broadcasts import unix_ms
 from headwater.contracts import ChatMessageArchived
-from headwater.domain.chat import Chatter, Membership, Room, clean_text
+from headwater.domain.chat import Chatter, Room, clean_text
 from headwater.domain.client_frames import Send
 from headwater.domain.emotes import find_emotes, has_only_emotes
 from headwater.domain.ids import ConnectionId, MessageId, StreamId, UserId, new_id
 from headwater.domain.moderation import Standing, judge
 from headwater.domain.server_frames import Ack, MessageEvent, message_event
-from headwater.errors import BadFrame, DependencyUnavailable, Forbidden, NotFound, NotJoined, Unauthenticated
+from headwater.errors import BadFrame, DependencyUnavailable, Forbidden
 
 _LOOKS = 3
 
@@ -41,15 +42,6 @@ class Acceptance(Protocol):
 
 class Review(Protocol):
     def hold(self, stream_id: StreamId, held: HeldMessage) -> None: ...
-
-
-class Streams(Protocol):
-    def room(self, stream_id: StreamId) -> Room | None:
-        """None when there is no such stream (any more)."""
-
-
-class Members(Protocol):
-    def member(self, stream_id: StreamId, connection_id: ConnectionId) -> Membership | None: ...
 
 
 class Emotes(Protocol):
@@ -101,24 +93,17 @@ class SendMessage:
         if frame.nonce is None:
             raise BadFrame("`send` needs a `nonce`.")
         text = clean_text(frame.text)
-        member = self._members.member(frame.stream_id, connection_id)
-        if member is None:
-            raise NotJoined
-        if member.chatter is None:
-            raise Unauthenticated("Sign in to chat. This connection may only read.")
-        room = self._streams.room(frame.stream_id)
-        if room is None or not room.admits(member.chatter):
-            raise NotFound("There is no such room.")
+        chatter, room = speaker_in(self._members, self._streams, frame.stream_id, connection_id, to="chat")
         reply_to = frame.reply_to
         if reply_to is not None and not self._rooms.holds(frame.stream_id, reply_to):
             reply_to = None  # long ago, or never: what others get are ids that were given here
         created_at = self._clock()
-        role = room.role_of(member.chatter)
+        role = room.role_of(chatter)
         emotes = find_emotes(text, self._emotes.own(frame.stream_id))
-        standing = self._standings.of(frame.stream_id, room.owner_id, member.chatter.user_id)
+        standing = self._standings.of(frame.stream_id, room.owner_id, chatter.user_id)
         message = message_event(
             MessageId(new_id()),
-            member.chatter,
+            chatter,
             role,
             text,
             emotes,
@@ -126,13 +111,13 @@ class SendMessage:
             created_at,
             follower=standing.follows_since_ms is not None,
         )
-        accepted = self._accept(frame.stream_id, room, member.chatter, frame.nonce, message, standing)
+        accepted = self._accept(frame.stream_id, room, chatter, frame.nonce, message, standing)
         archived = ChatMessageArchived(
             stream_id=frame.stream_id,
             seq=accepted.seq or 0,
             message_id=accepted.message_id,
-            user_id=member.chatter.user_id,
-            username=member.chatter.username,
+            user_id=chatter.user_id,
+            username=chatter.username,
             text=text,
             reply_to=reply_to,
             created_at=created_at,

@@ -61,8 +61,12 @@ def test_who_is_refused_is_told_when_to_come_back(limits: RateLimits) -> None:
 def test_actions_and_subjects_are_counted_apart(limits: RateLimits) -> None:
     subject = new_id()
     limits.spend("one", subject, 1)
-    limits.spend("other", subject, 1)
-    limits.spend("one", new_id(), 1)
+    with pytest.raises(RateLimited):
+        limits.spend("one", subject, 1)
+    for action, whose in (("other", subject), ("one", new_id())):
+        limits.spend(action, whose, 1)
+        with pytest.raises(RateLimited):
+            limits.spend(action, whose, 1)
 
 
 def test_many_at_once_do_not_get_more(limits: RateLimits) -> None:
