@@ -8,20 +8,13 @@ import msgspec
 
 from functions.page_publisher.publish_pages import publish_pages
 from functions.page_publisher.settings import PagePublisherSettings
+from functions.page_publisher.wire import Wanted
 from headwater.adapters import deployment_requests
 from headwater.adapters.bucket import Bucket
 from headwater.observability import logger
 from headwater.settings import load_settings
 
 PAGES = "pages"  # always the same, or an update would end with deleting the former
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """The properties of the resource."""
-
-    archive_bucket: str = msgspec.field(name="ArchiveBucket")
-    archive_key: str = msgspec.field(name="ArchiveKey")
-    addresses: str = msgspec.field(name="Addresses")  # JSON
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def test_whatever_key_signs_is_in_the_group_and_an_old_one_goes_in_the_end(
     cloudfront: CloudFront, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [int(time.time())]
-    monkeypatch.setattr("functions.playback_keys.handler.time.time", lambda: clock[0])
+    monkeypatch.setattr("functions.playback_keys.put_in_place.time.time", lambda: clock[0])
     first = ask("Create")
     assert ask("Update")["Data"] == first["Data"], "done again, it changes nothing"
     [group_id] = cloudfront.groups

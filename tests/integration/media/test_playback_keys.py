@@ -26,7 +26,7 @@ def test_whatever_key_signs_the_key_group_knows_it_and_an_old_one_goes_in_the_en
     monkeypatch.setenv("PLAYBACK_KEYS_SECRET", "playback-keys")
     now = int(time.time())
     clock = [now]
-    monkeypatch.setattr("functions.playback_keys.handler.time.time", lambda: clock[0])
+    monkeypatch.setattr("functions.playback_keys.put_in_place.time.time", lambda: clock[0])
     stream_id = StreamId(new_id())
     url = f"{CDN}/private/{stream_id}/live.m3u8"
 
