@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import Engine, create_engine
 
+from functions.account_data.mirror_following import mirror_following
 from functions.api.use_cases import following
 from headwater.adapters.accounts import Accounts
+from headwater.adapters.chat_standings import ChatStandings
+from headwater.adapters.follower_mirror import FollowerMirror
 from headwater.adapters.follows import Follows
 from headwater.adapters.tables import users
 from headwater.contracts import AccountTask
-from headwater.domain.ids import UserId
+from headwater.domain.ids import StreamId, UserId, new_id
 from headwater.errors import NotFound
+from tests.aws import ROOM_TABLE
 from tests.rest_api import Person, RestApi
 
 
@@ -108,6 +115,47 @@ def test_two_who_follow_each_other_at_once_wait_for_each_other_only_one_way(api:
     engine.dispose()
     assert failures == []
     assert (count(api, ana), count(api, ben)) == (0, 0)
+
+
+@pytest.mark.parametrize("last", ["follow", "unfollow"])
+def test_what_chat_reads_of_followers_is_in_the_end_what_the_database_says(api: RestApi, last: str) -> None:
+    """Whoever changes their mind from two devices at once, while every change is copied by whoever comes first."""
+    ana, ben = api.newcomer(), api.newcomer()
+    followee, follower = UserId(ana.user["id"]), UserId(ben.user["id"])
+    engine = create_engine(api.services.database.engine.url, pool_size=8)
+    mirror = FollowerMirror(ROOM_TABLE)
+
+    @contextmanager
+    def unit_of_work() -> Iterator[Follows]:
+        with engine.begin() as connection:
+            yield Follows(connection)
+
+    with ThreadPoolExecutor(4) as queue, ThreadPoolExecutor(2) as devices:
+        copies: list[Future[None]] = []
+
+        class Tasks:
+            def send(self, message: AccountTask) -> None:
+                assert message.followee_id is not None
+                for _ in range(2):  # queues deliver twice
+                    copies.append(
+                        queue.submit(mirror_following, unit_of_work, mirror, message.user_id, message.followee_id)
+                    )
+
+        def change(call: Callable[..., None]) -> None:
+            with engine.begin() as connection:
+                call(Accounts(connection), Follows(connection), Tasks(), follower, ana.user["username"])
+
+        changes = [following.follow, following.unfollow] * 10
+        list(devices.map(change, changes))
+        change(following.follow if last == "follow" else following.unfollow)
+        for copy in copies:
+            copy.result()
+    with engine.connect() as connection:
+        since = Follows(connection).since(follower, followee)
+    engine.dispose()
+    standing = ChatStandings(api.services.settings.cache_url, ROOM_TABLE).of(StreamId(new_id()), followee, follower)
+    assert (since is not None) is (last == "follow")
+    assert standing.follows_since_ms == (None if since is None else round(since.timestamp() * 1000))
 
 
 def test_whoever_is_deleted_while_being_followed_is_not_there(api: RestApi) -> None:
