@@ -44,7 +44,7 @@ reset: setup ## stop it and wipe its data
 admin: setup ## make an administrator of the running stack: make admin username=ana
 	@$(LOCALRUN) admin "$(username)"
 
-check: $(DONE)/python $(DONE)/checkov ## format, lint, types, layers, security, templates: the fast, static half
+check: $(DONE)/python $(DONE)/node $(DONE)/checkov ## format, lint, types, layers, security, templates: the fast, static half
 	@echo "check: format";       .venv/bin/ruff format --check --quiet .
 	@echo "check: lint";         .venv/bin/ruff check --quiet .
 	@echo "check: types";        .venv/bin/mypy $(wildcard $(CHECKED))
