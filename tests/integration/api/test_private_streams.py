@@ -134,13 +134,13 @@ def test_the_hot_state_knows_the_list_and_tells_when_somebody_has_to_go(api: Res
     assert owner.api.get(viewers(stream)).json["items"] == []
 
 
-def test_turning_private_is_told_once_and_turning_public_is_not(api: RestApi) -> None:
+def test_turning_private_and_turning_public_are_each_told_once(api: RestApi) -> None:
     owner = api.newcomer()
     stream = owner.stream()
     api.news()
     for privacy in ("unlisted", "private", "private", "public"):
         owner.api.patch(f"/v1/streams/{stream['id']}", {"privacy": privacy})
-    assert [each.name for each in api.news()] == [StreamEventName.AUDIENCE_CHANGED]
+    assert [each.name for each in api.news()] == [StreamEventName.AUDIENCE_CHANGED] * 2
 
 
 def test_bad_names_and_full_lists_are_refused(api: RestApi, monkeypatch: pytest.MonkeyPatch) -> None:
