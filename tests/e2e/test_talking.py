@@ -14,11 +14,21 @@ from tests.e2e.local_stack import LocalStack, Person, Stream, eventually
 from tests.e2e.test_first_light import sign_in
 from tests.e2e.test_studio_lists import axe_finds_nothing, fold
 
+A_PAGE = 25  # of a list, where a call asks for no other
+
 
 @pytest.fixture
 def second(browser: Browser) -> Iterator[Page]:
     """Somebody else's browser, as small as a phone's."""
     context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    context.set_default_timeout(60_000)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def third(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
     context.set_default_timeout(60_000)
     yield context.new_page()
     context.close()
@@ -95,6 +105,31 @@ def test_people_talk_with_emotes_replies_mentions_and_reactions_and_a_moderator_
 
 
 @pytest.mark.timeout(300)
+def test_who_is_banned_is_banned_on_every_device_until_they_are_not(
+    stack: LocalStack, page: Page, second: Page, third: Page
+) -> None:
+    stream = stack.create_stream(title="Two devices")
+    owner, guest = stream.owner, stack.register("guest")
+    enter(page, stack, owner, stream)
+    for device in (second, third):
+        enter(device, stack, guest, stream)
+    say(second, "From the telephone")
+    say(third, "From the desk")
+    expect(line(page, "From the telephone")).to_be_visible()
+    moderate(page, "From the desk", guest.username, f"Ban {guest.username}")
+    for device in (second, third):
+        expect(line(device, f"{guest.username} was banned.")).to_be_visible()
+        say(device, "Am I out here, too?")
+        expect(device.get_by_role("alert")).to_contain_text("banned")
+    line(page, "was banned").get_by_role("button", name="Undo").click()
+    for device in (second, third):
+        expect(line(device, "may chat again")).to_be_visible()
+        say(device, "Back on this one")
+    expect(line(page, "Back on this one")).to_have_count(2)
+    expect(line(page, "Am I out here")).to_have_count(0)
+
+
+@pytest.mark.timeout(300)
 def test_the_studio_sets_the_room_reviews_messages_and_keeps_emotes_and_the_log(
     stack: LocalStack, page: Page, second: Page
 ) -> None:
@@ -138,13 +173,39 @@ def test_the_studio_sets_the_room_reviews_messages_and_keeps_emotes_and_the_log(
     expect(line(second, "was banned")).to_be_visible()
     bans.get_by_role("button", name=f"Unban {guest.username}").click()
     expect(bans).to_contain_text("Everybody may chat.")
+    vips = fold(page, "VIPs")
+    vips.get_by_label("Username").fill(guest.username)
+    vips.get_by_role("button", name="Add").click()
+    expect(vips.get_by_role("listitem")).to_contain_text(guest.username)
     log = fold(page, "Moderation log")
+    done = (
+        "changed the settings",
+        "approved a message of",
+        "banned",
+        "let chat again",
+        "made a VIP of",
+        "added an emote",
+    )
 
-    def is_logged() -> bool:  # behind a queue
+    def is_logged() -> bool:  # behind a queue that keeps no order
         log.get_by_role("button", name="Look again").click()
-        return log.get_by_role("listitem").filter(has_text="let chat again").count() > 0
+        return all(log.get_by_role("listitem").filter(has_text=action).count() > 0 for action in done)
 
     eventually(is_logged, "the log has all that was done", every=1)
-    for action in ("let chat again", "banned", "approved a message of", "changed the settings"):
-        expect(log.get_by_role("listitem").filter(has_text=action).first).to_be_visible()
     axe_finds_nothing(page)
+
+
+@pytest.mark.timeout(300)
+def test_a_long_log_is_shown_page_by_page(stack: LocalStack, page: Page) -> None:
+    stream = stack.create_stream(title="A long log")
+    guest = stack.register("guest")
+    for number in range(A_PAGE + 1):
+        reason = {"reason": f"Number {number}"}
+        stream.owner.call("PUT", f"/streams/{stream.stream_id}/chat/bans/{guest.username}", reason)
+    path = f"/streams/{stream.stream_id}/moderation-log?limit=100"
+    eventually(lambda: len(stream.owner.call("GET", path)["items"]) > A_PAGE, "all of it is written, behind a queue")
+    sign_in(page, stack, stream.owner.username)
+    log = fold(page, "Moderation log")
+    log.get_by_role("button", name="Show more").click()
+    expect(log.get_by_role("listitem")).to_have_count(A_PAGE + 1)
+    expect(log.get_by_role("button", name="Show more")).to_have_count(0)

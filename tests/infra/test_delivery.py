@@ -14,18 +14,8 @@ from infra.config.errors import ConfigurationError
 from infra.delivery_paths import PATHS, PathBehaviour
 from infra.stacks.delivery import ERRORS
 from infra.viewer_headers import CORS_EXPOSED, MEDIA_HEADERS, page_headers
+from tests.own_names import CERTIFICATE, GLOBAL_CERTIFICATE, OWN_NAMES, PAGE, WEB_ACL
 from tests.templates import ROOT, Resource, Templates
-
-PAGE = "https://pages.example.com"
-CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/11111111-2222-3333-4444-555555555555"
-ACL = "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mine/11111111"
-OWN = {
-    "domain": "watch.example.com",
-    "certificate_arn": CERTIFICATE,
-    "web_acl_arn": ACL,
-    "access_log_days": 0,
-    "reach": "all",
-}
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +25,7 @@ def prod(of_stage: Callable[..., Templates]) -> Templates:
 
 @pytest.fixture(scope="session")
 def own_name(of_stage: Callable[..., Templates]) -> Templates:
-    api, chat = (
-        {"name": f"{name}.example.com", "certificate_arn": CERTIFICATE.replace("us-east-1", "eu-west-1")}
-        for name in ("api", "chat")
-    )
-    return of_stage("prod", delivery=OWN, api={"more_origins": [PAGE], "domain": api, "chat_domain": chat})
+    return of_stage("prod", **OWN_NAMES)
 
 
 def config(templates: Templates) -> dict[str, Any]:
@@ -214,11 +200,11 @@ def test_a_name_of_ones_own_has_its_certificate_and_reaches_all_who_answer_to_pa
     made = config(own_name)
     assert made["Aliases"] == ["watch.example.com"]
     assert made["ViewerCertificate"] == {
-        "AcmCertificateArn": CERTIFICATE,
+        "AcmCertificateArn": GLOBAL_CERTIFICATE,
         "MinimumProtocolVersion": "TLSv1.2_2021",
         "SslSupportMethod": "sni-only",
     }
-    assert made["WebACLId"] == ACL
+    assert made["WebACLId"] == WEB_ACL
     assert made["PriceClass"] == "PriceClass_All"
     for function in ("api", "account_mail"):
         assert (
@@ -299,17 +285,17 @@ def test_keys_are_followed_by_the_next_without_a_deployment(prod: Templates) -> 
     ("given", "said"),
     [
         ({"domain": "watch.example.com"}, "delivery.certificate_arn is missing"),
-        ({"certificate_arn": CERTIFICATE}, "delivery.domain is missing"),
+        ({"certificate_arn": GLOBAL_CERTIFICATE}, "delivery.domain is missing"),
         (
-            {"domain": "https://watch.example.com", "certificate_arn": CERTIFICATE},
+            {"domain": "https://watch.example.com", "certificate_arn": GLOBAL_CERTIFICATE},
             "delivery.domain must be a host's name",
         ),
         (
-            {"domain": "a.b", "certificate_arn": CERTIFICATE.replace("us-east-1", "eu-west-1")},
+            {"domain": "a.b", "certificate_arn": CERTIFICATE},
             "certificate in us-east-1",
         ),
         (
-            {"web_acl_arn": ACL.replace("global", "regional")},
+            {"web_acl_arn": WEB_ACL.replace("global", "regional")},
             "delivery.web_acl_arn must be of a web ACL for CloudFront",
         ),
         ({"access_log_days": -1}, "delivery.access_log_days must be from 0"),

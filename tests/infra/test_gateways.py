@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.config.errors import ConfigurationError
+from tests.own_names import CERTIFICATE, OWN_NAMES
 from tests.templates import Resource, Templates, stage_values
 
 Stages = Callable[..., Templates]
@@ -74,19 +75,12 @@ def test_no_function_has_an_address_of_its_own(synthesised: Templates) -> None:
 
 
 def test_a_domain_of_ones_own_closes_the_address_that_the_gateway_made(of_stage: Stages) -> None:
-    certificate = "arn:aws:acm:eu-west-1:111122223333:certificate/0a"
-    templates = of_stage(
-        "prod",
-        api={
-            "domain": {"name": "api.example.com", "certificate_arn": certificate},
-            "chat_domain": {"name": "chat.example.com", "certificate_arn": certificate},
-        },
-    )
+    templates = of_stage("prod", **OWN_NAMES)
     named = {each.properties["DomainName"]: each for each in templates.resources("AWS::ApiGatewayV2::DomainName")}
     assert named.keys() == {"api.example.com", "chat.example.com"}
     for domain in named.values():
         [configured] = domain.properties["DomainNameConfigurations"]
-        assert configured["CertificateArn"] == certificate
+        assert configured["CertificateArn"] == CERTIFICATE
         assert configured["SecurityPolicy"] == "TLS_1_2"
     mapped = [
         templates.referred(each.stack, each.properties["ApiId"])

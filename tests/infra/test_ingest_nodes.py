@@ -11,9 +11,9 @@ from infra.config.errors import ConfigurationError
 from rtmp_ingest.publisher_count import PublisherCount
 from rtmp_ingest.settings import Settings as NodeSettings
 from rtmp_ingest.task_protection import EXPIRES_MINUTES
+from tests.own_names import CERTIFICATE, OWN_NAMES
 from tests.templates import Resource, Templates, stage_values
 
-CERTIFICATE = "arn:aws:acm:eu-west-1:123456789012:certificate/abc"
 OfStage = Callable[..., Templates]
 
 
@@ -24,7 +24,7 @@ def prod(of_stage: OfStage) -> Templates:
 
 @pytest.fixture(scope="module")
 def with_tls(of_stage: OfStage) -> Templates:
-    return of_stage("prod", ingest={"domain": "ingest.example.com", "certificate_arn": CERTIFICATE})
+    return of_stage("prod", **OWN_NAMES)
 
 
 def one(found: list[Resource]) -> Resource:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.config.errors import ConfigurationError
+from tests.own_names import MAIL, OWN_NAMES
 from tests.templates import ROOT, Resource, Templates, stage_values
 
 # Metrics of AWS's own that are watched or drawn, each with the dimensions under which AWS publishes it.
@@ -31,7 +32,7 @@ SOURCES = {"ffmpeg-worker": "containers/ffmpeg-worker/ffmpeg_worker"}  # of what
 
 @pytest.fixture
 def prod(of_stage: Callable[..., Templates]) -> Templates:
-    return of_stage("prod", monitoring={"mail": "ops@example.com"})
+    return of_stage("prod", **OWN_NAMES)
 
 
 def alarms(templates: Templates) -> list[Resource]:
@@ -65,7 +66,7 @@ def test_every_alarm_rings_and_says_what_to_do_by_a_section_that_there_is(prod: 
     }
     [topic] = prod.resources("AWS::SNS::Topic")
     [subscription] = prod.resources("AWS::SNS::Subscription")
-    assert subscription.properties["Endpoint"] == "ops@example.com"
+    assert subscription.properties["Endpoint"] == MAIL
     for alarm in alarms(prod):
         for action in (*alarm.properties["AlarmActions"], *alarm.properties["OKActions"]):
             assert prod.referred(alarm.stack, action) == topic
