@@ -34,8 +34,6 @@ from localrun.scratch import held_scratch
 _STOPPING_RUN_SECONDS = 12.0
 _HEALTHY_WITHIN_SECONDS = 60.0
 _ABSENT_MEDIA = "0" * 22 + "/live.m3u8"
-_CALLS_OF_A_PAGE = 4  # that it makes at once
-_WARM_WITHIN_SECONDS = 10.0
 
 
 @asynccontextmanager
@@ -110,7 +108,6 @@ async def _services(plan: StackPlan, processes: Processes, console: Console) -> 
             ):
                 console.progress("stack", "waiting for the first answers")
                 await _check_health(plan, deployed)
-                await _warm_up(plan)
                 yield deployed
 
 
@@ -183,13 +180,6 @@ async def _check_health(plan: StackPlan, deployed: Deployed) -> None:
         except ServiceFailed:
             problems = "".join(f"\n  {url}: {problem}" for url, problem in seen.items())
             raise ServiceFailed(f"The stack runs, but does not answer as it should:{problems}{_advice(plan)}") from None
-
-
-async def _warm_up(plan: StackPlan) -> None:
-    """The emulator starts an interpreter for each call that comes while the others are busy: before the first viewer does."""
-    async with httpx.AsyncClient(timeout=_WARM_WITHIN_SECONDS) as client:
-        calls = (client.get(f"{plan.api_url}/v1/health") for _ in range(_CALLS_OF_A_PAGE))
-        await asyncio.gather(*calls, return_exceptions=True)  # a slow machine is no broken one
 
 
 def _advice(plan: StackPlan) -> str:
