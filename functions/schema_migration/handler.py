@@ -12,7 +12,7 @@ from headwater.observability import logger
 from headwater.settings import load_settings
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """CloudFormation's request is answered as it wants it (deployment.py), and an error fails the deployment. For any other
     event the answer is `{"revision"}`. After an error the schema is as it was."""
     return answer(event, _migrate) if "ResponseURL" in event else {"revision": _migrate()}

@@ -84,6 +84,7 @@ def test_a_schema_that_was_migrated_lets_the_deployment_go_on(empty_database: st
         "StackId": "stack",
         "RequestId": "request",
         "LogicalResourceId": "Schema",
+        "Data": {},
     }
 
 
@@ -95,7 +96,7 @@ def test_deleting_the_stack_leaves_the_schema_alone() -> None:
 
 
 def test_the_answer_is_repeated_until_it_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.schema_migration.deployment.time.sleep", lambda _: None)
+    monkeypatch.setattr("headwater.adapters.deployment_requests.time.sleep", lambda _: None)
     assert told("Create", lambda: "0001", failures=2)["Status"] == "SUCCESS"
 
 
