@@ -1,7 +1,8 @@
 """The verdict on one request for media: the signature that its path asks for, and what the stream's hot state says.
 
 CloudFront's function reads the latter from a key value store that follows the hot state within seconds; here it is read
-from the hot state itself, and remembered for a second. Like the store, what was read last serves on when nothing answers.
+from the hot state itself, and remembered for a second. Nobody is refused for what is remembered: who opens a stream and
+then looks at it sees it. Like the store, what was read last serves on when nothing answers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Protocol
 
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.ids import StreamId
-from headwater.domain.media_access import Audience, lets_in, media_path
+from headwater.domain.media_access import Audience, MediaPath, lets_in, media_path
 from headwater.errors import DependencyUnavailable
 from localrun.media_gate.signed_requests import is_signed
 
@@ -67,21 +68,25 @@ class Gate:
                 keys = await asyncio.to_thread(self._public_keys)
                 if not is_signed(f"{self._cdn_url}{path}", query, cookies, keys, int(self._clock())):
                     return Verdict.REFUSED
-            control = await self._control(asked.stream_id)
+            open_to_them = await self._lets_in(asked)
         except DependencyUnavailable:
             _log.exception("not decided: %s", asked)
             return Verdict.UNKNOWN
         # Who has no way in is told nothing else: a preview looks as a stream does that is offline.
-        return Verdict.OPEN if lets_in(control, asked) else Verdict.ABSENT
+        return Verdict.OPEN if open_to_them else Verdict.ABSENT
 
-    async def _control(self, stream_id: StreamId) -> StreamControl | None:
+    async def _lets_in(self, asked: MediaPath) -> bool:
+        known = self._known.get(asked.stream_id)
+        if known is not None and time.monotonic() - known.read_at < KEPT_SECONDS and lets_in(known.control, asked):
+            return True
+        return lets_in(await self._read(asked.stream_id), asked)
+
+    async def _read(self, stream_id: StreamId) -> StreamControl | None:
         now = time.monotonic()
-        known = self._known.get(stream_id)
-        if known is not None and now - known.read_at < KEPT_SECONDS:
-            return known.control
         try:
             control = await asyncio.to_thread(self._controls.load, stream_id)
         except DependencyUnavailable:
+            known = self._known.get(stream_id)
             if known is None:
                 raise
             return known.control
