@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.e2e.local_stack import LocalStack, ready_stack, running_stack
 from tests.e2e.sign_in_providers import sign_in_providers_file
+from tests.e2e.what_happened import Sightings, what_the_stack_said
 
 PORT_OFFSET = 3000
 # Debian's; where a distribution has none, the one that Playwright brings.
@@ -31,6 +32,21 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
 ]
+SIGHTINGS: pytest.StashKey[Sightings] = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails tells what its page showed, and what the stack said meanwhile."""
+    report = yield
+    if report.failed and call.when == "call":
+        if sightings := item.stash.get(SIGHTINGS, None):
+            report.sections.append(("the page", sightings.told()))
+        if stack := getattr(item, "funcargs", {}).get("stack"):
+            report.sections.append(("the stack", what_the_stack_said(stack, call.start)))
+    return report
 
 
 @contextmanager
@@ -76,11 +92,12 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page in a context of its own; an error on the page or in its console fails the test."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(60_000)
     opened = context.new_page()
+    request.node.stash[SIGHTINGS] = Sightings(opened)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     yield opened

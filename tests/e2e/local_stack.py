@@ -117,6 +117,15 @@ class LocalStack:
     http: httpx.Client
     people: int = field(default=0)
 
+    @property
+    def emulator(self) -> str:
+        """The endpoint that stands for AWS."""
+        return f"http://127.0.0.1:{self.port(14566)}"
+
+    def port(self, usual: int) -> int:
+        """Where what usually listens on `usual` does so in this stack."""
+        return usual + (httpx.URL(self.api).port or 0) - 8000
+
     def register(self, name: str = "streamer") -> Person:
         self.people += 1
         username = f"{name}{self.people}_{os.getpid()}"

@@ -120,7 +120,7 @@ def _children(pid: int) -> list[int]:
 @pytest.mark.timeout(240)
 def test_live_streams_go_on_while_redis_is_away(stack: LocalStack) -> None:
     stream = stack.create_stream()
-    redis = process_listening_on(_port(stack, 16379))
+    redis = process_listening_on(stack.port(16379))
     with encoder(ffmpeg_command(stream.publish_url, Picture())):
         media = any_media_playlist(stream.wait_for_playlist())
         with service_paused(redis):
@@ -133,10 +133,6 @@ def test_live_streams_go_on_while_redis_is_away(stack: LocalStack) -> None:
             eventually(ten_seconds_pass, "five more segments")
             assert stream.get()["status"] == "live"
     stream.stop()
-
-
-def _port(stack: LocalStack, base: int) -> int:
-    return base + httpx.URL(stack.api).port - 8000  # type: ignore[operator]
 
 
 def process_listening_on(port: int) -> int:
@@ -166,7 +162,7 @@ def test_when_the_ingest_node_dies_the_stream_is_interrupted_and_the_key_usable_
     stream = stack.create_stream(reconnect_window=120)
     with encoder(ffmpeg_command(stream.publish_url, Picture())) as publisher:
         stream.wait_for_playlist()
-        node = process_listening_on(_port(stack, 1935))
+        node = process_listening_on(stack.port(1935))
         os.kill(node, signal.SIGKILL)
         eventually(lambda: publisher.poll() is not None, "the publisher loses its connection")
     stream.wait_for_status("interrupted")
