@@ -15,6 +15,8 @@ from headwater.media.codecs import AAC_LC, AacConfiguration
 from headwater.media.flv import Tag, TagKind
 
 OTHER_TRACK_LIMIT_MS = 1500  # how long to wait for sound beside pictures, or for pictures beside sound
+# Some encoders (GStreamer's flvmux) announce what they have so far, and a fifth of a second later the other track, too.
+UNANNOUNCED_SOUND_LIMIT_MS = 500
 _MEASURED_FRAMES = 20
 _MEASURED_MS = 2000
 _DEFAULT_FRAME_RATE = 30.0
@@ -97,12 +99,9 @@ class SourceProbe:
             return True
         if not (self.has_video or self.has_audio):
             return False
-        announced = {name for name in ("videocodecid", "audiocodecid") if name in self._metadata}
-        if self._settled:
-            return True
-        if announced == ({"videocodecid"} if self.has_video else {"audiocodecid"}):
-            return True
-        self._settled = self._last_timestamp - (self._first_timestamp or 0) >= OTHER_TRACK_LIMIT_MS
+        pictures_alone = self.has_video and "videocodecid" in self._metadata and "audiocodecid" not in self._metadata
+        limit_ms = UNANNOUNCED_SOUND_LIMIT_MS if pictures_alone else OTHER_TRACK_LIMIT_MS
+        self._settled = self._settled or self._last_timestamp - (self._first_timestamp or 0) >= limit_ms
         return self._settled
 
     def forget_audio(self) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import suppress
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ffmpeg_worker.source import SourceProbe
+from ffmpeg_worker.source import OTHER_TRACK_LIMIT_MS, UNANNOUNCED_SOUND_LIMIT_MS, SourceProbe
 from ffmpeg_worker.transcode_plan import Keyframes, copies_too_much, plan_transcode
 from headwater.domain.ladder import Source
 from headwater.media.flv import Tag, TagKind
@@ -43,6 +44,44 @@ def test_nothing_that_is_sent_makes_the_measure_fail(tags: list[Tag]) -> None:
         assert probe.is_complete in (True, False)
         with suppress(ValueError):  # a picture too small to encode
             assert not copies_too_much(plan_transcode(source, Keyframes.SOURCE), source)
+
+
+AAC_HEADER, AAC_FRAME = b"\xaf\x00\x12\x10", b"\xaf\x01\x21"
+AVC_HEADER = bytes.fromhex("17000000000142c00dffe1000b6742c00dda0507ec0440000003000100046801a8c8")
+
+
+def announced(**values: float) -> Tag:
+    pairs = b"".join(
+        len(name).to_bytes(2, "big") + name.encode() + b"\0" + struct.pack(">d", value)
+        for name, value in values.items()
+    )
+    payload = b"\x02\0\x0aonMetaData" + b"\x08" + len(values).to_bytes(4, "big") + pairs + b"\0\0\x09"
+    return Tag(TagKind.DATA, 0, payload)
+
+
+def test_sound_that_is_announced_alone_waits_for_the_pictures_that_follow() -> None:
+    probe = SourceProbe()
+    for tag in (announced(audiocodecid=10.0), Tag(TagKind.AUDIO, 0, AAC_HEADER)):
+        probe.feed(tag)
+    for at in range(0, 210, 23):
+        probe.feed(Tag(TagKind.AUDIO, at, AAC_FRAME))
+        assert not probe.is_complete, at
+    probe.feed(Tag(TagKind.VIDEO, 209, AVC_HEADER))
+    assert probe.has_video
+    assert probe.is_complete
+
+
+def test_what_never_comes_is_not_waited_for_forever() -> None:
+    sound = SourceProbe()
+    sound.feed(Tag(TagKind.AUDIO, 0, AAC_HEADER))
+    pictures = SourceProbe()
+    for tag in (announced(videocodecid=7.0), Tag(TagKind.VIDEO, 0, AVC_HEADER)):
+        pictures.feed(tag)
+    for at in range(0, 2000, 20):
+        sound.feed(Tag(TagKind.AUDIO, at, AAC_FRAME))
+        pictures.feed(Tag(TagKind.VIDEO, at, b"\x27\x01\0\0\0\0"))
+        assert sound.is_complete == (at >= OTHER_TRACK_LIMIT_MS)
+        assert pictures.is_complete == (at >= UNANNOUNCED_SOUND_LIMIT_MS)
 
 
 def test_what_was_copied_on_its_encoders_word_is_found_out() -> None:
