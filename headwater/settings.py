@@ -17,6 +17,16 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, rename="upp
     """Base of every function's settings: field names in upper case are the names of the variables."""
 
 
+class DatabaseSettings(EnvironmentSettings, frozen=True, kw_only=True):
+    """Of every function that uses the database."""
+
+    database_secret: str
+    database_address: str = ""  # `host:port/name`, where the secret does not say it
+    # PEM file of who may have signed the database's certificate, from the root of what is deployed; without one it is not
+    # asked for, unless the secret's own URL does.
+    database_authorities: str = ""
+
+
 class SettingsError(RuntimeError):
     """A variable is missing or has the wrong form. Raised at the first call; deployment is wrong, not the request."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,9 +44,13 @@ SPOKEN_SERVICES = frozenset(
     }
 )
 
+# Where a bundle has the certificates of those who may have signed the database's, as PEM: with everything that speaks to it.
+AUTHORITIES = "certificates/database.pem"
+
 # Folders beside functions/<name> and headwater/ that one function needs.
 EXTRA_SOURCES = {"schema_migration": ("migrations",)}
 
+_DRIVER = re.compile(r"^psycopg\b", re.MULTILINE)  # of PostgreSQL, in a requirements file
 _UNUSED_FOLDERS = frozenset({"tests", "test", "__pycache__", "bin"})
 _UNUSED_SUFFIXES = frozenset({".pyc", ".pyi", ".pyx", ".pxd", ".c", ".h"})
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time an archive can hold: the same input makes the same bytes
@@ -63,8 +68,15 @@ class Bundler(Protocol):
     def __call__(self, function: str, runtime: FunctionRuntime) -> Bundle: ...
 
 
-def bundle(function: str, runtime: FunctionRuntime, *, build: Path = ROOT / ".build" / "functions") -> Bundle:
-    """The archive of `functions/<function>` for `runtime`; made only when an input changed.
+def bundle(
+    function: str,
+    runtime: FunctionRuntime,
+    *,
+    authorities: bytes | None = None,
+    build: Path = ROOT / ".build" / "functions",
+) -> Bundle:
+    """The archive of `functions/<function>` for `runtime`; made only when an input changed. `authorities` go to those that use
+    the database.
 
     Raises ConfigurationError when the function, its dependency group or an interpreter is missing.
     """
@@ -75,6 +87,8 @@ def bundle(function: str, runtime: FunctionRuntime, *, build: Path = ROOT / ".bu
     recipe = Path(__file__).read_bytes()
     dependencies_hash = _digest([recipe, target.encode(), requirements.encode()])
     sources = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in _sources(function)}
+    if authorities is not None and _DRIVER.search(requirements):
+        sources[AUTHORITIES] = authorities
     asset_hash = _digest(
         [dependencies_hash.encode(), *(part for name in sorted(sources) for part in (name.encode(), sources[name]))]
     )
@@ -114,11 +128,11 @@ def empty_bundle(function: str, runtime: FunctionRuntime, *, build: Path = ROOT 
     return Bundle(archive, function)
 
 
-def bundle_all(runtime: FunctionRuntime) -> None:
+def bundle_all(runtime: FunctionRuntime, *, authorities: bytes | None) -> None:
     """Make the archives of every function, as many at a time as there are processors, for `bundle` to find."""
     functions = sorted(handler.parent.name for handler in (ROOT / "functions").glob("*/handler.py"))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
-        for _ in threads.map(lambda function: bundle(function, runtime), functions):
+        for _ in threads.map(lambda function: bundle(function, runtime, authorities=authorities), functions):
             pass
 
 

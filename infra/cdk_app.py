@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 # Run as a script, the first import root is this folder, and `constructs` would be ours instead of the CDK's.
@@ -29,6 +30,7 @@ from infra.config.stage import Stage
 from infra.config.stages import stage_named
 from infra.config.values import WebAddresses
 from infra.constructs.service_function import Deployment
+from infra.database_authorities import believed_authorities
 from infra.stacks.api import ApiStack
 from infra.stacks.chat import ChatStack
 from infra.stacks.data import DataStack
@@ -107,11 +109,12 @@ def main() -> None:
         )
         _check_region(stage)
         app = app_of(stage)
+        authorities = believed_authorities(stage.database, stage.region or os.environ.get("CDK_DEFAULT_REGION"))
         if asked("code") == "none":
             add_stacks(app, stage=stage, bundle=empty_bundle)
         else:
-            bundle_all(stage.function_runtime)
-            add_stacks(app, stage=stage, bundle=bundle)
+            bundle_all(stage.function_runtime, authorities=authorities)
+            add_stacks(app, stage=stage, bundle=partial(bundle, authorities=authorities))
     except ConfigurationError as error:
         sys.exit(f"headwater: {error}")
     app.synth()

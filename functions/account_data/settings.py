@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from headwater.settings import EnvironmentSettings
+from headwater.settings import DatabaseSettings
 
 
-class AccountDataSettings(EnvironmentSettings, frozen=True, kw_only=True):
-    database_secret: str
-    database_address: str = ""  # `host:port/name`, where the secret does not say it
+class AccountDataSettings(DatabaseSettings, frozen=True, kw_only=True):
     upload_bucket: str
     media_bucket: str
     room_table: str

@@ -39,8 +39,7 @@ class UnitOfWork:
 
 @functools.cache
 def database() -> Database:
-    settings = load_settings(AccountDataSettings)
-    return database_of(settings.database_secret, settings.database_address)
+    return database_of(load_settings(AccountDataSettings))
 
 
 @contextmanager

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from headwater.settings import EnvironmentSettings
+from headwater.settings import DatabaseSettings
 
 
-class AccountMailSettings(EnvironmentSettings, frozen=True, kw_only=True):
-    database_secret: str
-    database_address: str = ""  # `host:port/name`, where the secret does not say it
+class AccountMailSettings(DatabaseSettings, frozen=True, kw_only=True):
     mail_sender: str  # `Name <address>`
     web_url: str

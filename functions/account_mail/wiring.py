@@ -27,7 +27,7 @@ class UnitOfWork:
 
 class Wiring:
     def __init__(self, settings: AccountMailSettings) -> None:
-        self.database = database_of(settings.database_secret, settings.database_address)
+        self.database = database_of(settings)
         self.send_account_mail = SendAccountMail(self._unit_of_work, Mail(settings.mail_sender), settings.web_url)
 
     @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from headwater.domain.sign_in_providers import SignInProvider, configured_provider
-from headwater.settings import EnvironmentSettings, SettingsError, comma_separated
+from headwater.settings import DatabaseSettings, SettingsError, comma_separated
 
 
 class _ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,9 +15,7 @@ class _ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     label: str | None = None
 
 
-class ApiSettings(EnvironmentSettings, frozen=True, kw_only=True):
-    database_secret: str
-    database_address: str = ""  # `host:port/name`, where the secret does not say it
+class ApiSettings(DatabaseSettings, frozen=True, kw_only=True):
     stream_key_secret: str
     token_keys_secret: str
     playback_keys_secret: str

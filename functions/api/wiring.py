@@ -174,7 +174,7 @@ class Services:
 
     def __init__(self, settings: ApiSettings) -> None:
         self.settings = settings
-        self.database = database_of(settings.database_secret, settings.database_address)
+        self.database = database_of(settings)
         self.passwords = Passwords()
         self.tokens = AccessTokens(self.signing_keys, settings.token_issuer, time.time)
         self.limits = RateLimits(self.cache)

@@ -15,8 +15,7 @@ from headwater.settings import load_settings
 
 @functools.cache
 def database() -> Database:
-    settings = load_settings(BroadcastHistorySettings)
-    return database_of(settings.database_secret, settings.database_address)
+    return database_of(load_settings(BroadcastHistorySettings))
 
 
 @contextmanager

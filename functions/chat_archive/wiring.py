@@ -15,7 +15,7 @@ from headwater.settings import load_settings
 
 class Wiring:
     def __init__(self, settings: ChatArchiveSettings) -> None:
-        self.database = database_of(settings.database_secret, settings.database_address)
+        self.database = database_of(settings)
         self.archive_entries = ArchiveEntries(self._unit_of_work)
 
     @contextmanager

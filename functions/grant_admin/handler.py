@@ -19,7 +19,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answers `{"username", "roles"}`; an unknown name is an error."""
     settings = load_settings(GrantAdminSettings)
     username = str(event["username"])
-    with closing(database_of(settings.database_secret, settings.database_address)) as database:
+    with closing(database_of(settings)) as database:
         roles = make_admin(database, username)
     logger().info("administrator in place", roles=list(roles))
     return {"username": username, "roles": list(roles)}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from headwater.settings import EnvironmentSettings
+from headwater.settings import DatabaseSettings
 
 
-class RecordingExpirySettings(EnvironmentSettings, frozen=True, kw_only=True):
-    database_secret: str
-    database_address: str = ""  # `host:port/name`, where the secret does not say it
+class RecordingExpirySettings(DatabaseSettings, frozen=True, kw_only=True):
     stream_table: str
     event_bus: str
     pulse_queue_url: str

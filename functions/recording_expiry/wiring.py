@@ -20,8 +20,7 @@ from headwater.settings import load_settings
 
 @functools.cache
 def database() -> Database:
-    settings = load_settings(RecordingExpirySettings)
-    return database_of(settings.database_secret, settings.database_address)
+    return database_of(load_settings(RecordingExpirySettings))
 
 
 @contextmanager

@@ -19,7 +19,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _migrate() -> str:
-    settings = load_settings(SchemaMigrationSettings)
-    revision = migrate_schema(database_url(settings.database_secret, settings.database_address))
+    revision = migrate_schema(database_url(load_settings(SchemaMigrationSettings)))
     logger().info("schema migrated", revision=revision)
     return revision

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 CONNECT_TIMEOUT_SECONDS = 60  # a database that sleeps takes fifteen to wake, and after a day longer
 
+# What the deployer may have to decide when the database did not prove to be itself.
+_OF_CERTIFICATES = (
+    "; database.certificate_authorities is the PEM file of whoever signs its certificate, and the secret must call the"
+    " database by the name in it"
+)
+
 
 class SchemaNotMigrated(RuntimeError):
     """The schema is as it was; the message is for whoever deploys, and quotes neither statements nor passwords."""
@@ -57,8 +63,10 @@ def _current(database_url: str) -> str | None:
             return MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
         url = make_url(database_url)
+        said = _short(error)
         raise SchemaNotMigrated(
-            f"the database {url.database} at {url.host}:{url.port or 5432} cannot be reached or refuses us: {_short(error)}"
+            f"the database {url.database} at {url.host}:{url.port or 5432} cannot be reached or refuses us: {said}"
+            + (_OF_CERTIFICATES if any(word in said for word in ("SSL", "certificate")) else "")
         ) from error
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from headwater.settings import EnvironmentSettings
+from headwater.settings import DatabaseSettings
 
 
-class SchemaMigrationSettings(EnvironmentSettings, frozen=True, kw_only=True):
-    database_secret: str
-    database_address: str = ""  # `host:port/name`, where the secret does not say it
+class SchemaMigrationSettings(DatabaseSettings, frozen=True, kw_only=True):
+    """Nothing but where its database is."""

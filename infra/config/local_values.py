@@ -98,7 +98,7 @@ def local(values: LocalValues) -> Stage:
             api=values.api_url, ws=values.ws_url, cdn=values.cdn_url, web=values.web_url, rtmp=values.rtmp_urls
         ),
         mail_sender="Headwater <no-reply@headwater.localhost>",
-        database=ExistingDatabase(url=values.database_url),
+        database=ExistingDatabase(url=values.database_url, verify_certificate=False),  # over the loopback
         cache=ExistingCache(url=values.cache_url),
         worker=WorkerTask(
             image="headwater/ffmpeg-worker",

@@ -8,6 +8,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from infra.bundling import AUTHORITIES
 from infra.config.database import Aurora, ExistingDatabase
 from infra.config.stage import Stage
 from infra.constructs.control_plane import Grantee
@@ -17,10 +18,13 @@ from infra.constructs.placement import StorePlacement
 PORTS = (5432, 5432)
 NAME = "headwater"
 VERSION = rds.AuroraPostgresEngineVersion.VER_17_9
+# Said, for RDS would choose one by what the account has made its default; RDS renews the certificates that it signs itself.
+AUTHORITY = rds.CaCertificate.RDS_CA_RSA2048_G1
 
 
 class Database(Construct):
-    """`environment` says where it is and which secret opens it; `setting` is what a deployer calls that.
+    """`environment` says where it is, which secret opens it and whom it has to be certified by; `setting` is what a deployer
+    calls that.
 
     RDS makes the password of a cluster of ours, keeps it in a secret of its own, and changes it every seven days
     (docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html). `cluster` is None for an existing database.
@@ -32,6 +36,8 @@ class Database(Construct):
         if isinstance(stage.database, ExistingDatabase):
             self.secret, self.setting = _secret_of_existing(self, stage.database, stage)
             self.environment = {"DATABASE_SECRET": self.secret.secret_arn}
+            if stage.database.verify_certificate:
+                self.environment["DATABASE_AUTHORITIES"] = AUTHORITIES
             if placement is not None and stage.database.security_group is not None:
                 placement.open_existing(self, stage.database.security_group, PORTS)
             return
@@ -44,6 +50,7 @@ class Database(Construct):
         self.environment = {
             "DATABASE_SECRET": self.secret.secret_arn,
             "DATABASE_ADDRESS": f"{self.cluster.cluster_endpoint.socket_address}/{NAME}",
+            "DATABASE_AUTHORITIES": AUTHORITIES,
         }
 
     def let_log_in(self, grantee: Grantee) -> None:
@@ -77,10 +84,12 @@ def _cluster(scope: Construct, aurora: Aurora, stage: Stage, placement: StorePla
         default_database_name=NAME,
         manage_master_user_password=True,
         credentials=rds.Credentials.from_username(NAME),
-        writer=rds.ClusterInstance.serverless_v2("Writer", publicly_accessible=False),
+        writer=rds.ClusterInstance.serverless_v2("Writer", publicly_accessible=False, ca_certificate=AUTHORITY),
         readers=[
             # As large as the writer at every moment, so that whichever takes over has its pages in memory.
-            rds.ClusterInstance.serverless_v2(f"Reader{number}", publicly_accessible=False, scale_with_writer=True)
+            rds.ClusterInstance.serverless_v2(
+                f"Reader{number}", publicly_accessible=False, scale_with_writer=True, ca_certificate=AUTHORITY
+            )
             for number in range(1, aurora.readers + 1)
         ],
         serverless_v2_min_capacity=aurora.min_acu,

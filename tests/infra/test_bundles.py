@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from infra.bundling import bundle
+from headwater.settings import DatabaseSettings
+from infra.bundling import AUTHORITIES, bundle
 from infra.config.local_values import LocalValues, local
+from tests.infra.test_functions import settings_of
 from tests.templates import ROOT
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
@@ -64,6 +67,27 @@ def test_a_handler_imports_from_its_own_bundle_alone(name: str, tmp_path: Path) 
     command = [sys.executable, "-I", "-S", "-c", IN_A_FRESH_INTERPRETER, str(tmp_path), f"functions.{name}.handler"]
     ended = subprocess.run(command, env={}, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.timeout(400)
+def test_whom_the_database_is_certified_by_is_in_the_bundles_of_those_who_use_it(tmp_path: Path) -> None:
+    held = {}
+    for name in ("broadcast_history", "broadcast_sweep"):
+        bundle(name, RUNTIME)
+        for installed in (ROOT / ".build" / "functions").glob("dependencies-*.zip"):
+            Path(tmp_path, installed.name).unlink(missing_ok=True)
+            Path(tmp_path, installed.name).symlink_to(installed)
+        made = bundle(name, RUNTIME, authorities=b"PEM", build=tmp_path)
+        with zipfile.ZipFile(made.archive) as archive:
+            held[name] = archive.read(AUTHORITIES) if AUTHORITIES in archive.namelist() else None
+    assert held == {"broadcast_history": b"PEM", "broadcast_sweep": None}
+
+
+def test_those_who_use_the_database_are_those_who_have_its_driver() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    for name in FUNCTIONS:
+        asks = issubclass(settings_of(f"functions.{name}.settings"), DatabaseSettings)
+        assert ({"include-group": "postgresql"} in groups[name]) == asks, name
 
 
 @pytest.mark.timeout(400)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from infra.bundling import AUTHORITIES
+from infra.config.database import Aurora, ExistingDatabase
+from infra.config.errors import ConfigurationError
+from infra.database_authorities import authorities_of_rds, believed_authorities
 from tests.infra.test_network import EXISTING_STORES
 from tests.templates import Templates
 
 OfStage = Callable[..., Templates]
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:mine-abcdef"  # of EXISTING_STORES
+# SHA-256 of the region's three certificates, as copies of AWS's global bundle of 2025 have them.
+EU_WEST_1 = {
+    "6f7e01b62af24058417130b21e5fb9ad9f29b29c775c5107b657419010975886",
+    "62e29ef90310947eed5d5546021d636008fad329fab9ea31ba1ae768b734f29a",
+    "88ecf027448f7198f3c1a6762474c4658dab35a18686af6b65de3c4023c6d0b2",
+}
 
 
 def test_the_database_of_dev_sleeps_and_goes_with_its_stack(of_stage: OfStage) -> None:
@@ -131,3 +144,54 @@ def test_another_set_of_migrations_is_an_update_and_the_same_is_none(of_stage: O
     assert len(digests) == 1
     [digest] = digests
     assert len(digest) == 64
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_whoever_uses_the_database_has_it_prove_to_be_itself(of_stage: OfStage, stage: str) -> None:
+    made = of_stage(stage)
+    for function in made.resources("AWS::Lambda::Function"):
+        variables = function.properties["Environment"]["Variables"]
+        assert variables.get("DATABASE_AUTHORITIES") == (AUTHORITIES if "DATABASE_SECRET" in variables else None)
+    # The one that is believed, whatever the account has made its default.
+    for instance in made.resources("AWS::RDS::DBInstance"):
+        assert instance.properties["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
+
+
+def test_an_existing_database_does_too_unless_its_deployer_says_otherwise(of_stage: OfStage) -> None:
+    made = of_stage("prod", network={"egress": "nat_gateway"}, **EXISTING_STORES)
+    assert made.function("api").properties["Environment"]["Variables"]["DATABASE_AUTHORITIES"] == AUTHORITIES
+    local = of_stage("local").function("api").properties["Environment"]["Variables"]
+    assert "DATABASE_AUTHORITIES" not in local, "the loopback's database has no certificate"
+
+
+def test_those_who_are_believed_are_the_regions_authorities_of_rds() -> None:
+    by_region = authorities_of_rds()
+    assert {"us-east-1", "eu-west-1", "ap-southeast-2", "sa-east-1"} <= by_region.keys()
+    assert {len(pems) for pems in by_region.values()} == {3}, "RSA 2048, RSA 4096 and ECC 384"
+    found = believed_authorities(Aurora(), "eu-west-1")
+    assert found is not None
+    fingerprints = {hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest() for pem in by_region["eu-west-1"]}
+    assert fingerprints == EU_WEST_1
+    assert found.decode() == "".join(by_region["eu-west-1"])
+
+
+def test_a_region_whose_authorities_are_not_known_is_named_with_what_to_fetch() -> None:
+    with pytest.raises(ConfigurationError, match=r"il-central-1.*truststore.*database\.certificate_authorities"):
+        believed_authorities(Aurora(), "il-central-1")
+
+
+def test_a_deployers_own_authorities_are_checked_before_anything_is_deployed(tmp_path: Path) -> None:
+    [pem, *_] = authorities_of_rds()["eu-west-1"]
+    own = tmp_path / "own.pem"
+    database = ExistingDatabase(url="postgresql://h/n", certificate_authorities=str(own))
+    with pytest.raises(ConfigurationError, match=r"database\.certificate_authorities names a file that cannot be read"):
+        believed_authorities(database, None)
+    for wrong in ("", "no certificate", pem.replace("MII", "MIX")):
+        own.write_text(wrong)
+        with pytest.raises(ConfigurationError, match=r"database\.certificate_authorities: .*own\.pem must hold"):
+            believed_authorities(database, None)
+    own.write_text(f"what it is of\n{pem}")
+    assert believed_authorities(database, None) == pem.encode()
+    assert believed_authorities(ExistingDatabase(url="postgresql://h/n", verify_certificate=False), None) is None
+    with pytest.raises(ConfigurationError, match=r"certificate_authorities is of no use with verify_certificate"):
+        ExistingDatabase(url="postgresql://h/n", certificate_authorities=str(own), verify_certificate=False)

@@ -69,9 +69,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_stage_has_exactly_one_database() -> None:
     arn = "arn:aws:secretsmanager:eu-west-1:1:secret:x-123456"
     assert ExistingDatabase(secret_arn=arn).url is None
-    for both_or_none in ({}, {"url": "postgresql+psycopg://x@127.0.0.1/x", "secret_arn": arn}):
+    for url, both_or_none in ((None, None), ("postgresql+psycopg://x@127.0.0.1/x", arn)):
         with pytest.raises(ConfigurationError, match="exactly one of url and secret_arn"):
-            ExistingDatabase(**both_or_none)
+            ExistingDatabase(url=url, secret_arn=both_or_none)
 
 
 def test_a_stage_has_somebody_whom_its_mail_comes_from() -> None:

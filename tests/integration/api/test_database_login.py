@@ -14,9 +14,10 @@ from headwater.adapters import database_login
 from headwater.adapters.database_login import database_of, database_url
 from headwater.adapters.postgres import Database
 from headwater.errors import DependencyUnavailable
-from headwater.settings import SettingsError
+from headwater.settings import DatabaseSettings, SettingsError
 from tests.postgres_server import PostgresServer
 
+SAID_BY_THE_SECRET = DatabaseSettings(database_secret="secret")
 BY_RDS = {"username": "postgres", "password": "a/b:c@d#e", "engine": "postgres"}
 
 
@@ -39,7 +40,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 @pytest.mark.parametrize("url", ["postgresql+psycopg://a:b@h:5/n?sslmode=require", "postgresql://a:b@h:5/n"])
 def test_a_url_is_used_as_it_is_written_but_for_the_driver(held: dict[str, Any], url: str) -> None:
     held["url"] = url
-    read = make_url(database_url("secret", ""))
+    read = make_url(database_url(SAID_BY_THE_SECRET))
     assert (read.drivername, read.host, read.password) == ("postgresql+psycopg", "h", "b")
     assert read.query == make_url(url).query
 
@@ -50,7 +51,7 @@ def test_a_url_is_used_as_it_is_written_but_for_the_driver(held: dict[str, Any],
 )
 def test_what_rds_writes_is_completed_by_the_address(held: dict[str, Any], said: dict[str, Any], address: str) -> None:
     held.update(BY_RDS, **said)
-    read = make_url(database_url("secret", address))
+    read = make_url(database_url(DatabaseSettings(database_secret="secret", database_address=address)))
     assert (read.username, read.password, read.host, read.port, read.database) == (
         "postgres",
         BY_RDS["password"],
@@ -67,14 +68,14 @@ def test_what_rds_writes_is_completed_by_the_address(held: dict[str, Any], said:
 def test_a_secret_of_neither_form_is_refused_by_name_and_not_quoted(held: dict[str, Any], said: dict[str, Any]) -> None:
     held.update(said)
     with pytest.raises(SettingsError, match="arn-of-the-secret") as refused:
-        database_url("arn-of-the-secret", "")
+        database_url(DatabaseSettings(database_secret="arn-of-the-secret"))
     assert "what-a-secret" not in str(refused.value)
     assert refused.value.__cause__ is None
 
 
 def test_in_the_form_of_rds_nothing_is_said_unencrypted(held: dict[str, Any], postgres: PostgresServer) -> None:
     held.update(BY_RDS, host="127.0.0.1", port=postgres.port, dbname="postgres")
-    with closing(database_of("secret", "")) as database, pytest.raises(DependencyUnavailable), database.begin():
+    with closing(database_of(SAID_BY_THE_SECRET)) as database, pytest.raises(DependencyUnavailable), database.begin():
         pass
 
 
@@ -100,7 +101,7 @@ def test_a_rotated_password_costs_nobody_a_request(
         return f"postgresql+psycopg://{rotating}:{password}@127.0.0.1:{postgres.port}/postgres"
 
     held["url"] = url("first")
-    with closing(database_of("secret", "")) as database:
+    with closing(database_of(SAID_BY_THE_SECRET)) as database:
         with database.begin() as connection:
             process = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with psycopg.connect(postgres.plain_url, autocommit=True) as admin:
