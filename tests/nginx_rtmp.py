@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -50,6 +50,7 @@ class IngestNode:
         pull_allow: str = "127.0.0.0/8",
         rtmp_port: int = 0,
         drain_seconds: str = "0",
+        more: Mapping[str, str] | None = None,
     ) -> None:
         self.rtmp_port = rtmp_port or free_port()
         self.loopback_port, self.relay_port = free_port(), free_port()
@@ -72,12 +73,13 @@ class IngestNode:
             "PULL_ALLOW": pull_allow,
             "STATE_DIR": str(state_dir),
             "DRAIN_SECONDS": drain_seconds,
+            **(more or {}),
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "rtmp_ingest"], env=environment, stdout=log, stderr=log, cwd=state_dir
             )
-        if not eventually(lambda: self.process.poll() is not None or " ready " in self.log()):
+        if not eventually(lambda: self.process.poll() is not None or "ready node=" in self.log()):
             self.stop()
         assert self.process.poll() is None, self.log()
 

@@ -11,6 +11,7 @@ from functions.ingest_hooks.ingest_event import IngestCall, IngestEvent, Publish
 from functions.ingest_hooks.keep_publish import keep_publish
 from functions.ingest_hooks.nginx_rtmp import parse_hook
 from functions.ingest_hooks.wire import SignedBody
+from headwater.domain.ids import BroadcastId
 from headwater.domain.stream_key import stream_id_of_key
 from headwater.errors import HeadwaterError, HookRejected
 from headwater.hook_signature import verify
@@ -59,12 +60,13 @@ def answer_hook(
         raise
     if isinstance(decided, PublishAccepted):
         count("PublishesAccepted")
-    if event.call is not IngestCall.UPDATE or decided is Verdict.DROP:  # a heartbeat that goes on is no news
-        _report(event, "accepted" if isinstance(decided, PublishAccepted) else decided.value)
+        _report(event, "accepted", decided.broadcast_id)
+    elif event.call is not IngestCall.UPDATE or decided is Verdict.DROP:  # a heartbeat that goes on is no news
+        _report(event, decided.value)
     return decided
 
 
-def _report(event: IngestEvent, outcome: str) -> None:
+def _report(event: IngestEvent, outcome: str, broadcast_id: BroadcastId | None = None) -> None:
     """One line and one count. Names the connection and the stream that the key claims to be of, never the key."""
     logger().info(
         "hook answered",
@@ -74,6 +76,7 @@ def _report(event: IngestEvent, outcome: str) -> None:
             "node": event.node,
             "client_id": event.client_id,
             "stream_id": stream_id_of_key(event.key),
+            "broadcast_id": broadcast_id,
         },
     )
     count(f"{event.call.value}_{outcome}")

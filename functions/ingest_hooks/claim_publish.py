@@ -65,7 +65,7 @@ def claim_publish(
     broadcast = decision.control.broadcast
     if decision.outcome is not Outcome.ACCEPTED or broadcast is None or broadcast.session is None:
         raise PublishRefused
-    return PublishAccepted(broadcast.session.pull_url.rpartition("/")[2])
+    return PublishAccepted(broadcast.session.pull_url.rpartition("/")[2], broadcast.broadcast_id)
 
 
 def _has_slot(streams: Streams, slots: OwnersSlots, limits: PublishLimits, control: StreamControl, now: int) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from headwater.domain.ids import BroadcastId
+
 
 class IngestCall(StrEnum):
     PUBLISH = "publish"  # may this encoder publish?
@@ -34,6 +36,7 @@ class PublishAccepted:
     """The encoder publishes under `stream_name` from now on, from which its key cannot be found."""
 
     stream_name: str
+    broadcast_id: BroadcastId
 
 
 class Verdict(StrEnum):

@@ -17,7 +17,7 @@ from headwater.domain.broadcast import StreamControl, StreamEventName
 from headwater.domain.ids import BroadcastId, StreamId, is_id
 from headwater.errors import StateContended
 from headwater.media import object_keys
-from headwater.observability import count
+from headwater.observability import count, logger
 
 BATCH = 1000
 
@@ -78,11 +78,13 @@ class Purge:
         self._rooms.forget(control.stream_id)
         if not self._controls.remove(control):
             raise Unfinished
+        logger().info("stream purged", extra={"stream_id": control.stream_id})
 
     def _purge_broadcast(self, stream_id: StreamId, broadcast_id: BroadcastId, has_time: Callable[[], bool]) -> None:
         self._timelines.delete(broadcast_id)
         for keys in _batches(self._objects.list(object_keys.broadcast_prefix(stream_id, broadcast_id))):
             self._remove(keys, has_time)
+        logger().info("recording purged", extra={"stream_id": stream_id, "broadcast_id": broadcast_id})
 
     def _remove(self, keys: list[str], has_time: Callable[[], bool]) -> None:
         if not has_time():

@@ -29,6 +29,7 @@ from infra.stacks.ingest import IngestStack
 RUNBOOK = "docs/runbook.md"
 FIVE_MINUTES = Duration.minutes(5)
 WORKER = "ffmpeg-worker"  # as the task names itself in its metrics
+EDGE_STORE_BYTES = 5_000_000  # all that CloudFront's KeyValueStore takes ("Quotas", CloudFront Developer Guide)
 
 
 class MonitoringStack(Stack):
@@ -45,8 +46,10 @@ class MonitoringStack(Stack):
         chat: ChatStack,
         api: ApiStack,
         database_cluster: str | None,
+        edge_store: bool,
     ) -> None:
-        """`database_cluster`: the identifier of an Aurora cluster that is made here; None for an existing database."""
+        """`database_cluster`: the identifier of an Aurora cluster that is made here; None for an existing database.
+        `edge_store`: whether CloudFront's edges are told who may watch."""
         super().__init__(scope, construct_id)
         self._stage = deployment.stage
         self._named = f"headwater-{self._stage.name}"
@@ -72,10 +75,12 @@ class MonitoringStack(Stack):
         self._watch_gateways(ingest, api, chat)
         if database_cluster is not None:
             self._watch_database(database_cluster)
+        if edge_store:
+            self._watch_edge_store()
         self._watch_dead_letters(scope)
         if monitoring.monthly_budget_usd is not None:
             self._watch_costs(monitoring.monthly_budget_usd)
-        self._draw(ingest, chat, api, database_cluster)
+        self._draw(ingest, chat, api, database_cluster, edge_store=edge_store)
 
     def _watch_ingest(self, monitoring: Monitoring, ingest: IngestStack) -> None:
         self._alarm(
@@ -193,6 +198,16 @@ class MonitoringStack(Stack):
             do="See whether the cluster is failing over, out of connections, or unreachable.",
         )
 
+    def _watch_edge_store(self) -> None:
+        self._alarm(
+            "edge-store-filling",
+            self._ours("EdgeStoreBytes", "edge_access", statistic="Maximum"),
+            at_least=EDGE_STORE_BYTES * 0.8,
+            means="The store at CloudFront's edges is four fifths full; what no longer fits is not told to them.",
+            do="Take out entries of streams that were deleted long ago, before what turns private stays open.",
+            missing=cloudwatch.TreatMissingData.IGNORE,  # written when something changes: until then it is as full as it was
+        )
+
     def _watch_dead_letters(self, app: App) -> None:
         for name, queue in _dead_letter_queues(app):
             self._alarm(
@@ -230,7 +245,9 @@ class MonitoringStack(Stack):
             ],
         )
 
-    def _draw(self, ingest: IngestStack, chat: ChatStack, api: ApiStack, database_cluster: str | None) -> None:
+    def _draw(
+        self, ingest: IngestStack, chat: ChatStack, api: ApiStack, database_cluster: str | None, *, edge_store: bool
+    ) -> None:
         ours = self._ours
         board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=self._named, default_interval=Duration.hours(6))
         board.add_widgets(cloudwatch.AlarmStatusWidget(title="What rings", alarms=self.alarms, width=24, height=4))
@@ -259,6 +276,9 @@ class MonitoringStack(Stack):
                 chat.delivery_queue.queue.metric_approximate_age_of_oldest_message(statistic="Maximum"),
             ),
         )
+        if edge_store:
+            stored = ours("EdgeStoreBytes", "edge_access", statistic="Maximum")
+            board.add_widgets(_graph(f"Edges' store, of {EDGE_STORE_BYTES} bytes", stored))
         if database_cluster is not None:
             board.add_widgets(
                 _graph("Database, % of its limit", _database("ACUUtilization", database_cluster)),
@@ -285,8 +305,12 @@ class MonitoringStack(Stack):
         do: str,
         times: int = 1,
         section: str | None = None,
+        missing: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> None:
-        """Rings when `metric` is `at_least` so much, `times` in a row, and says when it is over."""
+        """Rings when `metric` is `at_least` so much, `times` in a row, and says when it is over.
+
+        `missing`: what it means that nothing was written; usually that nobody streams.
+        """
         alarm = cloudwatch.Alarm(
             self,
             "".join(part.title() for part in name.split("-")),
@@ -296,7 +320,7 @@ class MonitoringStack(Stack):
             threshold=at_least,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             evaluation_periods=times,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,  # nobody streams: nothing is written
+            treat_missing_data=missing,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         alarm.add_ok_action(actions.SnsAction(self.topic))

@@ -56,6 +56,8 @@ async def emulator(plan: StackPlan, processes: Processes) -> AsyncIterator[None]
         "STATE_DIR": str(state / "state"),
         "TMPDIR": str(temporary),
         "LOG_LEVEL": "WARNING",
+        # Functions inherit what the emulator has, and Powertools would take its level for theirs.
+        "POWERTOOLS_LOG_LEVEL": "INFO",
     }
     argv = [str(_INTERPRETER), "-m", "ministack"]
     if plan.enforces_iam:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
-import boto3
 from playwright.sync_api import ConsoleMessage, Error, Page, Request, Response
 
 from tests.e2e.local_stack import LocalStack
+from tests.e2e.stack_logs import of_functions
 
 LAST_LINES = 120
 LONGEST_LINE = 400
@@ -65,22 +64,8 @@ def what_the_stack_said(stack: LocalStack, since: float) -> str:
 
 
 def _of_functions(stack: LocalStack, since: float) -> list[str]:
-    logs: Any = boto3.client(
-        "logs",
-        endpoint_url=stack.emulator,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    found = []
-    for group in (each["logGroupName"] for each in logs.describe_log_groups()["logGroups"]):
-        events = logs.filter_log_events(logGroupName=group, startTime=round(since * 1000))["events"]
-        found += [
-            (event["timestamp"], f"{group.rpartition('/')[2]}: {event['message']}")
-            for event in events
-            if any(level in event["message"] for level in WORTH_TELLING)
-        ]
-    return [line for _, line in sorted(found)[-LAST_LINES:]]
+    found = (line for line in of_functions(stack, since) if any(level in line.text for level in WORTH_TELLING))
+    return [f"{line.source}: {line.text}" for line in found][-LAST_LINES:]
 
 
 def _of_programs(stack: LocalStack, since: float) -> list[str]:

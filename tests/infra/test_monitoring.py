@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,12 +21,16 @@ DOCUMENTED = {
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
     ("AWS/SQS", "ApproximateAgeOfOldestMessage"): {"QueueName"},
     # docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+    ("AWS/ApiGateway", "4xx"): {"ApiId"},
     ("AWS/ApiGateway", "5xx"): {"ApiId"},
+    ("AWS/ApiGateway", "Count"): {"ApiId"},
     ("AWS/ApiGateway", "Latency"): {"ApiId"},
     # docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-logging.html
     ("AWS/ApiGateway", "IntegrationError"): {"ApiId", "Stage"},
+    ("AWS/ApiGateway", "MessageCount"): {"ApiId", "Stage"},
     # docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2.viewing.monitoring.html
     ("AWS/RDS", "ACUUtilization"): {"DBClusterIdentifier"},
+    ("AWS/RDS", "DatabaseConnections"): {"DBClusterIdentifier"},
 }
 SOURCES = {"ffmpeg-worker": "containers/ffmpeg-worker/ffmpeg_worker"}  # of what is no function
 
@@ -75,16 +80,27 @@ def test_every_alarm_rings_and_says_what_to_do_by_a_section_that_there_is(prod: 
         assert said[3] in sections, alarm
 
 
-def test_every_alarm_watches_a_metric_that_is_really_written(prod: Templates) -> None:
+def test_whatever_an_alarm_or_the_dashboard_watches_is_really_written(prod: Templates) -> None:
+    """That it is written under these dimensions is seen in a run: tests/e2e/test_logs.py, tests/unit/test_monitored.py."""
+    [dashboard] = prod.resources("AWS::CloudWatch::Dashboard")
+    seen = list(drawn(dashboard))
+    assert len(seen) > 15
     for alarm in alarms(prod):
-        watched = alarm.properties
-        dimensions = {each["Name"]: each["Value"] for each in watched["Dimensions"]}
-        if watched["Namespace"].startswith("AWS/"):
-            assert DOCUMENTED[watched["Namespace"], watched["MetricName"]] == dimensions.keys(), alarm
+        dimensions = {each["Name"]: each["Value"] for each in alarm.properties["Dimensions"]}
+        seen.append((alarm.properties["Namespace"], alarm.properties["MetricName"], dimensions))
+    for namespace, name, dimensions in seen:
+        if namespace.startswith("AWS/"):
+            assert DOCUMENTED[namespace, name] == dimensions.keys(), name
         else:
-            assert watched["Namespace"] == "Headwater/prod"
+            assert namespace == "Headwater/prod"
             assert dimensions.keys() == {"service"}
-            assert watched["MetricName"] in written_by(dimensions["service"]), alarm
+            assert name in written_by(dimensions["service"]), (name, dimensions)
+
+
+def test_the_store_at_the_edges_rings_well_before_it_is_full_and_until_it_is_emptier(prod: Templates) -> None:
+    [alarm] = [each for each in alarms(prod) if each.properties["MetricName"] == "EdgeStoreBytes"]
+    assert (alarm.properties["Statistic"], alarm.properties["Threshold"]) == ("Maximum", 4_000_000)
+    assert alarm.properties["TreatMissingData"] == "ignore", "it is told of with a change alone"
 
 
 def test_whoever_writes_metrics_is_told_the_namespace_that_alarms_look_in(prod: Templates) -> None:
@@ -121,6 +137,16 @@ def test_a_wrong_value_of_monitoring_is_named() -> None:
     for values in wrong:
         with pytest.raises(ConfigurationError, match=rf"monitoring\.{next(iter(values))}"):
             stage_values("prod", {"monitoring": values})
+
+
+def drawn(dashboard: Resource) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """(namespace, name, dimensions) of every metric on the page."""
+    parts = dashboard.properties["DashboardBody"]["Fn::Join"][1]
+    body = json.loads("".join(part if isinstance(part, str) else "made-by-cloudformation" for part in parts))
+    for widget in body["widgets"]:
+        for namespace, name, *rest in widget["properties"].get("metrics", ()):
+            dimensions = [each for each in rest if isinstance(each, str)]
+            yield namespace, name, dict(zip(dimensions[::2], dimensions[1::2], strict=True))
 
 
 def written_by(service: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -11,9 +12,12 @@ from headwater.settings import SettingsError, load_settings
 from rtmp_ingest.node import run
 from rtmp_ingest.settings import Settings
 
+SERVICE = "rtmp-ingest"
+_OF_EVERY_RECORD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
-class _OneLine(logging.Formatter):
-    """`2026-11-22T10:42:36.123Z level message`, never with a stream key in it."""
+
+class _JsonLine(logging.Formatter):
+    """The form of the functions' and workers' lines, so that one query finds all: never with a stream key in it."""
 
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
@@ -23,12 +27,15 @@ class _OneLine(logging.Formatter):
         return time.gmtime(timestamp)
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        text = super().format(record)  # with the traceback, where there is one
+        fields = {name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD}
+        line = {"level": record.levelname, "message": text, "timestamp": self.formatTime(record), "service": SERVICE}
+        return redact(json.dumps(line | fields, default=str, separators=(",", ":"), ensure_ascii=False))
 
 
 def main() -> int:
     printer = logging.StreamHandler(sys.stdout)
-    printer.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
+    printer.setFormatter(_JsonLine())
     logging.basicConfig(level=logging.INFO, handlers=[printer])
     try:
         return run(load_settings(Settings))

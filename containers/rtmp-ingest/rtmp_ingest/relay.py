@@ -26,7 +26,7 @@ UPDATE_SECONDS = 3.0
 MAX_OVERTAKING = 256
 _FIRST_PAUSE_SECONDS = 0.2
 _STREAM_NAME = re.compile(r"[A-Za-z0-9-]{1,200}")  # anything with a colon or a slash would mean something else to nginx
-_LABEL = re.compile(r"(.+-\d+)-[0-9a-f]{32}")
+_LABEL = re.compile(r"(?P<broadcast>.+)-(?P<session>\d+)-[0-9a-f]{32}")
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class HookRelay:
         if self._draining:
             return UNDECIDED
         if not hook.is_clean:
-            log.info("publish refused client=%s addr=%s answer=malformed", hook.client_id, hook.address)
+            log.info("publish refused", extra={**_about(hook), "answer": "malformed"})
             return REFUSE
         with self._lock:
             if self._overtaking.pop(hook.client_id, 0) < hook.occurred_at:
@@ -93,16 +93,16 @@ class HookRelay:
                     if hook.client_id in self._publishers:  # it may have gone meanwhile
                         self._names[hook.client_id] = answer.location
                 if not self._attach(answer.location):  # before the encoder is told that it may begin
-                    log.warning("publish client=%s: not buffered yet, its beginning may be lost", hook.client_id)
-                log.info("publish accepted client=%s addr=%s session=%s", hook.client_id, hook.address, _label(answer))
+                    log.warning("not buffered yet, its beginning may be lost", extra=_about(hook, answer.location))
+                log.info("publish accepted", extra=_about(hook, answer.location))
                 return Reply(302, answer.location)
             self._forget(hook)
             if answer is not None and 400 <= answer.status < 500:
-                log.info("publish refused client=%s addr=%s answer=%d", hook.client_id, hook.address, answer.status)
+                log.info("publish refused", extra={**_about(hook), "answer": answer.status})
                 return REFUSE
             # It may have been accepted without our knowing. nginx sends no done for a publisher it refuses, so we do,
             # or the encoder's next attempt would find its own claim in the way.
-            log.warning("publish undecided client=%s addr=%s, so refused", hook.client_id, hook.address)
+            log.warning("publish undecided, so refused", extra=_about(hook))
             self._spool(hook.as_done(_now()))
             return UNDECIDED
 
@@ -113,22 +113,24 @@ class HookRelay:
         try:
             answer = self._api.post(self._origin(hook), hook.body, UPDATE_SECONDS)
         except HooksUnreachable:
-            log.warning("update client=%s: the API does not answer; the publisher goes on", hook.client_id)
+            log.warning("no answer to an update; the publisher goes on", extra=self._about_known(hook))
             return GO_ON
         if answer.status == 403 and answer.deliberate:
-            log.info("update kicked client=%s", hook.client_id)
+            log.info("update kicked", extra=self._about_known(hook))
             return REFUSE
         if answer.status >= 300:
-            log.warning("update client=%s: answer %d; the publisher goes on", hook.client_id, answer.status)
+            about = {**self._about_known(hook), "answer": answer.status}
+            log.warning("an update was not taken; the publisher goes on", extra=about)
         return GO_ON
 
     def on_done(self, hook: Hook) -> Reply:
         """Answered as soon as it is on disk."""
         if not hook.is_clean:  # its publish was refused for that, so there is nothing to end
             return GO_ON
+        about = self._about_known(hook)
         self._forget(hook)
         self._spool(hook)
-        log.info("done client=%s", hook.client_id)
+        log.info("done", extra=about)
         return GO_ON
 
     def drain(self) -> None:
@@ -172,14 +174,21 @@ class HookRelay:
                 while len(self._overtaking) > MAX_OVERTAKING:
                     del self._overtaking[next(iter(self._overtaking))]
 
+    def _about_known(self, hook: Hook) -> dict[str, object]:
+        with self._lock:
+            return _about(hook, self._names.get(hook.client_id))
+
     def _origin(self, hook: Hook) -> HookOrigin:
         return HookOrigin(self._node, self._pull_base, hook.occurred_at)
 
 
-def _label(answer: HookAnswer) -> str:
-    """The broadcast and the session's number; the random part of the name is what keeps strangers from pulling it."""
-    match = _LABEL.fullmatch(answer.location or "")
-    return match[1] if match else "unnamed"
+def _about(hook: Hook, name: str | None = None) -> dict[str, object]:
+    """For the log: whose connection it is, and the broadcast and the session's number out of the stream's `name`; the
+    random part of it is what keeps strangers from pulling it."""
+    about: dict[str, object] = {"client_id": hook.client_id, "addr": hook.address}
+    if name is not None and (label := _LABEL.fullmatch(name)):
+        about |= {"broadcast_id": label["broadcast"], "session": int(label["session"])}
+    return about
 
 
 def _now() -> int:

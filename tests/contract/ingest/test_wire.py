@@ -9,6 +9,7 @@ import pytest
 from functions.ingest_hooks.ingest_event import PublishAccepted, Verdict
 from functions.ingest_hooks.wire import MAX_BODY_BYTES, answer, answer_error, read_request, status_of
 from headwater import errors
+from headwater.domain.ids import BroadcastId, new_id
 from headwater.errors import HeadwaterError, HookRejected, PayloadTooLarge
 
 
@@ -17,7 +18,7 @@ def every_error(kind: type[HeadwaterError] = HeadwaterError) -> list[type[Headwa
 
 
 def test_an_accepted_publish_is_a_redirect_to_a_bare_name() -> None:
-    answered = answer(PublishAccepted("b-1-00"))
+    answered = answer(PublishAccepted("b-1-00", BroadcastId(new_id())))
     assert (answered["statusCode"], answered["headers"]["Location"]) == (302, "b-1-00")
 
 

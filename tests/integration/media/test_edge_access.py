@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from functions.edge_access import handler as edge_access
+from functions.edge_access import tell_edges
 from functions.edge_access.tell_edges import TellEdges
 from headwater.adapters.stream_controls import StreamControls
 from headwater.contracts import STREAM_EVENT_SOURCE, StreamChanged, encode
@@ -84,6 +85,16 @@ def test_the_store_holds_what_is_true_by_now_and_nothing_else() -> None:
         tell(STREAM)
         tell(STREAM)
         assert store.values == entry(control)
+
+
+def test_how_full_the_store_is_is_told_whenever_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, float]] = []
+    monkeypatch.setattr(tell_edges, "count", lambda name, value: told.append((name, value)))
+    private, store = stream_control(stream_id=STREAM, settings=StreamSettings(private=True)), MemoryStore()
+    tell = TellEdges(Controls(private), store)
+    for change in (lambda: tell(STREAM), tell.tell_all):
+        change()
+        assert told.pop() == ("EdgeStoreBytes", sum(len(key) + len(value) for key, value in store.values.items()))
 
 
 def test_who_is_overtaken_by_another_writer_asks_to_be_called_again() -> None:
