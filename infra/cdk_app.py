@@ -72,6 +72,7 @@ def add_stacks(app: App, *, stage: Stage, bundle: Bundler) -> None:
             chat=chat,
             api=api,
             database_cluster=None if cluster is None else cluster.cluster_identifier,
+            edge_store=delivery is not None,
         )
     Tags.of(app).add("headwater:stage", stage.name)
 
