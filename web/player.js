@@ -6,6 +6,7 @@ import { signed } from "/playback-session.js";
 const HLS_MODULE = "/vendor/hls.js/dist/hls.min.mjs";
 const SHAKA_SCRIPT = "/vendor/shaka-player/dist/shaka-player.dash-es2021.js";
 const RETRY_MILLISECONDS = 2000;
+const STILL_SECONDS = 8;
 
 /**
  * Start playing. `onQualities(list)` gets `[{id, label}]` once known, `onPlaying(label)` the quality on screen,
@@ -64,6 +65,12 @@ async function playHls(video, url, { onQualities, onPlaying, onTrouble }) {
     clearTimeout(retry);
     retry = setTimeout(() => (hls.levels.length ? hls.startLoad() : hls.loadSource(url)), RETRY_MILLISECONDS);
   });
+  const seeStill = watchForStill(video, () => {
+    hls.stopLoad();
+    hls.startLoad(-1);
+    if (video.readyState > 0 && hls.liveSyncPosition) video.currentTime = hls.liveSyncPosition;
+  });
+  hls.on(Hls.Events.LEVEL_UPDATED, (_, { details }) => details.live && seeStill(details.edge));
   hls.loadSource(url);
   hls.attachMedia(video);
   return {
@@ -77,6 +84,22 @@ async function playHls(video, url, { onQualities, onPlaying, onTrouble }) {
       clearTimeout(retry);
       hls.destroy();
     },
+  };
+}
+
+/**
+ * A player can wait for ever for what does not come: a picture where there is but sound, for one. Told of every `edge`
+ * (seconds) of the live playlist, this begins again when the playlist has grown for a while and the picture stands still.
+ */
+function watchForStill(video, beginAgain) {
+  let seen = { at: -1, edge: 0 };
+  return (edge) => {
+    const pausedByViewer = video.paused && video.readyState > 0;
+    if (video.currentTime !== seen.at || pausedByViewer || edge < seen.edge) seen = { at: video.currentTime, edge };
+    else if (edge - seen.edge >= STILL_SECONDS) {
+      seen = { at: video.currentTime, edge };
+      beginAgain();
+    }
   };
 }
 

@@ -93,6 +93,22 @@ def test_a_second_publisher_implementation_is_served_as_well(stack: LocalStack, 
         stream.wait_for_playlist()
         page.goto(f"{stack.web}/watch/{stream.stream_id}")
         picture_moves(page)
+        media = fetch(stream.get()["playback"]["hls"]).text
+        assert "EXT-X-MEDIA:TYPE=AUDIO" in media and "RESOLUTION=640x360" in media, "both tracks from the beginning"
+
+
+@pytest.mark.timeout(180)
+def test_a_player_that_waits_for_what_does_not_come_begins_again(stack: LocalStack, page: Page) -> None:
+    stream = stack.create_stream()
+    with encoder(ffmpeg_command(stream.publish_url, Picture())):
+        stream.wait_for_playlist()
+        page.goto(f"{stack.web}/watch/{stream.stream_id}")
+        picture_moves(page)
+        # As hls.js is when sound begins before there are pictures.
+        page.evaluate("headwaterPlayer.engine.audioStreamController.state = 'WAITING_INIT_PTS'")
+        position = page.locator("video").evaluate("v => v.currentTime")
+        eventually(lambda: page.locator("video").evaluate("v => v.currentTime") > position + 15, "it plays on")
+        picture_moves(page)
 
 
 @pytest.mark.timeout(240)
