@@ -12,6 +12,7 @@ from tests.e2e.stack_logs import of_functions
 
 LAST_LINES = 120
 LONGEST_LINE = 400
+METRICS = '"_aws"'
 WORTH_TELLING = ("WARNING", "ERROR", "CRITICAL")
 PICTURES = """() => [...document.querySelectorAll("video")].map((v) => ({
   at: v.currentTime, readyState: v.readyState, paused: v.paused, error: v.error?.message,
@@ -72,6 +73,6 @@ def _of_programs(stack: LocalStack, since: float) -> list[str]:
     lines = []
     for log in sorted((stack.data / "logs").glob("*.log")):
         if log.stat().st_mtime >= since:
-            last = log.read_text(errors="replace").splitlines()[-LAST_LINES // 4 :]
-            lines += [f"{log.stem}: {line}" for line in last]
+            said = [line for line in log.read_text(errors="replace").splitlines() if METRICS not in line]
+            lines += [f"{log.stem}: {line}" for line in said[-LAST_LINES // 4 :]]
     return lines
