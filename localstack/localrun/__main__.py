@@ -17,7 +17,7 @@ from localrun.plan import PlanError, StackPlan, plan_from
 from localrun.processes import ServiceFailed
 from localrun.run_lock import AlreadyRunning, RunLock, holder
 
-_DOWN_SECONDS = 15.0
+_DOWN_SECONDS = 60.0
 _KEPT_DATA = ("postgres", "postgres.new", "emulator", "ingest", "logs", "mail")
 _KEPT_FILES = ("postgres-password", "postgres-password.new", "deployed.json", "ecs.json", "ecs.new", "demo.json")
 
