@@ -7,7 +7,7 @@ Receivers must expect each message late, twice, or out of order: a `BroadcastCha
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -76,6 +76,12 @@ class BroadcastPulse(Message, frozen=True, kw_only=True):
     stream_id: StreamId
     broadcast_id: BroadcastId
     due: int | None = None
+
+
+class WarmPoolPulse(Message, frozen=True, kw_only=True):
+    """SQS `pulse`: look at the workers that wait for a broadcast (stage 3). Once a minute, and when one was taken."""
+
+    warm_pool: Literal["look"] = "look"
 
 
 class TranscodeJob(Message, frozen=True, kw_only=True):

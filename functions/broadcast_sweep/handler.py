@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.broadcast_sweep.wiring import stop_orphans, sweep_broadcasts
+from functions.broadcast_sweep.wiring import nudge_pool, stop_orphans, sweep_broadcasts
 from headwater.observability import emits_metrics
 
 
@@ -12,3 +12,4 @@ from headwater.observability import emits_metrics
 def handler(event: dict[str, Any], context: Any) -> None:
     sweep_broadcasts()()
     stop_orphans()()
+    nudge_pool()()

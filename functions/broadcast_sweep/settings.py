@@ -11,3 +11,4 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
     pulse_queue_url: str
     ecs_cluster: str
     longest_broadcast_seconds: int
+    warm_workers: int

@@ -12,13 +12,9 @@ from typing import Protocol
 from headwater.adapters.transcode_tasks import RunningTask
 from headwater.domain.broadcast import StreamControl
 from headwater.domain.ids import StreamId
+from headwater.domain.orphans import why_orphan
 from headwater.errors import DependencyUnavailable
 from headwater.observability import count, logger
-
-SPARED_MS = 60_000  # what has just begun may be ahead of what we read; what has just ended stores its last segment
-LONGEST_RECONNECT_MS = (
-    3600 * 1000
-)  # a broadcast that is over time is ended by its next pulse; a worker has this much more
 
 
 class Streams(Protocol):
@@ -54,15 +50,5 @@ class StopOrphans:
 
     def _why_not(self, task: RunningTask) -> str | None:
         """Why it should not run; None when it should, or may."""
-        now = self._clock()
-        if now - task.created_at < SPARED_MS:
-            return None
-        if now - task.created_at > self._longest_ms + LONGEST_RECONNECT_MS:
-            return "no broadcast lasts so long"
         control = self._streams.load(task.stream_id)
-        broadcast = control.find(task.broadcast_id) if control is not None else None
-        if broadcast is None:
-            return "there is no such broadcast"
-        if broadcast.ended_at is not None and now - broadcast.ended_at >= SPARED_MS:
-            return "the broadcast is over"
-        return None
+        return why_orphan(control, task.broadcast_id, task.created_at, self._clock(), self._longest_ms)

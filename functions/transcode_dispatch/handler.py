@@ -1,4 +1,4 @@
-"""Stage 3 · Lambda on the `pulse` queue: each record is one broadcast to look at."""
+"""Stage 3 · Lambda on the `pulse` queue: each record is one broadcast, or the pool of waiting workers, to look at."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
-from functions.transcode_dispatch.wire import read_look
-from functions.transcode_dispatch.wiring import look_at_broadcast
+from functions.transcode_dispatch.wire import LookAtPool, read_look
+from functions.transcode_dispatch.wiring import look_at_broadcast, warm_workers
 from headwater.observability import count, emits_metrics, logger
 
 
@@ -28,6 +28,8 @@ def _look(record: Any) -> None:
         logger().error("not a pulse", extra={"message_id": record.message_id, "reason": str(error)})
         count("MessageRefused")
         return
+    if isinstance(look, LookAtPool):
+        look = warm_workers().look(look)
     if look is not None:
         try:
             look_at_broadcast()(look)

@@ -44,6 +44,10 @@ class WorkerTasks(Protocol):
     def of_broadcast(self, stream_id: StreamId, broadcast_id: BroadcastId) -> list[str]: ...
 
 
+class WaitingWorkers(Protocol):
+    def claim(self, job: TranscodeJob, lease: Lease, size: WorkerSize | None) -> str | None: ...
+
+
 class Queue(Protocol):
     def send(self, message: Message, *, delay_seconds: int = 0) -> None: ...
 
@@ -58,7 +62,9 @@ class LookAtBroadcast:
         finaliser: Queue,
         clock: Callable[[], int],
         start_limit_ms: int,
+        waiting: WaitingWorkers | None = None,
     ) -> None:
+        """`waiting`: None where the deployment keeps no workers warm."""
         self._broadcasts = broadcasts
         self._leases = leases
         self._tasks = tasks
@@ -66,6 +72,7 @@ class LookAtBroadcast:
         self._finaliser = finaliser
         self._clock = clock
         self._start_limit_ms = start_limit_ms
+        self._waiting = waiting
 
     def __call__(self, look: Look) -> None:
         """Raises DependencyUnavailable when the chain of pulses would end here: the queue delivers this one again."""
@@ -127,7 +134,7 @@ class LookAtBroadcast:
                 closed = self._leases.close_as_seen(judged)
                 if closed is not None:
                     self._ask_finaliser(look, closed, now)
-                    self._stop_tasks(look, keep=None)
+                    self._stop_tasks(look, judged, keep=None)
             case NextStep.ASK_FINALISER:
                 self._ask_finaliser(look, judged, now)
             case NextStep.NOTHING:
@@ -152,12 +159,18 @@ class LookAtBroadcast:
         if lease.state in (LeaseState.HELD, LeaseState.REQUESTED):
             logger().warning("worker replaced", extra=_about(look, lease))
             count("WorkerReplaced")
-        self._ask_for_task(look, requested, size)
+        self._ask_for_task(look, requested, size, before=lease)
 
-    def _ask_for_task(self, look: Look, lease: Lease, size: WorkerSize | None) -> None:
-        # A worker that died, or did not come, may have been a machine that was taken away, or one that there was none of.
+    def _ask_for_task(self, look: Look, lease: Lease, size: WorkerSize | None, *, before: Lease | None = None) -> None:
+        # A worker that died, or did not come, may have been a machine that was taken away, or one that there was none of:
+        # the next is neither on spare capacity nor one that waited.
         spot = lease.deaths == 0
         job = TranscodeJob(stream_id=look.stream_id, broadcast_id=look.broadcast_id, generation=lease.generation)
+        claimed = self._waiting.claim(job, lease, size) if self._waiting is not None and spot else None
+        if claimed is not None:
+            logger().info("worker claimed", extra={**_about(look, lease), "task_id": claimed})
+            self._stop_predecessors(look, lease, before, keep=claimed)
+            return
         try:
             task_id = self._tasks.start(job, lease.client_token, size, spot=spot)
         except DependencyUnavailable as error:
@@ -167,18 +180,24 @@ class LookAtBroadcast:
             return
         self._leases.note_task(lease, task_id)
         logger().info("worker asked for", extra={**_about(look, lease), "task_id": task_id})
+        self._stop_predecessors(look, lease, before, keep=task_id)
+
+    def _stop_predecessors(self, look: Look, lease: Lease, before: Lease | None, *, keep: str) -> None:
         if lease.generation > 1:
-            self._stop_tasks(look, keep=task_id)
+            self._stop_tasks(look, before, keep=keep)
 
     def _ask_finaliser(self, look: Look, lease: Lease, now: int) -> None:
         self._finaliser.send(FinaliseRecording(stream_id=look.stream_id, broadcast_id=look.broadcast_id))
         logger().info("finaliser asked", extra=_about(look, lease))
         self._leases.note_judgement(replace(lease, judged_at=now))
 
-    def _stop_tasks(self, look: Look, *, keep: str | None) -> None:
+    def _stop_tasks(self, look: Look, lease: Lease | None, *, keep: str | None) -> None:
         """End every task of the broadcast but `keep`. They could no longer write; this saves their cost."""
         try:
-            for task_id in self._tasks.of_broadcast(look.stream_id, look.broadcast_id):
+            found = set(self._tasks.of_broadcast(look.stream_id, look.broadcast_id))
+            if lease is not None and lease.claimed and lease.task_id is not None:
+                found.add(lease.task_id)  # ECS does not know for whom one works that had been waiting
+            for task_id in found:
                 if task_id != keep:
                     self._tasks.stop(task_id, "another worker has the broadcast" if keep else "the broadcast is over")
         except DependencyUnavailable:

@@ -18,3 +18,6 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
     transcode_public_ip: bool = True  # false where the subnets have a NAT gateway or endpoints
     transcode_spot: bool = False  # on spare capacity while there is any
     worker_start_limit_seconds: int
+    transcode_cpu: int  # of the task definition, in ECS's units
+    warm_workers: int  # so many wait for a broadcast
+    longest_broadcast_seconds: int

@@ -1,4 +1,4 @@
-"""Stage 3 · what the `pulse` queue carries: pulses, and ECS's news that a task has stopped."""
+"""Stage 3 · what the `pulse` queue carries: pulses of broadcasts and of waiting workers, ECS's news of stopped tasks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from headwater.adapters.transcode_tasks import JOB_VARIABLE, WAITING, WARM_VARIABLE
 from headwater.contracts import BroadcastPulse, TranscodeJob
-from headwater.domain.ids import BroadcastId, StreamId, is_id
+from headwater.domain.ids import BroadcastId, StreamId, WorkerId, is_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,14 @@ class Look:
     due: int | None = None
     stopped_task: str | None = None
     stopped_generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtPool:
+    """Look at the workers that wait. `stopped_worker`: the task of this one, which was started to wait, has ended."""
+
+    stopped_worker: WorkerId | None = None
+    stopped_task: str | None = None
 
 
 class _Variable(msgspec.Struct):
@@ -42,13 +51,14 @@ class _Task(msgspec.Struct, rename="camel"):
 
 
 class _Body(msgspec.Struct, rename={"detail_type": "detail-type"}):
-    """Either an EventBridge event or a BroadcastPulse. Its `source` is the rule's business, not ours."""
+    """An EventBridge event, a WarmPoolPulse or a BroadcastPulse. Its `source` is the rule's business, not ours."""
 
     detail_type: str | None = None
+    warm_pool: str | None = None
     detail: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def read_look(body: str) -> Look | None:
+def read_look(body: str) -> Look | LookAtPool | None:
     """What to look at; None for a well-formed message that is not about us.
 
     Raises msgspec.ValidationError or DecodeError, both permanent.
@@ -58,15 +68,20 @@ def read_look(body: str) -> Look | None:
         return _look_after_task(event.detail)
     if event.detail_type is not None:
         return None
+    if event.warm_pool is not None:
+        return LookAtPool()
     pulse = msgspec.json.decode(body, type=BroadcastPulse)
     if not (is_id(pulse.stream_id) and is_id(pulse.broadcast_id)):
         raise msgspec.ValidationError("a pulse without the ids of a stream and a broadcast")
     return Look(pulse.stream_id, pulse.broadcast_id, pulse.due)
 
 
-def _look_after_task(detail: msgspec.Raw) -> Look | None:
+def _look_after_task(detail: msgspec.Raw) -> Look | LookAtPool | None:
     """The event "ECS Task State Change" (Amazon ECS developer guide, "Amazon ECS task state change events")."""
     task = msgspec.json.decode(detail, type=_Task)
+    if task.last_status == "STOPPED" and task.started_by == WAITING:
+        worker_id = _variable(task.overrides, WARM_VARIABLE)
+        return LookAtPool(WorkerId(worker_id), task.task_arn) if worker_id and is_id(worker_id) else LookAtPool()
     stream_id, _, broadcast_id = task.started_by.partition("/")
     if task.last_status != "STOPPED" or not (is_id(stream_id) and is_id(broadcast_id)):
         return None
@@ -79,11 +94,13 @@ def _look_after_task(detail: msgspec.Raw) -> Look | None:
 
 
 def _generation(overrides: _Overrides) -> int | None:
-    for container in overrides.container_overrides:
-        for variable in container.environment:
-            if variable.name == "TRANSCODE_JOB":
-                try:
-                    return msgspec.json.decode(variable.value, type=TranscodeJob).generation
-                except msgspec.DecodeError:
-                    return None
-    return None
+    job = _variable(overrides, JOB_VARIABLE)
+    try:
+        return None if job is None else msgspec.json.decode(job, type=TranscodeJob).generation
+    except msgspec.DecodeError:
+        return None
+
+
+def _variable(overrides: _Overrides, name: str) -> str | None:
+    variables = (each for container in overrides.container_overrides for each in container.environment)
+    return next((each.value for each in variables if each.name == name), None)

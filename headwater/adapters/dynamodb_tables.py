@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
@@ -73,6 +73,25 @@ class LeaseItem(Model):
     task_id = UnicodeAttribute(null=True)
     deaths = NumberAttribute(default=0)
     dying_since = NumberAttribute(default=0)
+    claimed = BooleanAttribute(null=True)
+    expires_at = NumberAttribute()  # Unix seconds; DynamoDB's TTL
+
+
+class WarmPoolItem(Model):
+    """In the table of the leases, too: the workers that wait for a broadcast."""
+
+    broadcast_id = UnicodeAttribute(hash_key=True)  # `@warm`, which is no broadcast's
+    workers = UnicodeAttribute()  # JSON: headwater.domain.warm_pool.WarmWorker, each
+    version = NumberAttribute()
+
+
+class WarmWorkerItem(Model):
+    """Likewise: what one of them says, and is told."""
+
+    broadcast_id = UnicodeAttribute(hash_key=True)  # `@warm <worker id>`
+    state = UnicodeAttribute()
+    beats = NumberAttribute(default=0)
+    job = UnicodeAttribute(null=True)  # JSON: headwater.contracts.TranscodeJob
     expires_at = NumberAttribute()  # Unix seconds; DynamoDB's TTL
 
 
@@ -131,6 +150,24 @@ def lease_items(name: str) -> type[LeaseItem]:
 
 
 @functools.cache
+def warm_pool_items(name: str) -> type[WarmPoolItem]:
+    class Bound(WarmPoolItem):
+        class Meta(Patience):
+            table_name = name
+
+    return ready(Bound)
+
+
+@functools.cache
+def warm_worker_items(name: str) -> type[WarmWorkerItem]:
+    class Bound(WarmWorkerItem):
+        class Meta(Patience):
+            table_name = name
+
+    return ready(Bound)
+
+
+@functools.cache
 def timeline_items(name: str) -> type[TimelineItem]:
     class Bound(TimelineItem):
         class Meta(Patience):
@@ -141,7 +178,8 @@ def timeline_items(name: str) -> type[TimelineItem]:
 
 def forget_connections() -> None:
     """Bind every table anew at its next use. For tests."""
-    for bind in (stream_items, owner_items, lease_items, timeline_items):
+    bindings = stream_items, owner_items, lease_items, warm_pool_items, warm_worker_items, timeline_items
+    for bind in bindings:
         bind.cache_clear()
 
 

@@ -110,6 +110,7 @@ class Leases:
             LeaseItem.expires_at.set(int(time.time()) + KEPT_SECONDS),
             LeaseItem.holder.set(after.holder) if after.holder else LeaseItem.holder.remove(),
             LeaseItem.task_id.set(after.task_id) if after.task_id else LeaseItem.task_id.remove(),
+            LeaseItem.claimed.set(True) if after.claimed else LeaseItem.claimed.remove(),
         ]
         return after if self._update(before.broadcast_id, actions, condition) else None
 
@@ -152,4 +153,5 @@ def _lease(item: LeaseItem) -> Lease:
         task_id=item.task_id,
         deaths=int(item.deaths or 0),
         dying_since=int(item.dying_since or 0),
+        claimed=bool(item.claimed),
     )

@@ -39,6 +39,11 @@ class Outbox:
         self._event_bus = event_bus
         self._pulse_queue_url = pulse_queue_url
 
+    def connect(self) -> None:
+        """Make the clients now, which takes some tenths of a second, and not when somebody waits for it."""
+        aws.client("sqs")
+        aws.client("events")
+
     def send(self, control: StreamControl) -> None:
         """Pulses first: they keep the broadcast alive. Raises DependencyUnavailable unless every entry was accepted."""
         try:

@@ -11,17 +11,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from headwater.adapters import aws
 from headwater.contracts import TranscodeJob, encode
-from headwater.domain.ids import BroadcastId, StreamId, is_id
+from headwater.domain.ids import BroadcastId, StreamId, WorkerId, is_id
 from headwater.domain.worker_size import WorkerSize
 from headwater.errors import DependencyUnavailable
 from headwater.observability import count, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_ecs import ECSClient
-    from mypy_boto3_ecs.type_defs import RunTaskRequestTypeDef
+    from mypy_boto3_ecs.type_defs import KeyValuePairTypeDef, RunTaskRequestTypeDef, TaskTypeDef
 
 CONTAINER = "worker"
 JOB_VARIABLE = "TRANSCODE_JOB"
+WARM_VARIABLE = "WARM_WORKER"  # the id of a worker that waits for its job
+WAITING = "warm-pool"  # what ECS remembers of these; it stays so when one has got a job
 
 
 def started_by(stream_id: StreamId, broadcast_id: BroadcastId) -> str:
@@ -37,9 +39,27 @@ class RunningTask:
     created_at: int  # Unix ms
 
 
+@dataclass(frozen=True, slots=True)
+class PoolTask:
+    """A task that was started to wait; it may have a job by now."""
+
+    task_id: str
+    worker_id: WorkerId
+    created_at: int  # Unix ms
+
+
 class _NoCapacity(Exception):
     """RunTask has started nothing, and says so. "Capacity is unavailable at this time. Please try again later or in a
     different availability zone" comes as a failure or as a ClientException (Amazon ECS, "Service event messages")."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What makes one task different from the next."""
+
+    started_by: str
+    variable: tuple[str, str]
+    client_token: str
 
 
 class TranscodeTasks:
@@ -69,34 +89,42 @@ class TranscodeTasks:
         Of the definition's size unless `size` is given. With `spot`, on spare capacity if the deployment uses it and there
         is any; where there is none, at the full price at once.
         """
+        own = _Own(started_by(job.stream_id, job.broadcast_id), (JOB_VARIABLE, encode(job)), client_token)
+        return self._run_where_there_is_room(own, size, spot=spot)
+
+    def start_waiting(self, worker_id: WorkerId, client_token: str) -> str:
+        """A task of the definition's size whose worker waits for a job; the same one, however often it is asked for."""
+        return self._run_where_there_is_room(_Own(WAITING, (WARM_VARIABLE, worker_id), client_token), None, spot=True)
+
+    def _run_where_there_is_room(self, own: _Own, size: WorkerSize | None, *, spot: bool) -> str:
         if spot and self._spot:
             try:
-                return self._run(job, client_token, size, "FARGATE_SPOT")
+                return self._run(own, size, "FARGATE_SPOT")
             except _NoCapacity as refusal:
                 logger().warning("no spare capacity", extra={"reason": str(refusal)})
                 count("SpotUnavailable")
         try:
-            return self._run(job, client_token, size, "FARGATE")
+            return self._run(own, size, "FARGATE")
         except _NoCapacity as refusal:
             raise DependencyUnavailable from refusal
 
-    def _run(self, job: TranscodeJob, client_token: str, size: WorkerSize | None, provider: str) -> str:
+    def _run(self, own: _Own, size: WorkerSize | None, provider: str) -> str:
         """Raises _NoCapacity when RunTask says that it has started nothing."""
         ecs: ECSClient = aws.client("ecs")
         request: RunTaskRequestTypeDef = {
             "cluster": self._cluster,
             "taskDefinition": self._task_definition,
             "count": 1,
-            "startedBy": started_by(job.stream_id, job.broadcast_id),
+            "startedBy": own.started_by,
             # ECS refuses a token that comes again with anything else than before, so what may differ is part of it.
-            "clientToken": f"{client_token}-{size.cpu if size else 0}-{'s' if provider == 'FARGATE_SPOT' else 'd'}",
+            "clientToken": f"{own.client_token}-{size.cpu if size else 0}-{'s' if provider == 'FARGATE_SPOT' else 'd'}",
             "capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}],
             "overrides": {
                 **({} if size is None else {"cpu": str(size.cpu), "memory": str(size.memory_mib)}),
                 "containerOverrides": [
                     {
                         "name": CONTAINER,
-                        "environment": [{"name": JOB_VARIABLE, "value": encode(job)}],
+                        "environment": [{"name": own.variable[0], "value": own.variable[1]}],
                         # The container's own limit is the definition's, and may not be above the task's.
                         **({} if size is None else {"memory": size.memory_mib}),
                     }
@@ -155,8 +183,32 @@ class TranscodeTasks:
             raise DependencyUnavailable from error
         return answer["taskArns"]
 
+    def of_pool(self) -> list[PoolTask]:
+        """Every task that was started to wait and has not been told to stop, whatever it does now."""
+        ecs: ECSClient = aws.client("ecs")
+        found: list[PoolTask] = []
+        try:
+            for page in ecs.get_paginator("list_tasks").paginate(cluster=self._cluster, startedBy=WAITING):
+                if page["taskArns"]:
+                    for task in ecs.describe_tasks(cluster=self._cluster, tasks=page["taskArns"])["tasks"]:
+                        for variable in _variables(task):
+                            if variable.get("name") == WARM_VARIABLE and is_id(variable.get("value", "")):
+                                worker_id = WorkerId(variable["value"])
+                                found.append(PoolTask(task["taskArn"], worker_id, _created_at(task)))
+        except (BotoCoreError, ClientError) as error:
+            raise DependencyUnavailable from error
+        return found
+
+    def has_pool(self) -> bool:
+        """Whether any task that was started to wait runs."""
+        ecs: ECSClient = aws.client("ecs")
+        try:
+            return bool(ecs.list_tasks(cluster=self._cluster, startedBy=WAITING, maxResults=1)["taskArns"])
+        except (BotoCoreError, ClientError) as error:
+            raise DependencyUnavailable from error
+
     def running(self) -> Iterator[RunningTask]:
-        """Every task that works for a broadcast and has not been told to stop."""
+        """Every task that was started for a broadcast and has not been told to stop."""
         ecs: ECSClient = aws.client("ecs")
         try:
             for page in ecs.get_paginator("list_tasks").paginate(cluster=self._cluster):
@@ -164,12 +216,18 @@ class TranscodeTasks:
                     for task in ecs.describe_tasks(cluster=self._cluster, tasks=page["taskArns"])["tasks"]:
                         stream_id, _, broadcast_id = task.get("startedBy", "").partition("/")
                         if is_id(stream_id) and is_id(broadcast_id):
-                            created_at = task.get("createdAt") or datetime.now(UTC)
                             yield RunningTask(
-                                task["taskArn"],
-                                StreamId(stream_id),
-                                BroadcastId(broadcast_id),
-                                round(created_at.timestamp() * 1000),
+                                task["taskArn"], StreamId(stream_id), BroadcastId(broadcast_id), _created_at(task)
                             )
         except (BotoCoreError, ClientError) as error:
             raise DependencyUnavailable from error
+
+
+def _variables(task: TaskTypeDef) -> Iterator[KeyValuePairTypeDef]:
+    for container in task.get("overrides", {}).get("containerOverrides", []):
+        yield from container.get("environment", [])
+
+
+def _created_at(task: TaskTypeDef) -> int:
+    created_at = task.get("createdAt") or datetime.now(UTC)
+    return round(created_at.timestamp() * 1000)

@@ -15,6 +15,7 @@ from headwater.domain.ids import BroadcastId, WorkerId
 LEASE_MS = 4_000  # the count has not moved for this long: the worker is dead, or as good as
 WORKER_SELF_FENCE_SECONDS = 3.0  # a worker that could not beat for this long stops by itself, before it is replaced
 BEAT_INTERVAL_SECONDS = 1.0
+CLAIMED_START_LIMIT_MS = 5_000  # a worker that waited for a job takes it within a second, or is not there any more
 SUSPECT_MS = 1_500  # a beat is overdue: worth asking ECS whether the task has stopped
 DEATHS_LIMIT = 8  # so many workers of one broadcast died within the period: the next would, too
 DEATHS_PERIOD_MS = 120_000
@@ -40,6 +41,9 @@ class Lease:
     task_id: str | None = None  # what RunTask answered; None while that answer is unknown
     deaths: int = 0  # workers that died, within the period that began at `dying_since`
     dying_since: int = 0
+    claimed: bool = (
+        False  # its worker was waiting for a job (headwater/domain/warm_pool.py), and need not be started first
+    )
 
     @property
     def client_token(self) -> str:
@@ -74,7 +78,15 @@ def request_worker(lease: Lease, now: int) -> Lease:
         task_id=None,
         deaths=(0 if new_period else lease.deaths) + died,
         dying_since=now if new_period else lease.dying_since,
+        claimed=False,
     )
+
+
+def note_claim(lease: Lease, task_id: str, now: int) -> Lease | None:
+    """The lease whose worker is the one of `task_id`, that was waiting; None when it has one, or needs none any more."""
+    if lease.state is not LeaseState.REQUESTED or lease.task_id is not None:
+        return None
+    return replace(lease, task_id=task_id, claimed=True, judged_at=now)
 
 
 def acquire(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
@@ -121,13 +133,13 @@ def keeps_dying(lease: Lease, now: int) -> bool:
 
 
 def is_dead(lease: Lease, now: int, start_limit_ms: int) -> bool:
-    """Whether the holder stopped beating, or the requested task did not come within `start_limit_ms`."""
+    """Whether the holder stopped beating, or the requested task did not come within `start_limit_ms`, a claimed one sooner."""
     if lease.beats != lease.judged_beats:
         return False
     if lease.state is LeaseState.HELD:
         return now - lease.judged_at >= LEASE_MS
     if lease.state is LeaseState.REQUESTED:
-        return now - lease.judged_at >= start_limit_ms
+        return now - lease.judged_at >= (CLAIMED_START_LIMIT_MS if lease.claimed else start_limit_ms)
     return False
 
 

@@ -15,6 +15,8 @@ _MEMORY_OF_CPU = {
     8192: range(16384, 61440 + 1, 4096),
 }
 
+MOST_WARM_WORKERS = 20  # all of them are one item of 4 KB
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerTask:
@@ -31,6 +33,11 @@ class WorkerTask:
     the last minute: nothing is lost, but players wait for as long as a task takes to start, once. Where there is no spare
     capacity, and after a worker that did not come or died, the full price is paid at once.
 
+    `warm_workers`: so many wait, started, for a broadcast to begin, which then has its worker in a second instead of some 30
+    to 60, until Fargate has started a task; another is started in its place. Each costs what a worker of `cpu` and `memory_mib`
+    does, all the time, and $0.80 a month for the two questions a second that it asks: $23 a month on Spot with 2 vCPU and
+    4 GB, $62 without. A stream whose source took more than that last time does not get one of these.
+
     `image`: of a registry; None builds containers/ffmpeg-worker and puts it into the account's own when it is deployed,
     which needs Docker there. `subnets` and `security_groups` are those of the stage's network unless they are given.
     """
@@ -43,6 +50,7 @@ class WorkerTask:
     security_groups: tuple[str, ...] = ()
     public_ip: bool = True
     start_limit_seconds: int = 90
+    warm_workers: int = 0
 
     def __post_init__(self) -> None:
         if self.cpu not in _MEMORY_OF_CPU:
@@ -56,3 +64,8 @@ class WorkerTask:
             )
         if not 15 <= self.start_limit_seconds <= 600:
             raise ConfigurationError("worker.start_limit_seconds must be from 15 to 600")
+        if not 0 <= self.warm_workers <= MOST_WARM_WORKERS:
+            raise ConfigurationError(
+                f"worker.warm_workers must be from 0 to {MOST_WARM_WORKERS}, not {self.warm_workers}: each is a task that "
+                "is paid for all the time"
+            )

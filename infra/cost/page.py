@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from headwater.domain.warm_pool import BEAT_SECONDS, LOOK_SECONDS
 from infra.config.ingest import IngestService
+from infra.config.worker import WorkerTask
 from infra.cost.idle import Found, Line, Template, allowed, idle_lines, resources, task_size
 from infra.cost.prices import HOURS_PER_MONTH, PRICES, SEEN, monthly, price
 from infra.cost.stream_hour import (
@@ -131,6 +133,9 @@ def _settings() -> Iterator[str]:
         ("`ingest`", "load balancer", monthly("Network Load Balancer") + two_addresses, "and its address in two zones"),
         ("", "each of `min_tasks`", node * HOURS_PER_MONTH, f"{_NO_NODE[0]} vCPU, {_NO_NODE[1]:g} GB and its address"),
         ("", "`false`", 0.0, "nobody can publish; nodes that start only when asked for are not built"),
+        ("`worker.warm_workers`", "0 (default)", 0.0, "a worker is started when somebody publishes: 30 to 60 s"),
+        ("", "each, on Spot", _waiting_worker(spot=True), "2 vCPU, 4 GB, its address, its questions: one second"),
+        ("", "each, on demand", _waiting_worker(spot=False), "the same"),
         ("`delivery.web_acl_arn`", "given", acl, "one rule; $1 for each further one, $0.60 a million requests"),
         ("`monitoring`", "given", price("dashboard") + 30 * price("alarm"), "a dashboard and some thirty alarms"),
     ]
@@ -143,6 +148,14 @@ def _settings() -> Iterator[str]:
 
 def _nat_instance() -> float:
     return monthly("instance t4g.nano") + monthly("public IPv4 address") + 8 * price("disk, gp3")
+
+
+def _waiting_worker(*, spot: bool) -> float:
+    """Of the size that stages have."""
+    size, seconds = WorkerTask(), HOURS_PER_MONTH * HOUR
+    machine = fargate_hour(size.cpu / 1024, size.memory_mib / 1024, spot=spot, public_ip=True) * HOURS_PER_MONTH
+    asked = seconds / LOOK_SECONDS * price("DynamoDB, read") + seconds / BEAT_SECONDS * price("DynamoDB, write")
+    return machine + asked
 
 
 def _nat_gateways() -> float:

@@ -57,7 +57,10 @@ class TranscodeStack(Stack):
                 "TRANSCODE_SECURITY_GROUPS": ",".join(self.security_groups),
                 "TRANSCODE_SPOT": "true" if stage.worker.spot else "false",
                 "TRANSCODE_PUBLIC_IP": "true" if stage.worker.public_ip else "false",
+                "TRANSCODE_CPU": str(stage.worker.cpu),
                 "WORKER_START_LIMIT_SECONDS": str(stage.worker.start_limit_seconds),
+                "WARM_WORKERS": str(stage.worker.warm_workers),
+                "LONGEST_BROADCAST_SECONDS": str(stage.limits.longest_broadcast_seconds),
             },
             timeout_seconds=10,
         )
@@ -76,6 +79,7 @@ class TranscodeStack(Stack):
                 **control_plane.environment,
                 "ECS_CLUSTER": self.cluster.attr_arn,
                 "LONGEST_BROADCAST_SECONDS": str(stage.limits.longest_broadcast_seconds),
+                "WARM_WORKERS": str(stage.worker.warm_workers),
             },
             timeout_seconds=50,
         )

@@ -9,9 +9,9 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.transcode_dispatch import handler as dispatch
-from functions.transcode_dispatch.wire import Look, read_look
-from headwater.contracts import BroadcastPulse, encode
-from headwater.domain.ids import BroadcastId, StreamId
+from functions.transcode_dispatch.wire import Look, LookAtPool, read_look
+from headwater.contracts import BroadcastPulse, WarmPoolPulse, encode
+from headwater.domain.ids import BroadcastId, StreamId, WorkerId
 from headwater.errors import DependencyUnavailable
 from tests.lambda_events import sqs_event
 
@@ -32,9 +32,20 @@ def test_a_pulse_of_a_newer_sender_is_understood() -> None:
 @pytest.mark.parametrize("source", ["aws.ecs", "local.ecs"])
 def test_a_stopped_task_is_a_look_at_its_broadcast_that_names_task_and_generation(source: str) -> None:
     look = read_look(TASK_STOPPED.replace("aws.ecs", source))
-    assert look is not None
+    assert isinstance(look, Look)
     assert (look.stream_id, look.broadcast_id, look.stopped_generation) == (STREAM, BROADCAST, 3)
     assert look.stopped_task == "arn:aws:ecs:eu-west-1:123456789012:task/headwater/1dc5c17aff1749c6b7b2b3e6b1b1b1b1"
+
+
+def test_a_pulse_of_the_pool_and_the_end_of_a_task_that_waited_are_looks_at_the_pool() -> None:
+    assert read_look(encode(WarmPoolPulse())) == LookAtPool()
+    assert TASK_STOPPED.count("TRANSCODE_JOB") == 1
+    detail = msgspec.json.decode(TASK_STOPPED)["detail"]
+    detail["startedBy"] = "warm-pool"
+    [container] = detail["overrides"]["containerOverrides"]
+    container["environment"] = [{"name": "WARM_WORKER", "value": BROADCAST}]
+    event = {"detail-type": "ECS Task State Change", "source": "aws.ecs", "detail": detail}
+    assert read_look(msgspec.json.encode(event).decode()) == LookAtPool(WorkerId(BROADCAST), detail["taskArn"])
 
 
 @pytest.mark.parametrize(

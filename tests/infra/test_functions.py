@@ -66,7 +66,8 @@ def test_the_workers_settings_match_what_its_task_definition_and_job_give(synthe
     [definition] = synthesised.resources("AWS::ECS::TaskDefinition")
     [container] = definition.properties["ContainerDefinitions"]
     variables = {each["Name"]: each["Value"] for each in container["Environment"]}
-    assert_settings_match(settings_of("ffmpeg_worker.settings"), {**variables, "TRANSCODE_JOB": "{}"})
+    for given in ("TRANSCODE_JOB", "WARM_WORKER"):
+        assert_settings_match(settings_of("ffmpeg_worker.settings"), {**variables, given: "{}"})
 
 
 def test_the_task_definition_runs_the_worker_on_a_read_only_root(synthesised: Templates) -> None:

@@ -184,6 +184,7 @@ def test_workers_run_in_public_subnets_on_spare_capacity_and_may_be_had_at_the_f
         ({"worker": {"cpu": 512}}, "worker.cpu"),
         ({"worker": {"cpu": 4096, "memory_mib": 4096}}, "worker.memory_mib"),
         ({"worker": {"start_limit_seconds": 1}}, "worker.start_limit_seconds"),
+        ({"worker": {"warm_workers": 21}}, "worker.warm_workers"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named(changes: dict[str, object], setting: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functions.broadcast_sweep.stop_orphans import LONGEST_RECONNECT_MS, SPARED_MS, StopOrphans
+from functions.broadcast_sweep.stop_orphans import StopOrphans
 from functions.broadcast_sweep.sweep_broadcasts import OVERDUE_MS, SweepBroadcasts
 from headwater.adapters.transcode_tasks import RunningTask
 from headwater.domain.broadcast_events import Stop, Tick
 from headwater.domain.ids import BroadcastId, StreamId, new_id
+from headwater.domain.orphans import LONGEST_RECONNECT_MS, SPARED_MS
 from headwater.errors import DependencyUnavailable
 from tests.factories import publish, stream_control
 from tests.fakes import memory_broadcasts

@@ -1,6 +1,7 @@
 """Stage 4 · `python -m ffmpeg_worker`: works on the broadcast named in TRANSCODE_JOB, then exits with 0.
 
-SIGTERM and SIGINT end the open segment, store it and release the lease, all within ten seconds.
+With WARM_WORKER instead, it waits until it is given a broadcast. SIGTERM and SIGINT end the open segment, store it and release
+the lease, all within ten seconds.
 """
 
 from __future__ import annotations
@@ -10,20 +11,38 @@ import signal
 import sys
 from types import FrameType
 
-from ffmpeg_worker.wiring import worker
+from ffmpeg_worker.waiting import Waiting
+from ffmpeg_worker.wiring import open_stores, waiting, worker
+from ffmpeg_worker.worker import Worker
 from headwater.errors import DependencyUnavailable
 from headwater.observability import logger
 
 
 def main() -> int:
-    working = worker()
+    at_work: list[Waiting | Worker] = []
+    told: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        working.stop()
+        del frame
+        told.append(number)
+        for each in at_work:
+            each.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    stores = open_stores()
+    job, first = None, waiting(stores)
+    if first is not None:
+        at_work.append(first)
+        stores.warm_up()
+        job = first.job()
+        if job is None:
+            logger().info("no job for this worker")
+            return 0
+    working = worker(stores, job)
+    at_work.append(working)
+    if told:
+        working.stop()
     try:
         working.run()
     except DependencyUnavailable:

@@ -6,7 +6,8 @@ from headwater.settings import EnvironmentSettings
 
 
 class Settings(EnvironmentSettings, frozen=True, kw_only=True, rename="upper"):
-    transcode_job: str  # contracts.TranscodeJob as JSON
+    transcode_job: str = ""  # contracts.TranscodeJob as JSON
+    warm_worker: str = ""  # instead: under this id it waits for its job
     stream_table: str
     lease_table: str
     segment_table: str

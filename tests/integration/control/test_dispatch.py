@@ -20,8 +20,9 @@ from headwater.adapters.leases import Leases
 from headwater.adapters.outbox import Outbox
 from headwater.adapters.stream_controls import StreamControls
 from headwater.adapters.transcode_tasks import TranscodeTasks
+from headwater.adapters.warm_pools import WarmPools
 from headwater.broadcasts import Broadcasts
-from headwater.contracts import BroadcastPulse, FinaliseRecording, TranscodeJob, decode, encode
+from headwater.contracts import BroadcastPulse, FinaliseRecording, TranscodeJob, WarmPoolPulse, decode, encode
 from headwater.domain.broadcast_events import Stop
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId, new_id
 from headwater.domain.lease import Fence, LeaseState
@@ -67,12 +68,16 @@ def cluster(account: Account, monkeypatch: pytest.MonkeyPatch) -> Account:
         "TRANSCODE_SPOT": "true",
         "WORKER_START_LIMIT_SECONDS": "60",
         "LONGEST_BROADCAST_SECONDS": "172800",
+        "TRANSCODE_CPU": "1024",
+        "WARM_WORKERS": "0",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     wiring.look_at_broadcast.cache_clear()
+    wiring.warm_workers.cache_clear()
     sweep_wiring.sweep_broadcasts.cache_clear()
     sweep_wiring.stop_orphans.cache_clear()
+    sweep_wiring.nudge_pool.cache_clear()
     return account
 
 
@@ -238,3 +243,47 @@ def test_without_any_capacity_the_next_pulse_tries_again(cluster: Account, monke
     job = TranscodeJob(stream_id=StreamId(new_id()), broadcast_id=BroadcastId(new_id()), generation=1)
     with pytest.raises(DependencyUnavailable):
         TranscodeTasks(CLUSTER, FAMILY).start(job, "token")
+
+
+def test_broadcasts_that_begin_at_once_take_those_who_wait_one_each_and_the_pool_is_filled_again(
+    cluster: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARM_WORKERS", "2")
+    pools, filled = WarmPools(LEASE_TABLE), encode(WarmPoolPulse())
+    assert look(filled, filled) == {"batchItemFailures": []}
+    assert [task["startedBy"] for task in running_tasks()] == ["warm-pool"] * 2
+    workers = pools.load().workers
+    for each in workers:
+        assert pools.beat(each.worker_id)
+    streams = [live_stream(cluster) for _ in range(3)]
+    received(cluster.pulse_queue)
+    pulses = [encode(BroadcastPulse(stream_id=stream_id, broadcast_id=of)) for _, stream_id, of in streams]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(look, pulses * 2))
+    assert all(answer == {"batchItemFailures": []} for answer in answers)
+    leases = [Leases(LEASE_TABLE).load(of) for _, _, of in streams]
+    jobs = [sign.job for each in workers if (sign := pools.sign(each.worker_id)) is not None]
+    assert len({decode(job, TranscodeJob).broadcast_id for job in jobs if job}) == 2, "each by another broadcast"
+    assert sorted(lease.claimed for lease in leases) == [False, True, True]
+    assert {lease.task_id for lease in leases if lease.claimed} == {each.task_id for each in workers}
+    assert all(lease.generation == 1 for lease in leases)
+    assert not any(pools.beat(each.worker_id) or pools.retire(each.worker_id) for each in workers), "they have jobs"
+    look(*[body for body in received(cluster.pulse_queue) if "warm_pool" in body])
+    assert len(pools.load().workers) == 2
+    assert not {each.worker_id for each in pools.load().workers} & {each.worker_id for each in workers}
+
+
+def test_a_newer_revision_of_the_worker_takes_the_place_of_those_who_wait(
+    cluster: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WARM_WORKERS", "1")
+    look(encode(WarmPoolPulse()))
+    [before] = WarmPools(LEASE_TABLE).load().workers
+    assert WarmPools(LEASE_TABLE).beat(before.worker_id)
+    monkeypatch.setenv("TRANSCODE_TASK_DEFINITION", f"{FAMILY}:1")
+    wiring.warm_workers.cache_clear()
+    look(encode(WarmPoolPulse()))
+    [after] = WarmPools(LEASE_TABLE).load().workers
+    assert (before.definition, after.definition) == (FAMILY, f"{FAMILY}:1")
+    assert not WarmPools(LEASE_TABLE).beat(before.worker_id), "it goes by itself, too"
+    assert [task["taskArn"] for task in running_tasks()] == [after.task_id]
