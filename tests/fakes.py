@@ -157,6 +157,7 @@ class MemoryTask:
     job: TranscodeJob
     size: WorkerSize | None = None
     spot: bool = True
+    near: str | None = None
     running: bool = True
 
 
@@ -168,10 +169,12 @@ class MemoryTasks:
         self.broken = False
         self.mute = False
 
-    def start(self, job: TranscodeJob, client_token: str, size: WorkerSize | None, *, spot: bool) -> str:
+    def start(
+        self, job: TranscodeJob, client_token: str, size: WorkerSize | None, *, spot: bool, near: str | None
+    ) -> str:
         if self.broken:
             raise DependencyUnavailable
-        task = self.started.setdefault(client_token, MemoryTask(f"task/{client_token}", job, size, spot))
+        task = self.started.setdefault(client_token, MemoryTask(f"task/{client_token}", job, size, spot, near))
         if self.mute:
             raise DependencyUnavailable
         return task.task_id

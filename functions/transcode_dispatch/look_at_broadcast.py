@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from functions.transcode_dispatch.next_step import NextStep, next_step
 from functions.transcode_dispatch.wire import Look
@@ -38,7 +39,9 @@ class WorkerLeases(Protocol):
 
 
 class WorkerTasks(Protocol):
-    def start(self, job: TranscodeJob, client_token: str, size: WorkerSize | None, *, spot: bool) -> str: ...
+    def start(
+        self, job: TranscodeJob, client_token: str, size: WorkerSize | None, *, spot: bool, near: str | None
+    ) -> str: ...
     def stop(self, task_id: str, reason: str) -> None: ...
     def has_stopped(self, task_id: str) -> bool: ...
     def of_broadcast(self, stream_id: StreamId, broadcast_id: BroadcastId) -> list[str]: ...
@@ -119,9 +122,9 @@ class LookAtBroadcast:
         step = next_step(broadcast, judged, now, self._start_limit_ms, task_stopped=task_stopped)
         match step:
             case NextStep.START_WORKER:
-                self._start_worker(look, judged, now, size)
+                self._start_worker(look, judged, now, size, _node_of(broadcast))
             case NextStep.ASK_FOR_TASK_AGAIN:
-                self._ask_for_task(look, judged, size)
+                self._ask_for_task(look, judged, size, _node_of(broadcast))
             case NextStep.GIVE_UP:
                 logger().error("workers keep dying", extra=_about(look, judged))
                 count("BroadcastGivenUp")
@@ -152,18 +155,21 @@ class LookAtBroadcast:
         except DependencyUnavailable:
             return False  # then the lease has to run out by itself
 
-    def _start_worker(self, look: Look, lease: Lease, now: int, size: WorkerSize | None) -> None:
+    def _start_worker(self, look: Look, lease: Lease, now: int, size: WorkerSize | None, near: str | None) -> None:
+        """`near`: the address of the node that has the source."""
         requested = self._leases.request(lease, now)
         if requested is None:
             return  # another dispatcher was quicker, or the worker lives after all
         if lease.state in (LeaseState.HELD, LeaseState.REQUESTED):
             logger().warning("worker replaced", extra=_about(look, lease))
             count("WorkerReplaced")
-        self._ask_for_task(look, requested, size, before=lease)
+        self._ask_for_task(look, requested, size, near, before=lease)
 
-    def _ask_for_task(self, look: Look, lease: Lease, size: WorkerSize | None, *, before: Lease | None = None) -> None:
+    def _ask_for_task(
+        self, look: Look, lease: Lease, size: WorkerSize | None, near: str | None, *, before: Lease | None = None
+    ) -> None:
         # A worker that died, or did not come, may have been a machine that was taken away, or one that there was none of:
-        # the next is neither on spare capacity nor one that waited.
+        # the next is neither on spare capacity nor one that waited, and may be in any zone.
         spot = lease.deaths == 0
         job = TranscodeJob(stream_id=look.stream_id, broadcast_id=look.broadcast_id, generation=lease.generation)
         claimed = self._waiting.claim(job, lease, size) if self._waiting is not None and spot else None
@@ -172,7 +178,7 @@ class LookAtBroadcast:
             self._stop_predecessors(look, lease, before, keep=claimed)
             return
         try:
-            task_id = self._tasks.start(job, lease.client_token, size, spot=spot)
+            task_id = self._tasks.start(job, lease.client_token, size, spot=spot, near=near if spot else None)
         except DependencyUnavailable as error:
             # Whether a task was started is not known. The next pulse asks again, with the same token.
             logger().warning("RunTask failed", extra={**_about(look, lease), "reason": repr(error.__cause__)})
@@ -202,6 +208,10 @@ class LookAtBroadcast:
                     self._tasks.stop(task_id, "another worker has the broadcast" if keep else "the broadcast is over")
         except DependencyUnavailable:
             count("OrphansNotStopped")  # a worker without its lease ends by itself
+
+
+def _node_of(broadcast: Broadcast) -> str | None:
+    return urlsplit(broadcast.session.pull_url).hostname if broadcast.session is not None else None
 
 
 def _about(look: Look, lease: Lease) -> dict[str, object]:

@@ -14,6 +14,7 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True):
     ecs_cluster: str
     transcode_task_definition: str
     transcode_subnets: str = ""  # comma-separated; empty where tasks have no network of their own
+    transcode_subnet_ranges: str = ""  # the addresses of each, in the same order; empty where they are not known
     transcode_security_groups: str = ""
     transcode_public_ip: bool = True  # false where the subnets have a NAT gateway or endpoints
     transcode_spot: bool = False  # on spare capacity while there is any

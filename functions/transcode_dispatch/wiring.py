@@ -65,4 +65,5 @@ def _tasks(settings: Settings) -> TranscodeTasks:
         comma_separated(settings.transcode_security_groups),
         public_ip=settings.transcode_public_ip,
         spot=settings.transcode_spot,
+        ranges=comma_separated(settings.transcode_subnet_ranges),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -74,41 +75,65 @@ class TranscodeTasks:
         *,
         public_ip: bool = True,
         spot: bool = False,
+        ranges: Sequence[str] = (),
     ) -> None:
-        """`spot`: whether the deployment uses spare capacity at all."""
+        """`spot`: whether the deployment uses spare capacity at all. `ranges`: the addresses (CIDR) of each of `subnets`, if
+        they are known, for workers that shall run near something."""
         self._cluster = cluster
         self._task_definition = task_definition
         self._subnets = tuple(subnets)
         self._security_groups = tuple(security_groups)
         self._public_ip = public_ip
         self._spot = spot
+        self._ranges = [ip_network(each) for each in ranges]
 
-    def start(self, job: TranscodeJob, client_token: str, size: WorkerSize | None = None, *, spot: bool = False) -> str:
+    def start(
+        self,
+        job: TranscodeJob,
+        client_token: str,
+        size: WorkerSize | None = None,
+        *,
+        spot: bool = False,
+        near: str | None = None,
+    ) -> str:
         """The task of this job; the same one, however often it is asked for with the same `client_token`.
 
         Of the definition's size unless `size` is given. With `spot`, on spare capacity if the deployment uses it and there
-        is any; where there is none, at the full price at once.
+        is any; where there is none, at the full price at once. In the subnet, and so in the zone, of the address `near` while
+        there is capacity of that kind; otherwise in any.
         """
         own = _Own(started_by(job.stream_id, job.broadcast_id), (JOB_VARIABLE, encode(job)), client_token)
-        return self._run_where_there_is_room(own, size, spot=spot)
+        return self._run_where_there_is_room(own, size, spot=spot, zone=self._subnet_of(near))
 
     def start_waiting(self, worker_id: WorkerId, client_token: str) -> str:
         """A task of the definition's size whose worker waits for a job; the same one, however often it is asked for."""
         return self._run_where_there_is_room(_Own(WAITING, (WARM_VARIABLE, worker_id), client_token), None, spot=True)
 
-    def _run_where_there_is_room(self, own: _Own, size: WorkerSize | None, *, spot: bool) -> str:
-        if spot and self._spot:
-            try:
-                return self._run(own, size, "FARGATE_SPOT")
-            except _NoCapacity as refusal:
-                logger().warning("no spare capacity", extra={"reason": str(refusal)})
+    def _run_where_there_is_room(
+        self, own: _Own, size: WorkerSize | None, *, spot: bool, zone: int | None = None
+    ) -> str:
+        """`zone`: which of the subnets to try first. Spare capacity elsewhere is cheaper than none here."""
+        providers = ("FARGATE_SPOT", "FARGATE") if spot and self._spot else ("FARGATE",)
+        refusal: _NoCapacity | None = None
+        for provider in providers:
+            for subnet in (zone, None) if zone is not None else (None,):
+                try:
+                    return self._run(own, size, provider, subnet)
+                except _NoCapacity as no_capacity:
+                    refusal = no_capacity
+                    logger().warning("no capacity", extra={"provider": provider, "reason": str(no_capacity)})
+            if provider == "FARGATE_SPOT":
                 count("SpotUnavailable")
-        try:
-            return self._run(own, size, "FARGATE")
-        except _NoCapacity as refusal:
-            raise DependencyUnavailable from refusal
+        raise DependencyUnavailable from refusal
 
-    def _run(self, own: _Own, size: WorkerSize | None, provider: str) -> str:
+    def _subnet_of(self, address: str | None) -> int | None:
+        try:
+            found = ip_address(address or "")
+        except ValueError:
+            return None
+        return next((number for number, each in enumerate(self._ranges) if found in each), None)
+
+    def _run(self, own: _Own, size: WorkerSize | None, provider: str, subnet: int | None) -> str:
         """Raises _NoCapacity when RunTask says that it has started nothing."""
         ecs: ECSClient = aws.client("ecs")
         request: RunTaskRequestTypeDef = {
@@ -117,7 +142,10 @@ class TranscodeTasks:
             "count": 1,
             "startedBy": own.started_by,
             # ECS refuses a token that comes again with anything else than before, so what may differ is part of it.
-            "clientToken": f"{own.client_token}-{size.cpu if size else 0}-{'s' if provider == 'FARGATE_SPOT' else 'd'}",
+            "clientToken": (
+                f"{own.client_token}-{size.cpu if size else 0}-{'s' if provider == 'FARGATE_SPOT' else 'd'}"
+                f"{'' if subnet is None else subnet}"
+            ),
             "capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}],
             "overrides": {
                 **({} if size is None else {"cpu": str(size.cpu), "memory": str(size.memory_mib)}),
@@ -134,7 +162,7 @@ class TranscodeTasks:
         if self._subnets:
             request["networkConfiguration"] = {
                 "awsvpcConfiguration": {
-                    "subnets": list(self._subnets),
+                    "subnets": list(self._subnets) if subnet is None else [self._subnets[subnet]],
                     "securityGroups": list(self._security_groups),
                     # Without a NAT gateway (the default), a public address is how a task reaches AWS.
                     "assignPublicIp": "ENABLED" if self._public_ip else "DISABLED",

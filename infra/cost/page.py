@@ -18,6 +18,7 @@ from infra.cost.stream_hour import (
     fargate_hour,
     lines,
     operations,
+    other_zone_hour,
     recording_month,
 )
 from infra.cost.viewing import RENDITIONS, calm_room, chat_lines, gigabytes
@@ -192,6 +193,11 @@ def _stream_hour(stages: Mapping[str, Templates]) -> Iterator[str]:
             target = SPOT_TARGET if each.spot else ON_DEMAND_TARGET
             yield f"Target, {title}: at most ${target:.2f}: {_verdict(sum(costs.values()), target)}  "
         yield ""
+    yield (
+        "The worker is started in the zone of its ingest node, so that the source costs nothing on its way. Where that zone has "
+        f"no room, and half of the time for a worker that waited (`worker.warm_workers`), it is ${other_zone_hour():.4f} more."
+    )
+    yield ""
     yield f"Keeping the recording of such an hour: ${recording_month():.3f} a month ({LADDER_GB:.2f} GB in S3)."
     yield ""
     yield from _what_would_help(stages)
@@ -287,11 +293,6 @@ def _what_would_help(stages: Mapping[str, Templates]) -> Iterator[str]:
             "the poster every minute instead of every ten seconds",
             done.picture_puts / 2 * 5 / 6 * put,
             "lists show an older picture",
-        ),
-        (
-            "the worker started in the zone of its ingest node",
-            SOURCE_GB * price("data between zones"),
-            "less choice where Spot is short",
         ),
         ("a worker without an IPv4 address", price("public IPv4 address"), "its image has to come over IPv6"),
         (

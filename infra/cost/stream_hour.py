@@ -127,8 +127,6 @@ def lines(machines: Machines) -> Sequence[tuple[str, float]]:
     found = [
         ("worker", worker),
         ("its share of an ingest node", node / machines.streams_per_node),
-        # From the node's zone to the worker's: another one half of the time, paid at both ends.
-        ("source from zone to zone", SOURCE_GB / 2 * 2 * price("data between zones")),
         ("S3: segments", done.segment_puts * price("S3, PUT or LIST")),
         ("S3: playlists and manifests", done.playlist_puts * price("S3, PUT or LIST")),
         ("S3: thumbnails, poster", done.picture_puts * price("S3, PUT or LIST")),
@@ -143,6 +141,11 @@ def lines(machines: Machines) -> Sequence[tuple[str, float]]:
     if machines.load_balancer:
         found.insert(2, ("load balancer, by the bytes", SOURCE_GB * price("Network Load Balancer, capacity unit")))
     return found
+
+
+def other_zone_hour() -> float:
+    """What it costs besides when the worker is in another zone than its ingest node: the source, paid at both ends."""
+    return 2 * SOURCE_GB * price("data between zones")
 
 
 def recording_month() -> float:

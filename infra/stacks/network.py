@@ -25,6 +25,7 @@ class NetworkStack(Stack):
 
     vpc: ec2.IVpc
     public_subnets: Sequence[ec2.ISubnet]
+    public_ranges: Sequence[str] = ()  # the addresses of each, where the network is made here
 
     def __init__(self, scope: Construct, construct_id: str, *, network: Network | ExistingNetwork) -> None:
         super().__init__(scope, construct_id)
@@ -37,6 +38,7 @@ class NetworkStack(Stack):
             made = _made(self, network)
             self.vpc = made
             self.public_subnets = made.public_subnets
+            self.public_ranges = [each.ipv4_cidr_block for each in made.public_subnets]
             store_subnets = made.select_subnets(subnet_group_name=STORES).subnets
             function_subnets = _functions(made)
         dual_stack = isinstance(network, Network) or network.dual_stack

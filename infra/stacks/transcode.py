@@ -54,6 +54,7 @@ class TranscodeStack(Stack):
                 "ECS_CLUSTER": self.cluster.attr_arn,
                 "TRANSCODE_TASK_DEFINITION": self.worker.task_definition_arn,
                 "TRANSCODE_SUBNETS": ",".join(self.subnets),
+                "TRANSCODE_SUBNET_RANGES": ",".join(self.ranges),
                 "TRANSCODE_SECURITY_GROUPS": ",".join(self.security_groups),
                 "TRANSCODE_SPOT": "true" if stage.worker.spot else "false",
                 "TRANSCODE_PUBLIC_IP": "true" if stage.worker.public_ip else "false",
@@ -155,9 +156,12 @@ class TranscodeStack(Stack):
     def _place(self, stage: Stage, ingest: IngestStack, network: NetworkStack | None) -> None:
         """Where workers run, and what they may reach: everything from here, nobody comes to them."""
         self.subnets, self.security_groups = stage.worker.subnets, stage.worker.security_groups
+        self.ranges: tuple[str, ...] = ()
         if network is None:
             return
-        self.subnets = self.subnets or tuple(each.subnet_id for each in network.public_subnets)
+        if not self.subnets:
+            self.subnets = tuple(each.subnet_id for each in network.public_subnets)
+            self.ranges = tuple(network.public_ranges)
         if self.security_groups:
             return
         group = ec2.SecurityGroup(

@@ -172,6 +172,14 @@ def test_workers_run_in_public_subnets_on_spare_capacity_and_may_be_had_at_the_f
         assert {"Key": "aws-cdk:subnet-type", "Value": "Public"} in subnet.properties["Tags"]
 
 
+def test_the_dispatcher_knows_which_subnet_a_node_is_in_by_its_address(prod: Templates) -> None:
+    function = prod.function("transcode_dispatch")
+    told = function.properties["Environment"]["Variables"]
+    subnets = [prod.referred(function.stack, each) for each in told["TRANSCODE_SUBNETS"]["Fn::Join"][1][0::2]]
+    assert told["TRANSCODE_SUBNET_RANGES"].split(",") == [each.properties["CidrBlock"] for each in subnets]
+    assert len({str(each.properties["AvailabilityZone"]) for each in subnets}) == len(subnets), "a zone each"
+
+
 @pytest.mark.parametrize(
     ("changes", "setting"),
     [

@@ -79,6 +79,18 @@ def test_a_publish_starts_one_worker_however_often_the_dispatcher_looks(stage: S
     assert stage.lease.task_id == stage.tasks.running[0].task_id
 
 
+def test_the_first_worker_is_wanted_near_the_node_that_has_the_source_and_after_a_death_wherever_there_is_one(
+    stage: Stage,
+) -> None:
+    stage.look()
+    assert stage.broadcast.session is not None
+    [first] = stage.tasks.running
+    assert first.near
+    assert f"//{first.near}:" in stage.broadcast.session.pull_url
+    stage.look(stopped_task=stage.lease.task_id)
+    assert stage.tasks.running[-1].near is None
+
+
 def test_a_lost_answer_of_runtask_leads_to_no_second_task(stage: Stage) -> None:
     stage.tasks.mute = True
     stage.look()

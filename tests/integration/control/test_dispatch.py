@@ -238,6 +238,43 @@ def test_without_spare_capacity_the_worker_starts_at_the_full_price_at_once(
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize(
+    ("near", "room_in", "tried"),
+    [
+        ("10.0.1.9", "spot b", ["spot b"]),
+        ("10.0.1.9", "spot a", ["spot b", "spot a b"]),
+        ("10.0.1.9", "full b", ["spot b", "spot a b", "full b"]),
+        ("10.0.1.9", "full a", ["spot b", "spot a b", "full b", "full a b"]),
+        ("192.0.2.1", "spot a", ["spot a b"]),
+        (None, "spot b", ["spot a b"]),
+        ("a-name.example", "spot b", ["spot a b"]),
+    ],
+)
+def test_a_worker_is_started_in_the_zone_of_its_node_and_elsewhere_when_there_is_no_room(
+    cluster: Account, monkeypatch: pytest.MonkeyPatch, near: str | None, room_in: str, tried: list[str]
+) -> None:
+    asked, tokens = list[str](), list[str]()
+
+    def answer(**request: Any) -> Any:
+        [strategy] = request["capacityProviderStrategy"]
+        kind = {"FARGATE_SPOT": "spot", "FARGATE": "full"}[strategy["capacityProvider"]]
+        subnets = request["networkConfiguration"]["awsvpcConfiguration"]["subnets"]
+        asked.append(" ".join([kind, *subnets]))
+        tokens.append(request["clientToken"])
+        if room_in in {f"{kind} {subnet}" for subnet in subnets}:
+            return {"tasks": [{"taskArn": "task"}]}
+        return {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+
+    monkeypatch.setattr(aws.client("ecs"), "run_task", answer)
+    ranges = ["10.0.0.0/24", "10.0.1.0/24"]
+    tasks = TranscodeTasks(CLUSTER, FAMILY, ["a", "b"], ["group"], spot=True, ranges=ranges)
+    job = TranscodeJob(stream_id=StreamId(new_id()), broadcast_id=BroadcastId(new_id()), generation=1)
+    assert tasks.start(job, "token", None, spot=True, near=near) == "task"
+    assert asked == tried
+    assert len(set(tokens)) == len(tokens), "ECS refuses a token that comes with another request"
+    monkeypatch.undo()
+
+
 def test_without_any_capacity_the_next_pulse_tries_again(cluster: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     asked_of_ecs(monkeypatch, "FARGATE", as_error=False)
     job = TranscodeJob(stream_id=StreamId(new_id()), broadcast_id=BroadcastId(new_id()), generation=1)
