@@ -195,7 +195,8 @@ def _stream_hour(stages: Mapping[str, Templates]) -> Iterator[str]:
         yield ""
     yield (
         "The worker is started in the zone of its ingest node, so that the source costs nothing on its way. Where that zone "
-        f"has no room, and half of the time for a worker that waited (`worker.warm_workers`), it is ${other_zone_hour():.4f} more."
+        "has no room, and half of the time for a worker that waited (`worker.warm_workers`), it is "
+        f"${other_zone_hour():.4f} more."
     )
     yield ""
     yield f"Keeping the recording of such an hour: ${recording_month():.3f} a month ({LADDER_GB:.2f} GB in S3)."
