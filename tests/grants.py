@@ -2,7 +2,7 @@
 
 A resource is an ARN with the names that CloudFormation makes in braces, by stack and logical id (without its hash):
 `arn:aws:sqs:us-east-1:123456789012:{headwater-local-chat/DeliveryQueue}`. Kept calls are tests/infra/exercised_grants.json,
-taken from runs of the end-to-end tests with `HEADWATER_IAM=enforced` (`python -m tests.grants JOURNAL`).
+taken from runs of the end-to-end tests with `HEADWATER_IAM_JOURNAL` (`python -m tests.grants [--add] JOURNAL`).
 """
 
 from __future__ import annotations
@@ -216,8 +216,9 @@ def _letters_in_common(one: str, other: str) -> int:
     return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-def main(path: str) -> int:
-    """Keep the calls of a journal. Refuses one in which something was refused."""
+def main(path: str, *, add: bool) -> int:
+    """Keep the calls of a journal; with `add`, also those that were kept before, as far as they are still granted. Refuses
+    a journal in which something was refused."""
     with tempfile.TemporaryDirectory() as folder:
         made = templates(Path(folder))
     read = list(journal(made, Path(path).read_text().splitlines()))
@@ -225,9 +226,11 @@ def main(path: str) -> int:
     for call in refused:
         print(f"refused: {call.grantee} {call.action} {call.resource}", file=sys.stderr)
     if not refused:
-        keep(of_calls(made), (call for call, _ in read))
+        everything = set(grants(made))
+        before = [call for call in kept_calls() if any(grant.covers(call) for grant in everything)] if add else []
+        keep(of_calls(made), [*before, *(call for call, _ in read)])
     return 1 if refused else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[-1], add="--add" in sys.argv))

@@ -74,7 +74,7 @@ class AnsweredRequests:
             except IdempotencyValidationError:
                 raise IdempotencyKeyReused from None
             except IdempotencyItemAlreadyExistsError as error:
-                record = error.old_data_record or self._record(data)
+                record = error.old_data_record  # DynamoDB's refusal of the write brings it along
             else:
                 return None
         if record is None or record.status != "COMPLETED":
@@ -103,19 +103,6 @@ class AnsweredRequests:
             hmac.new(master, use, hashlib.sha256).digest() for use in (b"id", b"seal", b"body\x00" + request.body)
         )
         return sealing_key, {"request": request_id.hex(), "body": fingerprint.hex()}
-
-    def _record(self, data: dict[str, str]) -> DataRecord | None:
-        from aws_lambda_powertools.utilities.idempotency.exceptions import (
-            IdempotencyItemNotFoundError,
-            IdempotencyValidationError,
-        )
-
-        try:
-            return self._layer.get_record(data)
-        except IdempotencyItemNotFoundError:
-            return None
-        except IdempotencyValidationError:
-            raise IdempotencyKeyReused from None
 
     @functools.cached_property
     def _layer(self) -> DynamoDBPersistenceLayer:

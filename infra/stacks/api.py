@@ -118,7 +118,7 @@ class ApiStack(Stack):
         self.api.may("s3:ListBucket", data.media.bucket_arn)
         self.personal_data.let_ask(self.api)
         self.api.may(
-            ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+            ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
             data.answered_requests.table_arn,
         )
         chat.let_end_sockets(self.api, data)

@@ -68,7 +68,7 @@ class ChatStack(Stack):
             timeout_seconds=10,
         )
         self.sockets.may("dynamodb:GetItem", data.control_plane.streams.table_arn)
-        used = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"]
+        used = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
         self.sockets.may(used, data.connections.table_arn)
         self._let_close_connections(self.sockets, data)
         self.let_keep_rooms(self.sockets, data)

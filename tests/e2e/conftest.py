@@ -51,7 +51,11 @@ def pytest_runtest_makereport(
 
 @contextmanager
 def own_stack(folder: Path) -> Iterator[LocalStack]:
-    settings = {"HEADWATER_SIGN_IN_PROVIDERS": str(sign_in_providers_file(folder, PORT_OFFSET))}
+    settings = {
+        "HEADWATER_SIGN_IN_PROVIDERS": str(sign_in_providers_file(folder, PORT_OFFSET)),
+        # What a role lacks is missed here and not on AWS. Set it to nothing to run without.
+        "HEADWATER_IAM": os.environ.get("HEADWATER_IAM", "enforced"),
+    }
     with running_stack(folder / "data", PORT_OFFSET, settings=settings) as running:
         yield running
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
-from tests.e2e.local_stack import LocalStack, Stream, eventually
+from tests.e2e.local_stack import LocalStack, Stream, eventually, fetch
 from tests.e2e.playlist_recorder import PlaylistRecorder
 from tests.rfc8216 import check_succession
 
@@ -47,14 +47,16 @@ def test_a_wrong_or_hostile_key_is_refused_and_changes_nothing(stack: LocalStack
 
 @pytest.mark.timeout(240)
 def test_a_rotated_key_is_refused_and_its_publisher_dropped(stack: LocalStack) -> None:
-    stream = stack.create_stream()
+    stream = stack.create_stream(record=False)
     with encoder(ffmpeg_command(stream.publish_url, Picture(size="320x180"))) as publisher:
-        stream.wait_for_status("live")
+        live = stream.wait_for_playlist()
         fresh = stream.owner.call("POST", f"/streams/{stream.stream_id}/ingest/rotate")["stream_key"]
         assert fresh != stream.stream_key
         eventually(lambda: publisher.poll() is not None, "the publisher on the old key is dropped")
     publish_is_refused(stream.publish_url)
     stream.stop()
+    eventually(lambda: fetch(live).status_code >= 400, "nothing is kept of it")
+    eventually(lambda: stream.broadcasts()[0]["status"] == "ended", "history knows that it is over")
 
 
 @pytest.mark.timeout(240)
