@@ -24,6 +24,8 @@ from headwater.domain.moderation import ModerationAction
 
 EVENT_SOURCE = "headwater.broadcasts"
 STREAM_EVENT_SOURCE = "headwater.streams"
+INGEST_EVENT_SOURCE = "headwater.ingest"
+INGEST_WANTED = "IngestWanted"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,11 @@ class StreamChanged(Message, frozen=True, kw_only=True):
     stream_id: StreamId
     occurred_at: int
     broadcast_id: BroadcastId | None = None
+
+
+class IngestWanted(Message, frozen=True, kw_only=True):
+    """EventBridge, source `headwater.ingest`: somebody wants to publish and waits for an ingest node. Which, and for whom, is
+    in the hot state."""
 
 
 class BroadcastPulse(Message, frozen=True, kw_only=True):

@@ -234,6 +234,13 @@ class DependencyUnavailable(HeadwaterError):
     default_detail = "A service we depend on is not answering. Try again in a moment."
 
 
+class IngestFull(DependencyUnavailable):
+    """On demand: every ingest node that the deployment may have runs, and has as many publishers as it takes."""
+
+    code = "ingest_full"
+    default_detail = "All places to publish to are taken. Try again in a few minutes."
+
+
 class ProviderUnavailable(DependencyUnavailable):
     code = "provider_unavailable"
     default_detail = "The sign-in provider is not answering, or not as it should. Try again in a moment."

@@ -250,9 +250,11 @@ class IngestHealth(Answer, frozen=True):
 
 
 class Ingest(Answer, frozen=True):
-    """Publish to `rtmp_url`, a slash, and `stream_key`."""
+    """Publish to `rtmp_url`, a slash, and `stream_key`. While `state` is not `open`, there is no address: ask with
+    `streams.open_ingest`, and look again until it is."""
 
-    rtmp_url: str
+    state: Literal["open", "starting", "closed"]
+    rtmp_url: str | None
     stream_key: str
     servers: list[str]
     health: IngestHealth

@@ -80,6 +80,10 @@ class Streams:
         """Where and with which key to publish, and how the encoder is doing."""
         return self._connection.fetch(reader(answers.Ingest), "GET", path("streams", stream_id, "ingest"))
 
+    def open_ingest(self, stream_id: str) -> answers.Ingest:
+        """Somewhere to publish to, if it is not there already: `starting` takes up to a minute."""
+        return self._connection.fetch(reader(answers.Ingest), "POST", path("streams", stream_id, "ingest", "open"))
+
     def rotate_key(self, stream_id: str) -> answers.Ingest:
         """An encoder on the old key is dropped."""
         return self._connection.fetch(reader(answers.Ingest), "POST", path("streams", stream_id, "ingest", "rotate"))

@@ -150,7 +150,7 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement("CKV_AWS_174", ("delivery/Distribution",), _OLD_TLS),
     Acknowledgement(
         "AwsSolutions-EC23",
-        ("ingest/Nodes/Front/Resource",),
+        ("ingest/Nodes/Front/Resource", "ingest/Nodes/Nodes/Resource"),
         "Encoders come from anywhere: RTMP's port and RTMPS's are open to everybody, and every publish is asked for its key.",
     ),
     Acknowledgement("AwsSolutions-ELB2", ("ingest/Nodes/Balancer/Resource",), _BALANCER_LOG),
@@ -222,7 +222,11 @@ ACKNOWLEDGEMENTS = (
     ),
     Acknowledgement(
         "AwsSolutions-IAM5",
-        ("transcode/Dispatch/Role/DefaultPolicy/Resource", "transcode/Sweep/Role/DefaultPolicy/Resource"),
+        (
+            "transcode/Dispatch/Role/DefaultPolicy/Resource",
+            "transcode/Sweep/Role/DefaultPolicy/Resource",
+            "ingest/Nodes/Starter/Role/DefaultPolicy/Resource",
+        ),
         "ecs:ListTasks knows no resource but a container instance, which Fargate lacks; a condition names the cluster.",
         found="Resource::[*]",
     ),

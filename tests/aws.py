@@ -124,9 +124,7 @@ def _create_messaging() -> Account:
     sqs, events = aws.client("sqs"), aws.client("events")
     urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("pulse", "finalise", "news")}
     events.create_event_bus(Name=EVENT_BUS)
-    events.put_rule(
-        Name="all", EventBusName=EVENT_BUS, EventPattern='{"source": ["headwater.broadcasts", "headwater.streams"]}'
-    )
+    events.put_rule(Name="all", EventBusName=EVENT_BUS, EventPattern='{"source": [{"prefix": "headwater."}]}')
     news_arn = sqs.get_queue_attributes(QueueUrl=urls["news"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     events.put_targets(Rule="all", EventBusName=EVENT_BUS, Targets=[{"Id": "news", "Arn": news_arn}])
     return Account(pulse_queue=urls["pulse"], finalise_queue=urls["finalise"], news_queue=urls["news"])

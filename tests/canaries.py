@@ -28,7 +28,7 @@ BELONGS = {
     "the secret of a link": (re.compile(r"hwm_[\w-]{16,}"), re.compile(r"(?!)")),
     "a stream key": (
         re.compile(r"live_[0-9a-z]{22}_[0-9a-z]{16,}"),
-        re.compile(r"(GET|POST) /v1/streams/[0-9a-z]{22}/ingest(/rotate)?"),
+        re.compile(r"(GET|POST) /v1/streams/[0-9a-z]{22}/ingest(/rotate|/open)?"),
     ),
 }
 PASSWORD_FIELDS = ("password", "current_password", "new_password")

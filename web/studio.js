@@ -133,6 +133,16 @@ function Moderation({ streamId }) {
   `;
 }
 
+/** Where to publish: always there, or, where ingest runs on demand, there for who has asked. */
+function Server({ ingest, onAsk }) {
+  if (ingest.state === "open") return html`<${Copyable} label="Server" value=${ingest.rtmp_url} />`;
+  if (ingest.state === "starting") return html`<p class="about" role="status">A server for your encoder is starting. It takes up to a minute.</p>`;
+  return html`
+    <div class="actions"><button class="primary" onClick=${onAsk}>Get ready to go live</button></div>
+    <p class="about">Starts a server for your encoder. It waits a quarter of an hour for you, and stays while you are on the air.</p>
+  `;
+}
+
 function StreamPanel({ initial, onDeleted }) {
   const [stream, setStream] = useState(initial);
   const [ingest, setIngest] = useState(null);
@@ -166,7 +176,7 @@ function StreamPanel({ initial, onDeleted }) {
       </p>
       ${ingest &&
       html`
-        <${Copyable} label="Server" value=${ingest.rtmp_url} />
+        <${Server} ingest=${ingest} onAsk=${act("POST", "/ingest/open")} />
         <${Copyable} label="Stream key" value=${ingest.stream_key} secret=${true} />
       `}
       <div class="actions">

@@ -55,6 +55,7 @@ REFUSALS: Mapping[str, Kinds] = {
     "ingest": _OWNED,
     "rotate": (*_OWNED, *_HOT),
     "start": (*_OWNED, errors.NotLive, *_HOT),
+    "open_ingest": (*_OWNED, errors.LimitReached, errors.IngestFull, *_HOT),
     "stop": (*_OWNED, errors.NotLive, *_HOT),
     "moderators": _OWNED,
     "name_moderator": (*_OWNED, errors.Conflict, errors.LimitReached, *_HOT),

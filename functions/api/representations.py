@@ -7,13 +7,14 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field
 
+from functions.api.use_cases.going_live import IngestAccess
 from headwater.domain.clips import Clip
 from headwater.domain.ids import StreamId, UserId
+from headwater.domain.ingest_fleet import IngestState
 from headwater.domain.media_access import ENTRANCES, Audience
 from headwater.domain.media_signature import SignedAccess
 from headwater.domain.streams import (
     BroadcastStatus,
-    IngestHealth,
     PastBroadcast,
     Privacy,
     Stream,
@@ -86,7 +87,10 @@ class HealthOfIngestOut(BaseModel):
 
 
 class IngestOut(BaseModel):
-    rtmp_url: str
+    state: IngestState = Field(
+        description="Where ingest runs on demand: `closed` until it is asked for, `starting`, then `open`. Else always `open`."
+    )
+    rtmp_url: str | None = Field(description="The first of `servers`; null unless `open`.")
     stream_key: str
     servers: list[str]
     health: HealthOfIngestOut
@@ -337,11 +341,13 @@ def signed_access_out(access: SignedAccess | None) -> SignedAccessOut | None:
     )
 
 
-def ingest_out(servers: list[str], stream_key: str, health: IngestHealth) -> IngestOut:
+def ingest_out(access: IngestAccess) -> IngestOut:
+    health, servers = access.health, list(access.door.servers)
     since = None if health.since_ms is None else datetime.fromtimestamp(health.since_ms / 1000, UTC)
     return IngestOut(
-        rtmp_url=servers[0] if servers else "",
-        stream_key=stream_key,
+        state=access.door.state,
+        rtmp_url=servers[0] if servers else None,
+        stream_key=access.stream_key,
         servers=servers,
         health=HealthOfIngestOut(
             connected=health.connected, receiving=health.receiving, since=since, notice=health.notice

@@ -31,6 +31,7 @@ SCOPE_OF: Mapping[str, Scope] = {
     "start": Scope.WRITE_STREAMS,
     "stop": Scope.WRITE_STREAMS,
     "ingest": Scope.READ_STREAM_KEYS,
+    "open_ingest": Scope.READ_STREAM_KEYS,  # whoever has the key may publish, and so may ask where to
     "rotate": Scope.WRITE_STREAM_KEYS,
     "messages": Scope.READ_CHAT,
     "replay": Scope.READ_CHAT,

@@ -39,12 +39,16 @@ class ApiSettings(DatabaseSettings, frozen=True, kw_only=True):
     account_data_queue_url: str
     cdn_url: str
     ws_url: str
-    rtmp_urls: str
+    rtmp_urls: str = ""
     api_url: str
     web_url: str
     oauth_providers: str = "[]"  # JSON: [{"name", "client_id", "issuer", "label"}, …]; docs/oauth.md
     oauth_clients_secret: str = ""  # JSON: {name: client secret}
+    ingest_nodes_at_most: int = 0  # on demand; 0 where they always run, and RTMP_URLS names them
+    ingest_publishers_per_node: int = 12
+    ingest_wish_seconds: int = 900
     streams_per_user: int = 100
+    broadcasts_per_user: int = 10  # on the air at once
     registrations_per_minute: int = 5  # of one address
     logins_per_minute: int = 10  # of one address, and on one account; every check of a password or a link counts
     clips_per_minute: int = 10  # of one user

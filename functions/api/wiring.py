@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from functions.api.representations import Representations
 from functions.api.settings import ApiSettings
+from functions.api.use_cases.ingest_doors import AlwaysOpen, IngestDoors, OnDemand
 from headwater.adapters.access_tokens import AccessTokens
 from headwater.adapters.account_exports import AccountExports
 from headwater.adapters.account_records import AccountRecords
@@ -46,7 +47,8 @@ from headwater.adapters.signing_key_ring import decode_keys
 from headwater.adapters.stream_catalogue import StreamCatalogue
 from headwater.adapters.stream_lists import StreamLists
 from headwater.adapters.tables import stream_moderators, stream_viewers, stream_vips
-from headwater.broadcasts import Broadcasts
+from headwater.broadcasts import Broadcasts, unix_ms
+from headwater.domain.ingest_fleet import FleetLimits
 from headwater.domain.sign_in_providers import SignInProvider
 from headwater.domain.signing_keys import SigningKey
 
@@ -194,6 +196,23 @@ class Services:
 
         settings = self.settings
         return Broadcasts(StreamControls(settings.stream_table), Outbox(settings.event_bus, settings.pulse_queue_url))
+
+    @functools.cached_property
+    def ingest_doors(self) -> IngestDoors:
+        settings = self.settings
+        if not settings.ingest_nodes_at_most:
+            return AlwaysOpen(settings.rtmp_servers)
+        from headwater.adapters.ingest_fleet_store import IngestFleetStore
+        from headwater.adapters.ingest_wanted import IngestWantedNews
+
+        limits = FleetLimits(
+            nodes=settings.ingest_nodes_at_most,
+            publishers_per_node=settings.ingest_publishers_per_node,
+            wishes_per_owner=settings.broadcasts_per_user,
+            wish_ms=settings.ingest_wish_seconds * 1000,
+        )
+        wanted = IngestWantedNews(settings.event_bus)
+        return OnDemand(IngestFleetStore(settings.stream_table), limits, wanted.tell, unix_ms)
 
     @functools.cached_property
     def account_mail(self) -> MessageQueue:

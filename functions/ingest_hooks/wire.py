@@ -21,6 +21,7 @@ from headwater.errors import (
 )
 
 MAX_BODY_BYTES = 8_192
+NODES_ROUTE = "POST /ingest/nodes"
 DECISION_HEADER = "X-Headwater-Decision"  # tells a verdict of ours from a 403 of something in between
 
 # The media server reads one digit: 2 go on, 3 renamed, all else refuse. The relay reads the rest: 5xx try again.
@@ -56,6 +57,16 @@ def read_request(event: Mapping[str, Any]) -> SignedBody:
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLarge
     return SignedBody(event.get("headers") or {}, body)
+
+
+def is_of_a_node(event: Mapping[str, Any]) -> bool:
+    """Whether a node speaks of itself, and not of a publisher."""
+    return event.get("routeKey") == NODES_ROUTE
+
+
+def caller_of(event: Mapping[str, Any]) -> str:
+    """The address that the request came from, as API Gateway saw it."""
+    return str(event["requestContext"]["http"]["sourceIp"])
 
 
 def status_of(error: HeadwaterError) -> int:

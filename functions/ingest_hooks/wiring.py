@@ -6,6 +6,7 @@ from functools import cache
 
 from functions.ingest_hooks.claim_publish import PublishLimits
 from functions.ingest_hooks.settings import Settings
+from headwater.adapters.ingest_fleet_store import IngestFleetStore
 from headwater.adapters.outbox import Outbox
 from headwater.adapters.owner_slots import OwnerSlots
 from headwater.adapters.secrets import secret
@@ -30,6 +31,11 @@ def owner_slots() -> OwnerSlots:
     return OwnerSlots(settings().stream_table)
 
 
+@cache
+def fleets() -> IngestFleetStore:
+    return IngestFleetStore(settings().stream_table)
+
+
 def limits() -> PublishLimits:
     return PublishLimits(settings().broadcasts_per_user, settings().longest_broadcast_seconds * 1000)
 
@@ -49,3 +55,4 @@ def forget() -> None:
     settings.cache_clear()
     broadcasts.cache_clear()
     owner_slots.cache_clear()
+    fleets.cache_clear()

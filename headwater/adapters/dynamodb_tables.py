@@ -62,6 +62,15 @@ class OwnerItem(Model):
     version = NumberAttribute()
 
 
+class FleetItem(Model):
+    """In the table of the streams, too: the ingest nodes of a deployment that has them on demand."""
+
+    stream_id = UnicodeAttribute(hash_key=True)  # `@ingest`
+    fleet = UnicodeAttribute()  # JSON of IngestFleet
+    version = NumberAttribute()
+    write_token = UnicodeAttribute()  # random, of the write that made this version
+
+
 class LeaseItem(Model):
     broadcast_id = UnicodeAttribute(hash_key=True)
     state = UnicodeAttribute()
@@ -141,6 +150,15 @@ def owner_items(name: str) -> type[OwnerItem]:
 
 
 @functools.cache
+def fleet_items(name: str) -> type[FleetItem]:
+    class Bound(FleetItem):
+        class Meta(Patience):
+            table_name = name
+
+    return ready(Bound)
+
+
+@functools.cache
 def lease_items(name: str) -> type[LeaseItem]:
     class Bound(LeaseItem):
         class Meta(Patience):
@@ -178,7 +196,7 @@ def timeline_items(name: str) -> type[TimelineItem]:
 
 def forget_connections() -> None:
     """Bind every table anew at its next use. For tests."""
-    bindings = stream_items, owner_items, lease_items, warm_pool_items, warm_worker_items, timeline_items
+    bindings = stream_items, owner_items, fleet_items, lease_items, warm_pool_items, warm_worker_items, timeline_items
     for bind in bindings:
         bind.cache_clear()
 

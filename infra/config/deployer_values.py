@@ -31,6 +31,7 @@ _NOT_FOR_DEPLOYERS = frozenset(
         "function_runtime",
         "function_environment",
         "websocket_callback_url",
+        "hooks_base_url",
         "socket_route_responses",
         "uses_bootstrap_roles",
     }

@@ -1,8 +1,9 @@
-"""The ECS service of the ingest nodes, behind a network load balancer."""
+"""The ingest nodes: an ECS service behind a network load balancer, or tasks that are started for who asks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from infra.config.errors import ConfigurationError
 
@@ -22,8 +23,20 @@ class IngestService:
 
     Nodes that are to go (a deployment, fewer publishers) let present ones finish for up to an hour; one that has publishers
     is not chosen when the service scales in. `image` as in `worker`.
+
+    `on_demand`: no load balancer, and no node until a streamer asks for one (`POST /v1/streams/{id}/ingest/open`), which
+    takes half a minute to a minute. Idle, that is $42.20 a month less; while somebody is on the air, a node is $0.025 an hour
+    with its address. It goes `wish_seconds` after it was last wanted, and every publisher has to ask for the address
+    of the day, so it is for few who publish now and then. There is no TLS: that is the load balancer's. `subnets` and
+    `security_groups` are those of the stage's network unless they are given; what is in `node_environment` is put over a
+    node's own settings.
     """
 
+    on_demand: bool = False
+    wish_seconds: int = 900
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    node_environment: Mapping[str, str] = field(default_factory=dict)
     min_tasks: int = 1
     max_tasks: int = 4
     publishers_per_task: int = 12
@@ -53,6 +66,8 @@ class IngestService:
             raise ConfigurationError(
                 f"ingest.domain must be a bare host name (ingest.example.com), not {self.domain!r}"
             )
+        if self.on_demand:
+            self._check_on_demand()
         if self.certificate_arn is not None:
             if not self.certificate_arn.startswith("arn:") or ":acm:" not in self.certificate_arn:
                 raise ConfigurationError(
@@ -61,3 +76,18 @@ class IngestService:
                 )
             if self.domain is None:
                 raise ConfigurationError("ingest.certificate_arn: set ingest.domain, the name that it is for")
+
+    def _check_on_demand(self) -> None:
+        if self.domain is not None or self.certificate_arn is not None:
+            given = "certificate_arn" if self.certificate_arn is not None else "domain"
+            raise ConfigurationError(
+                f"ingest.{given} is of the load balancer, which has the name and takes TLS off; with ingest.on_demand there "
+                f"is none, and a node has a new address each time. Leave it out, or set ingest.on_demand = false"
+            )
+        if self.min_tasks != 1:
+            raise ConfigurationError(
+                "ingest.min_tasks: with ingest.on_demand no node runs until somebody asks. Leave it out, or set "
+                "ingest.on_demand = false"
+            )
+        if not 60 <= self.wish_seconds <= 86_400:
+            raise ConfigurationError(f"ingest.wish_seconds must be from 60 to 86400, not {self.wish_seconds}")

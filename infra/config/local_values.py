@@ -6,6 +6,7 @@ import dataclasses
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from infra.config.api import Api, Concurrency
 from infra.config.cache import ExistingCache
 from infra.config.database import ExistingDatabase
 from infra.config.errors import ConfigurationError
+from infra.config.ingest import IngestService
 from infra.config.stage import Stage
 from infra.config.values import FunctionRuntime, PublicUrls, ServiceLimits, SignInProvider
 from infra.config.worker import WorkerTask
@@ -24,7 +26,8 @@ class LocalValues:
     """What the local stack hands to the stage `local`: the addresses it chose. The defaults are the public contract's.
 
     `aws_endpoint` is where functions reach AWS APIs, `ecs_endpoint` where they reach ECS alone, and
-    `websocket_callback_url` the pattern described in `Stage`.
+    `websocket_callback_url` the pattern described in `Stage`. `ingest_node` is the environment of an ingest node on this
+    machine, where nodes are started on demand; None where one always runs.
     """
 
     api_url: str = "http://127.0.0.1:8000"
@@ -38,6 +41,7 @@ class LocalValues:
     ecs_endpoint: str = "http://127.0.0.1:14570"
     websocket_callback_url: str = "http://127.0.0.1:14566/_aws/execute-api/{api_id}/{stage}"
     sign_in_providers: tuple[SignInProvider, ...] = ()
+    ingest_node: Mapping[str, str] | None = None
 
     @classmethod
     def from_json(cls, text: str) -> LocalValues:
@@ -74,6 +78,10 @@ def _checked(name: str, value: object) -> Any:
         if isinstance(value, list):
             return tuple(_sign_in_provider(each) for each in value)
         raise ConfigurationError("sign_in_providers of the stage 'local' must be a list of objects")
+    if name == "ingest_node":
+        if value is None or (isinstance(value, dict) and all(isinstance(each, str) for each in value.values())):
+            return value
+        raise ConfigurationError("ingest_node of the stage 'local' must be an object of variables and their values")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name} of the stage 'local' must be a non-empty string")
     return value
@@ -100,6 +108,18 @@ def local(values: LocalValues) -> Stage:
         mail_sender="Headwater <no-reply@headwater.localhost>",
         database=ExistingDatabase(url=values.database_url, verify_certificate=False),  # over the loopback
         cache=ExistingCache(url=values.cache_url),
+        # One: every node has the same ports of this machine.
+        ingest=None
+        if values.ingest_node is None
+        else IngestService(
+            on_demand=True,
+            max_tasks=1,
+            wish_seconds=60,
+            image="headwater/rtmp-ingest",
+            subnets=("subnet-local",),
+            security_groups=("sg-local",),
+            node_environment=values.ingest_node,
+        ),
         worker=WorkerTask(
             image="headwater/ffmpeg-worker",
             subnets=("subnet-local",),
@@ -111,6 +131,7 @@ def local(values: LocalValues) -> Stage:
         # The emulator has one writer of logs for all, and knows no limit of what SQS hands out at once.
         api=Api(sockets_log="account_role", concurrency=Concurrency(writers=None)),
         websocket_callback_url=values.websocket_callback_url,
+        hooks_base_url=f"{values.aws_endpoint}/_aws/execute-api/{{api_id}}/$default",
         socket_route_responses=False,
         uses_bootstrap_roles=False,
         function_runtime=FunctionRuntime(

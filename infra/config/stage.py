@@ -32,8 +32,9 @@ class Stage:
     means the addresses that its own stacks have. `region` is checked for every service that is needed; None means the CLI's.
 
     `websocket_callback_url` is the base of `@connections`, with `{api_id}` and `{stage}` to be filled in; None means
-    API Gateway's own address. `socket_route_responses`: a WebSocket route answers its sender only when it is told to; the
-    local emulator always does, and does not know the resource that says so. `function_environment` is given to every
+    API Gateway's own address. `hooks_base_url` is likewise that of the hooks' API, with `{api_id}` to be filled in.
+    `socket_route_responses`: a WebSocket route answers its sender only when it is told to; the local emulator always does, and
+    does not know the resource that says so. `function_environment` is given to every
     function on top of its own settings. `mail_sender` is whom e-mails to account owners come from, `Name <address>`; SES is
     told that its domain is ours, and the deployer tells the domain's DNS (docs/accounts.md).
     `recording_retention_days`: how long recordings are kept, and their clips; None for as long as their owners keep them.
@@ -56,6 +57,7 @@ class Stage:
     api: Api = field(default_factory=Api)
     monitoring: Monitoring | None = None
     websocket_callback_url: str | None = None
+    hooks_base_url: str | None = None
     socket_route_responses: bool = True
     uses_bootstrap_roles: bool = True
     function_runtime: FunctionRuntime = LAMBDA

@@ -23,7 +23,7 @@ DEV: Mapping[str, Any] = {
     "network": Network(),
     "database": Aurora(min_acu=0, max_acu=2, readers=0, backup_days=1),
     "cache": ServerlessValkey(max_gigabytes=1, max_ecpu_per_second=5_000),
-    "ingest": IngestService(max_tasks=1),
+    "ingest": IngestService(on_demand=True, max_tasks=1),
     "delivery": Delivery(access_log_days=7),
     "keep_data": False,
     "log_retention_days": 7,

@@ -1,7 +1,8 @@
 """One Lambda function from one folder under functions/: its bundle, its role with nothing but what is granted, its log.
 
-Every grant is a call of `may`, so that a stack reads as the list of what each function is able to do. Three ways lead to a
-function: a gateway calls it, a queue feeds it (`consume`), a schedule starts it (`run_every`). No function has a URL.
+Every grant is a call of `may`, so that a stack reads as the list of what each function is able to do. Four ways lead to a
+function: a gateway calls it, a queue feeds it (`consume`), a schedule starts it (`run_every`), and what its schedule would
+find a minute later may be told to it by an event (`hear`). No function has a URL.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aws_cdk import AssetHashType, Duration, RemovalPolicy
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as event_targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -191,4 +194,26 @@ class ServiceFunction(Construct):
                 max_event_age=give_up_after,
                 dead_letter_queue=missed,
             ),
+        )
+
+    def hear(self, bus: events.IEventBus, *, source: str, name: str) -> None:
+        """Call the function with every event of that source and name, which costs nothing while there is none. What does not
+        reach it is kept beside what its schedule has missed, so it has one."""
+        if self.missed is None:
+            raise ValueError(
+                f"{self.node.path}: a function that hears events has a schedule, which finds what was lost"
+            )
+        events.Rule(
+            self,
+            name,
+            event_bus=bus,
+            event_pattern=events.EventPattern(source=[source], detail_type=[name]),
+            targets=[
+                event_targets.LambdaFunction(
+                    self.function,
+                    dead_letter_queue=self.missed,
+                    retry_attempts=2,
+                    max_event_age=Duration.minutes(1),  # by then the schedule has brought it
+                )
+            ],
         )

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from headwater.domain.warm_pool import BEAT_SECONDS, LOOK_SECONDS
 from infra.config.ingest import IngestService
-from infra.config.worker import WorkerTask
-from infra.cost.idle import Found, Line, Template, allowed, idle_lines, resources, task_size
-from infra.cost.prices import HOURS_PER_MONTH, PRICES, SEEN, monthly, price
+from infra.cost.idle import (
+    Found,
+    Line,
+    Template,
+    allowed,
+    idle_lines,
+    resources,
+    task_size,
+)
+from infra.cost.prices import PRICES, SEEN, price
+from infra.cost.settings import NO_NODE, settings
 from infra.cost.stream_hour import (
     HOUR,
     LADDER_GB,
@@ -21,6 +28,7 @@ from infra.cost.stream_hour import (
     other_zone_hour,
     recording_month,
 )
+from infra.cost.tables import cents, exact, mills, table
 from infra.cost.viewing import RENDITIONS, calm_room, chat_lines, gigabytes
 from infra.cost.viewing import lines as viewing_lines
 
@@ -29,12 +37,11 @@ Templates = Mapping[str, Template]
 IDLE_TARGETS = {"dev": 5.0, "prod": 40.0}
 SPOT_TARGET, ON_DEMAND_TARGET = 0.05, 0.11
 STREAMS_PER_NODE = IngestService().publishers_per_task
-_NO_NODE = (0.5, 1.0)  # vCPU and GB, where the templates have none
 
 
 def page(stages: Mapping[str, Templates]) -> str:
     """`stages`: templates by stack, by stage."""
-    return "\n".join([*_head(), *_idle(stages), *_settings(), *_stream_hour(stages), *_viewing(), *_prices()]) + "\n"
+    return "\n".join([*_head(), *_idle(stages), *settings(), *_stream_hour(stages), *_viewing(), *_prices()]) + "\n"
 
 
 def _head() -> Iterator[str]:
@@ -64,7 +71,7 @@ def _idle(stages: Mapping[str, Templates]) -> Iterator[str]:
         found = idle_lines(templates)
         yield f"### Stage `{stage}`"
         yield ""
-        yield from _table(("stack", "what", "count", "$ a month"), [_row(stage, line) for line in found])
+        yield from table(("stack", "what", "count", "$ a month"), [_row(stage, line) for line in found])
         total = sum(line.dollars for line in found)
         after = total - allowed(found)
         target = IDLE_TARGETS[stage]
@@ -73,10 +80,9 @@ def _idle(stages: Mapping[str, Templates]) -> Iterator[str]:
             f"**Together ${total:.2f}**; ${after:.2f} if nothing else uses up what every account has for nothing (a million "
             "SQS requests, 10 alarms, 3 dashboards, and more scheduled calls than these)."
         )
-        aside = " without a load balancer" if stage == "dev" else ""
-        yield f"Target: at most ${target:.0f}{aside}: {_verdict(total, target, after)}"
+        yield f"Target: at most ${target:.0f}: {_verdict(total, target, after)}"
         yield ""
-        yield from _table(("the same, step by step with", "$ a month", "target"), list(_steps(found, target)))
+        yield from table(("the same, step by step with", "$ a month", "target"), list(_steps(found, target)))
         yield ""
 
 
@@ -85,7 +91,7 @@ def _steps(found: Sequence[Line], target: float) -> Iterator[Sequence[str]]:
     rest = list(found)
     for what, words in (
         ("`database.min_acu = 0` and no reader (it sleeps when nobody calls)", ("Aurora",)),
-        ("no load balancer and no node that always runs (nodes on demand are not built)", _INGEST_WORDS),
+        ("`ingest.on_demand` (no load balancer, and no node until somebody asks)", _INGEST_WORDS),
         ("no dashboard and no alarms", ("alarms", "dashboards", "composite alarms")),
         ("a cache of your own", ("ElastiCache", "cache node")),
     ):
@@ -93,16 +99,16 @@ def _steps(found: Sequence[Line], target: float) -> Iterator[Sequence[str]]:
         if sum(line.dollars for line in kept) < sum(line.dollars for line in rest):
             rest = kept
             left = sum(line.dollars for line in rest)
-            yield what, _cents(left), _verdict(left, target).strip("*.")
+            yield what, cents(left), _verdict(left, target).strip("*.")
     left = sum(line.dollars for line in rest) - allowed(rest)
-    yield "what every account has for nothing", _cents(left), _verdict(left, target).strip("*.")
+    yield "what every account has for nothing", cents(left), _verdict(left, target).strip("*.")
 
 
 _INGEST_WORDS = ("network load balancers", "public IPv4 addresses", "tasks of", "Spot tasks of")
 
 
 def _row(stage: str, line: Line) -> Sequence[str]:
-    return line.stack.removeprefix(f"headwater-{stage}-"), line.what, f"{line.count:,.0f}", _cents(line.dollars)
+    return line.stack.removeprefix(f"headwater-{stage}-"), line.what, f"{line.count:,.0f}", cents(line.dollars)
 
 
 def _verdict(total: float, target: float, after: float | None = None) -> str:
@@ -111,56 +117,6 @@ def _verdict(total: float, target: float, after: float | None = None) -> str:
     if after is not None and after <= target:
         return "**met by the free allowances alone**."
     return "**not met**."
-
-
-def _settings() -> Iterator[str]:
-    yield "### What a setting changes"
-    yield ""
-    node = fargate_hour(*_NO_NODE, spot=False, public_ip=True)
-    two_addresses = monthly("public IPv4 address", 2)
-    acu = monthly("Aurora Serverless v2", 0.5)
-    cache = monthly("ElastiCache Serverless, Valkey, data", 0.1)
-    acl = price("WAF, web ACL") + price("WAF, rule")
-    rows = [
-        ("`network.egress`", "`ipv6` (default)", 0.0, "an egress-only internet gateway is free"),
-        ("", "`nat_instance`", _nat_instance(), "one t4g.nano, its address and disk"),
-        ("", "`nat_gateway`", _nat_gateways(), "one in each of two zones; and $0.045 for each GB"),
-        ("`database`", "`min_acu = 0`, no reader", 0.0, "asleep; $0.12 for each ACU and hour awake"),
-        ("", "`min_acu = 0.5`, no reader", acu, "always there"),
-        ("", "`min_acu = 0.5`, one reader", 2 * acu, "and another that takes over"),
-        ("", "existing (`secret_arn`)", 0.0, "whatever that one costs"),
-        ("`cache`", "ElastiCache Serverless, Valkey", cache, "its least: 0.1 GB"),
-        ("", "existing (`url`)", 0.0, "whatever that one costs"),
-        ("`ingest`", "load balancer", monthly("Network Load Balancer") + two_addresses, "and its address in two zones"),
-        ("", "each of `min_tasks`", node * HOURS_PER_MONTH, f"{_NO_NODE[0]} vCPU, {_NO_NODE[1]:g} GB and its address"),
-        ("", "`false`", 0.0, "nobody can publish; nodes that start only when asked for are not built"),
-        ("`worker.warm_workers`", "0 (default)", 0.0, "a worker is started when somebody publishes: 30 to 60 s"),
-        ("", "each, on Spot", _waiting_worker(spot=True), "2 vCPU, 4 GB, its address, its questions: one second"),
-        ("", "each, on demand", _waiting_worker(spot=False), "the same"),
-        ("`delivery.web_acl_arn`", "given", acl, "one rule; $1 for each further one, $0.60 a million requests"),
-        ("`monitoring`", "given", price("dashboard") + 30 * price("alarm"), "a dashboard and some thirty alarms"),
-    ]
-    yield from _table(
-        ("setting", "value", "$ a month", ""),
-        [(name, value, _cents(dollars), note) for name, value, dollars, note in rows],
-    )
-    yield ""
-
-
-def _nat_instance() -> float:
-    return monthly("instance t4g.nano") + monthly("public IPv4 address") + 8 * price("disk, gp3")
-
-
-def _waiting_worker(*, spot: bool) -> float:
-    """Of the size that stages have."""
-    size, seconds = WorkerTask(), HOURS_PER_MONTH * HOUR
-    machine = fargate_hour(size.cpu / 1024, size.memory_mib / 1024, spot=spot, public_ip=True) * HOURS_PER_MONTH
-    asked = seconds / LOOK_SECONDS * price("DynamoDB, read") + seconds / BEAT_SECONDS * price("DynamoDB, write")
-    return machine + asked
-
-
-def _nat_gateways() -> float:
-    return monthly("NAT gateway", 2) + monthly("public IPv4 address", 2)
 
 
 # --- an hour on the air ---
@@ -185,14 +141,20 @@ def _stream_hour(stages: Mapping[str, Templates]) -> Iterator[str]:
         size = machines[0][1]
         yield f"### {names}: a worker of {size.worker_vcpu:g} vCPU and {size.worker_gb:g} GB"
         yield ""
-        rows = [(name, *(_mills(each.get(name, 0.0)) for each in together)) for name in parts]
-        rows.append(("**together**", *(f"**{_mills(sum(each.values()))}**" for each in together)))
-        yield from _table(("$ an hour", *(title for title, _ in machines)), rows)
+        rows = [(name, *(mills(each.get(name, 0.0)) for each in together)) for name in parts]
+        rows.append(("**together**", *(f"**{mills(sum(each.values()))}**" for each in together)))
+        yield from table(("$ an hour", *(title for title, _ in machines)), rows)
         yield ""
         for (title, each), costs in zip(machines, together, strict=True):
             target = SPOT_TARGET if each.spot else ON_DEMAND_TARGET
             yield f"Target, {title}: at most ${target:.2f}: {_verdict(sum(costs.values()), target)}  "
         yield ""
+    yield (
+        "A node on demand is counted whole, for whoever is alone on it: shared by so many that it is full, it is as cheap as "
+        f"a share of one that always runs. Beside the hour itself it runs for the {IngestService().wish_seconds // 60} minutes "
+        f"that it waits afterwards (${_waiting(stages):.4f}), and for the minute that it takes to start."
+    )
+    yield ""
     yield (
         "The worker is started in the zone of its ingest node, so that the source costs nothing on its way. Where that zone "
         "has no room, and half of the time for a worker that waited (`worker.warm_workers`), it is "
@@ -202,6 +164,12 @@ def _stream_hour(stages: Mapping[str, Templates]) -> Iterator[str]:
     yield f"Keeping the recording of such an hour: ${recording_month():.3f} a month ({LADDER_GB:.2f} GB in S3)."
     yield ""
     yield from _what_would_help(stages)
+
+
+def _waiting(stages: Mapping[str, Templates]) -> float:
+    """What a node costs between its last publisher and its end."""
+    vcpu, gigabytes_ = _task(next(iter(stages.values())), "ingest")
+    return fargate_hour(vcpu, gigabytes_, spot=False, public_ip=True) * IngestService().wish_seconds / HOUR
 
 
 def _alike(stages: Mapping[str, Templates]) -> Iterator[tuple[str, list[tuple[str, Machines]]]]:
@@ -217,7 +185,7 @@ def _alike(stages: Mapping[str, Templates]) -> Iterator[tuple[str, list[tuple[st
 _WAYS = (
     ("Spot, load balancer", True, True),
     ("on demand, load balancer", False, True),
-    ("Spot, no load balancer", True, False),
+    ("Spot, node on demand", True, False),
 )
 
 
@@ -233,6 +201,7 @@ def _machines(templates: Templates, *, spot: bool, balancer: bool) -> Machines:
         node_public_ip=True,
         streams_per_node=STREAMS_PER_NODE,
         load_balancer=balancer,
+        node_on_demand=not balancer,
     )
 
 
@@ -243,7 +212,7 @@ def _task(templates: Templates, kind: str) -> tuple[float, float]:
         for found in resources(templates)
         if found.type == "AWS::ECS::TaskDefinition" and kind in str(found.properties.get("Family", _name(found)))
     ]
-    return sizes[0] if sizes else _NO_NODE
+    return sizes[0] if sizes else NO_NODE
 
 
 def _name(found: Found) -> str:
@@ -306,8 +275,8 @@ def _what_would_help(stages: Mapping[str, Templates]) -> Iterator[str]:
     yield ""
     yield "None of this is built. S3's PUTs are the largest part, and playlists the larger half of those."
     yield ""
-    yield from _table(
-        ("change", "$ an hour less", "price of it"), [(what, _mills(less), note) for what, less, note in rows]
+    yield from table(
+        ("change", "$ an hour less", "price of it"), [(what, mills(less), note) for what, less, note in rows]
     )
     yield ""
     fitting = [
@@ -318,7 +287,7 @@ def _what_would_help(stages: Mapping[str, Templates]) -> Iterator[str]:
     )
     yield (
         "All of it together, but for longer segments, S3 Express and the DASH manifest, which the first row has already: "
-        f"${spot:.3f} on Spot, ${on_demand:.3f} on demand, ${direct:.3f} on Spot without a load balancer. So the targets are "
+        f"${spot:.3f} on Spot, ${on_demand:.3f} on demand, ${direct:.3f} on Spot with a node on demand. So the targets are "
         "not reached at list prices with segments of two seconds, four renditions and every object stored once."
     )
     yield ""
@@ -341,7 +310,7 @@ def _viewing() -> Iterator[str]:
         )
         for name, rate in RENDITIONS
     ]
-    yield from _table(("rendition", "GB an hour", "$ for 1,000 hours", "with a firewall (WAF)"), rows)
+    yield from table(("rendition", "GB an hour", "$ for 1,000 hours", "with a firewall (WAF)"), rows)
     yield ""
     parts = viewing_lines(RENDITIONS[1][1], edge_function=True, firewall=False)
     said = "; ".join(f"{what} ${1000 * dollars:.2f}" for what, dollars in parts)
@@ -353,7 +322,7 @@ def _viewing() -> Iterator[str]:
         "as can be read is in [bench/RESULTS.md](../bench/RESULTS.md)."
     )
     yield ""
-    yield from _table(
+    yield from table(
         ("chat", "$ for 1,000 hours"), [(what, f"{1000 * dollars:.3f}") for what, dollars in chat_lines(calm_room())]
     )
     yield ""
@@ -370,24 +339,5 @@ def _prices() -> Iterator[str]:
         'is named. "From memory" is what nothing could be found for: look those up first.'
     )
     yield ""
-    rows = [(each.what, _exact(each.dollars), each.unit, f"<{each.page}>", each.compared_with) for each in PRICES]
-    yield from _table(("what", "$", "for one", "page", f"compared on {SEEN} with"), rows)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
-def _cents(dollars: float) -> str:
-    return f"{dollars:.2f}"
-
-
-def _mills(dollars: float) -> str:
-    return f"{dollars:.4f}"
-
-
-def _exact(dollars: float) -> str:
-    return f"{dollars:.10f}".rstrip("0").rstrip(".")
+    rows = [(each.what, exact(each.dollars), each.unit, f"<{each.page}>", each.compared_with) for each in PRICES]
+    yield from table(("what", "$", "for one", "page", f"compared on {SEEN} with"), rows)

@@ -17,11 +17,13 @@ from headwater.media.timeline import SEGMENT_SECONDS
 from infra.cost.prices import HOURS_PER_MONTH, price
 
 HOUR = 3600
+ANNOUNCE_SECONDS = 10  # containers/rtmp-ingest/rtmp_ingest/settings.py
 UPDATE_SECONDS = 2  # notify_update_timeout, containers/rtmp-ingest/rtmp_ingest/nginx.conf
 
 # Kilobytes, rounded up as DynamoDB does it: the control of a stream that is live, a segment of five tracks in the timeline.
 CONTROL_KB = 2
 TIMELINE_ROW_KB = 1
+FLEET_KB = 1  # of ingest on demand: a node is 230 bytes, a wish 120
 # Billed, arm64 and warm: some calls of DynamoDB and SQS, each a few milliseconds, and a few of our own (bench/RESULTS.md).
 HOOK_SECONDS, HOOK_GB = 0.02, 1.0
 LOOK_SECONDS, LOOK_GB = 0.03, 0.5
@@ -104,6 +106,18 @@ class Machines:
     node_public_ip: bool
     streams_per_node: float
     load_balancer: bool
+    node_on_demand: bool  # by itself on a node that announces itself; else it has a share of one that others use, too
+
+
+# A signed call, a read and a write of the fleet; and once a minute a look at what runs and who is on the air.
+_ANNOUNCEMENT = (
+    price("HTTP API")
+    + price("Lambda, request")
+    + HOOK_SECONDS * HOOK_GB * price("Lambda, ARM")
+    + price("DynamoDB, read")
+    + FLEET_KB * price("DynamoDB, write")
+)
+_LOOK = 3 * price("DynamoDB, read") + FLEET_KB * price("DynamoDB, write")
 
 
 def fargate_hour(vcpu: float, gigabytes: float, *, spot: bool, public_ip: bool) -> float:
@@ -126,7 +140,6 @@ def lines(machines: Machines) -> Sequence[tuple[str, float]]:
     logged = (done.hooks + done.pulses + done.timeline_rows) * LINE_BYTES / 1e9
     found = [
         ("worker", worker),
-        ("its share of an ingest node", node / machines.streams_per_node),
         ("S3: segments", done.segment_puts * price("S3, PUT or LIST")),
         ("S3: playlists and manifests", done.playlist_puts * price("S3, PUT or LIST")),
         ("S3: thumbnails, poster", done.picture_puts * price("S3, PUT or LIST")),
@@ -138,6 +151,12 @@ def lines(machines: Machines) -> Sequence[tuple[str, float]]:
         ("logs", logged * price("logs, taken in")),
         ("metrics, if it is the only broadcast", METRICS_WHILE_LIVE * price("metric of our own") / HOURS_PER_MONTH),
     ]
+    if machines.node_on_demand:
+        announcements = HOUR / ANNOUNCE_SECONDS
+        found.insert(1, ("an ingest node of its own", node))
+        found.insert(2, ("its announcements, and the wish", announcements * _ANNOUNCEMENT + 60 * _LOOK))
+    else:
+        found.insert(1, ("its share of an ingest node", node / machines.streams_per_node))
     if machines.load_balancer:
         found.insert(2, ("load balancer, by the bytes", SOURCE_GB * price("Network Load Balancer, capacity unit")))
     return found

@@ -95,7 +95,7 @@ class ApiStack(Stack):
                 "CACHE_URL": data.cache.url,
                 "CDN_URL": web.cdn,
                 "WS_URL": chat.address,
-                "RTMP_URLS": ",".join(ingest.addresses),
+                **ingest.api_environment,
                 "API_URL": self.address,
                 "WEB_URL": web.page,
                 "TOKEN_ISSUER": self.address,

@@ -8,12 +8,15 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from infra.constructs.gateway import HttpGateway
-from infra.constructs.ingest_nodes import PULL, IngestNodes
+from infra.constructs.ingest_nodes import IngestNodes
+from infra.constructs.ingest_on_demand import OnDemandNodes
+from infra.constructs.ingest_task import PULL
 from infra.constructs.service_function import Deployment, ServiceFunction
 from infra.stacks.data import DataStack
 from infra.stacks.network import NetworkStack
 
 HOOKS_PATH = "/ingest/hooks/nginx-rtmp"
+NODES_PATH = "/ingest/nodes"
 
 
 class IngestStack(Stack):
@@ -32,7 +35,30 @@ class IngestStack(Stack):
         super().__init__(scope, construct_id)
         stage = deployment.stage
         self._answer_hooks(deployment, data)
-        self.nodes: IngestNodes | None = None
+        self.nodes: IngestNodes | OnDemandNodes | None = None
+        self.starter: ServiceFunction | None = None
+        """What starts nodes, where they run on demand."""
+        self.api_environment: dict[str, str] = {}
+        """What the API is told of where to publish."""
+        base = self.gateway.address
+        if stage.hooks_base_url is not None:
+            base = stage.hooks_base_url.replace("{api_id}", self.gateway.api.api_id)
+        if stage.ingest is not None and stage.ingest.on_demand:
+            self.gateway.route(NODES_PATH, apigateway.HttpMethod.POST, self.hooks)
+            self.nodes = OnDemandNodes(
+                self,
+                "Nodes",
+                deployment=deployment,
+                service=stage.ingest,
+                network=network,
+                control_plane=data.control_plane,
+                hooks_url=f"{base}{HOOKS_PATH}",
+                announce_url=f"{base}{NODES_PATH}",
+                hook_secret=data.hook_secret,
+            )
+            self.starter = self.nodes.starter
+            self.api_environment = self.nodes.environment(stage)
+            return
         if stage.ingest is not None and network is not None:
             self.nodes = IngestNodes(
                 self,
@@ -40,18 +66,17 @@ class IngestStack(Stack):
                 stage=stage,
                 service=stage.ingest,
                 network=network,
-                hooks_url=f"{self.gateway.address}{HOOKS_PATH}",
+                hooks_url=f"{base}{HOOKS_PATH}",
                 hook_secret=data.hook_secret,
             )
-        self.addresses: tuple[str, ...] = ()
         if stage.urls is not None:
-            self.addresses = stage.urls.rtmp
-        elif self.nodes is not None:
-            self.addresses = self.nodes.addresses
+            self.api_environment = {"RTMP_URLS": ",".join(stage.urls.rtmp)}
+        elif isinstance(self.nodes, IngestNodes):
+            self.api_environment = {"RTMP_URLS": ",".join(self.nodes.addresses)}
 
     def let_pull(self, scope: Construct, workers: ec2.SecurityGroup) -> None:
         """Workers read sources at the nodes. The rule is made in `scope`, the later stack, which knows both groups."""
-        if self.nodes is not None:
+        if self.nodes is not None and self.nodes.group is not None:
             ec2.CfnSecurityGroupIngress(
                 scope,
                 "WorkersPull",

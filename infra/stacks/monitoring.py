@@ -106,6 +106,15 @@ class MonitoringStack(Stack):
             do="Look for throttles of DynamoDB and for cold starts; keep instances warm if it is those.",
         )
 
+        if ingest.starter is not None:
+            self._alarm(
+                "ingest-nodes-not-started",
+                self._ours("IngestNodeNotStarted", "ingest_nodes"),
+                at_least=2,
+                means="Streamers ask for somewhere to publish to, and no ingest node comes.",
+                do="The log names ECS's reason, or the node's own log says why it did not announce itself.",
+            )
+
     def _watch_workers(self, monitoring: Monitoring) -> None:
         self._alarm(
             "worker-start-slow",

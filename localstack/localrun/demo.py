@@ -94,7 +94,11 @@ async def _stream(plan: StackPlan, api: httpx.AsyncClient) -> tuple[dict[str, An
         account["stream_id"] = _json(await api.post("/streams", json=made))["id"]
         remembered.write_text(json.dumps(account))
     stream = _json(await api.get(f"/streams/{account['stream_id']}"))
-    ingest = _json(await api.get(f"/streams/{account['stream_id']}/ingest"))
+    path = f"/streams/{account['stream_id']}/ingest"
+    ingest = _json(await api.post(f"{path}/open"))
+    while ingest["state"] != "open":  # a node on demand takes a few seconds here
+        await asyncio.sleep(1)
+        ingest = _json(await api.get(path))
     return stream, f"{ingest['rtmp_url']}/{ingest['stream_key']}"
 
 

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localrun.aws_session import account_of, clients
 from localrun.console import Console
+from localrun.ingest_environment import node_environment
 from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
 from localrun.processes import Processes, ServiceFailed, base_environment
 
@@ -88,6 +89,7 @@ def local_values(plan: StackPlan, database_url: str) -> dict[str, Any]:
         "ecs_endpoint": plan.ecs_endpoint,
         "websocket_callback_url": plan.aws.endpoint + "/_aws/execute-api/{api_id}/{stage}",
         "sign_in_providers": _sign_in_providers(plan.sign_in_providers),
+        "ingest_node": {**node_environment(plan), "ANNOUNCE_SECONDS": "2"} if plan.ingest_on_demand else None,
     }
 
 

@@ -12,26 +12,25 @@ from typing import Any
 from localrun.aws_session import clients
 from localrun.deployment import Deployed
 from localrun.ecs_service import listens
-from localrun.plan import LOOPBACK, REPOSITORY, StackPlan
+from localrun.ingest_environment import node_environment, state_folder
+from localrun.plan import REPOSITORY, StackPlan
 from localrun.processes import Processes, Program, base_environment
 from localrun.readiness import wait_until
 
 
 @asynccontextmanager
 async def ingest(plan: StackPlan, processes: Processes, deployed: Deployed) -> AsyncIterator[None]:
-    state = plan.data / "ingest"  # holds the spool of hooks that were not accepted yet
+    """For as long as the block lasts; where nodes come on demand, the ECS endpoint runs them, and there is none here."""
+    if plan.ingest_on_demand:
+        yield
+        return
+    state = state_folder(plan)
     state.mkdir(parents=True, exist_ok=True)
     env = base_environment() | {
+        **node_environment(plan),
         "PYTHONPATH": f"{REPOSITORY}:{REPOSITORY / 'containers' / 'rtmp-ingest'}",
-        "RTMP_LISTEN": f"{LOOPBACK}:{plan.ports.rtmp}",
-        "LOOPBACK_PORT": str(plan.ports.ingest_loopback),
-        "RELAY_PORT": str(plan.ports.hook_relay),
         "HOOKS_URL": hooks_url(plan, deployed),
         "HOOK_SIGNING_KEY": await asyncio.to_thread(_hook_signing_key, plan, deployed["HookSecretArn"]),
-        "PULL_LISTEN": f"{LOOPBACK}:{plan.ports.sources}",
-        "PULL_BASE": f"http://{LOOPBACK}:{plan.ports.sources}/sources",
-        "PULL_ALLOW": f"{LOOPBACK}/32",
-        "STATE_DIR": str(state),
     }
     program = Program(
         name="ingest", argv=[sys.executable, "-m", "rtmp_ingest"], env=env, cwd=state, stop_seconds=4.0, restarts=True

@@ -104,6 +104,8 @@ class StackPlan:
     """HEADWATER_SIGN_IN_PROVIDERS: a JSON file of the OpenID providers to sign in with (docs/oauth.md)."""
     tasks_from_images: bool = False
     """HEADWATER_TASKS=docker: workers run in Docker, from the images that `make images` builds."""
+    ingest_on_demand: bool = False
+    """HEADWATER_INGEST=on_demand: no ingest node until a streamer asks for one, which is then a task of the ECS endpoint."""
     enforces_iam: bool = False
     """HEADWATER_IAM=enforced: MiniStack lets a function or a worker do what its role may do on AWS, and no more."""
     iam_journal: Path | None = None
@@ -158,7 +160,7 @@ class StackPlan:
 
 def plan_from(environ: Mapping[str, str]) -> StackPlan:
     """The stack that HEADWATER_PORT_OFFSET, HEADWATER_DATA, HEADWATER_SIGN_IN_PROVIDERS, HEADWATER_TASKS,
-    HEADWATER_IAM, HEADWATER_IAM_JOURNAL and AWS_ENDPOINT_URL ask for.
+    HEADWATER_INGEST, HEADWATER_IAM, HEADWATER_IAM_JOURNAL and AWS_ENDPOINT_URL ask for.
 
     Raises PlanError.
     """
@@ -194,6 +196,7 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
         external_aws=_external_aws(environ),
         sign_in_providers=Path(providers).expanduser().resolve() if providers else None,
         tasks_from_images=_tasks(environ) == "docker",
+        ingest_on_demand=_ingest(environ) == "on_demand",
         enforces_iam=_iam(environ) == "enforced",
         iam_journal=Path(journal).expanduser().resolve() if journal else None,
     )
@@ -203,6 +206,14 @@ def _tasks(environ: Mapping[str, str]) -> str:
     asked = environ.get("HEADWATER_TASKS", "").strip() or "processes"
     if asked not in ("processes", "docker"):
         raise PlanError(f"HEADWATER_TASKS must be `processes` (or nothing) or `docker`, not {asked!r}.")
+    return asked
+
+
+def _ingest(environ: Mapping[str, str]) -> str:
+    """Raises PlanError."""
+    asked = environ.get("HEADWATER_INGEST", "").strip() or "always"
+    if asked not in ("always", "on_demand"):
+        raise PlanError(f"HEADWATER_INGEST must be `always` (or nothing) or `on_demand`, not {asked!r}.")
     return asked
 
 

@@ -19,6 +19,7 @@ import httpx
 import msgspec
 
 from headwater_client import Headwater
+from headwater_client.answers import Ingest
 
 ROOT = Path(__file__).parents[2]
 LIMIT_SECONDS = 150.0  # for anything to happen: generous, for it measures nothing
@@ -137,7 +138,14 @@ class LocalStack:
     def create_stream(self, owner: Person | None = None, **settings: Any) -> Stream:
         owner = owner or self.register()
         stream = owner.api.streams.create(**{"title": "End to end", **settings})
-        ingest = owner.api.streams.ingest(stream.id)
+        asked = owner.api.streams.open_ingest(stream.id)
+
+        def opened() -> Ingest | None:
+            found = asked if asked.state == "open" else owner.api.streams.ingest(stream.id)
+            return found if found.state == "open" else None
+
+        ingest = eventually(opened, "there is an ingest node")
+        assert ingest.rtmp_url is not None
         return Stream(owner, stream.id, ingest.rtmp_url, ingest.stream_key)
 
 

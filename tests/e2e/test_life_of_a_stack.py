@@ -81,7 +81,8 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
     data, temporary = tmp_path / "second", tmp_path / "temporary"
     temporary.mkdir()
     temporary.chmod(0o777)  # as root, PostgreSQL is another user
-    settings = {"TMPDIR": str(temporary)}
+    # Its ingest node is a task, started when a stream is made: it, too, must go, and be there again for the demo.
+    settings = {"TMPDIR": str(temporary), "HEADWATER_INGEST": "on_demand"}
     environment = stack_environment(data, PORT_OFFSET) | settings
     scratch = plan_from(environment).scratch
 
@@ -89,6 +90,7 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         assert httpx.get(f"{stack.api}/v1/health").status_code == 200
         for port in (*PUBLIC_PORTS, *INTERNAL_PORTS):
             assert listening_addresses(port + PORT_OFFSET) <= {"0100007F"}, f"port {port} is open to others"
+        assert not listening_addresses(1935 + PORT_OFFSET), "nobody has asked for an ingest node yet"
         kept = second.create_stream(title="Kept")
         refused = subprocess.run(
             [sys.executable, "-m", "localrun", "up"],

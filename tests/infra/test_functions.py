@@ -15,6 +15,8 @@ from tests.templates import ROOT, Templates
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 # One machine has no CDN.
 OF_THE_CDN = {"edge_access", "page_publisher"}
+# Where ingest nodes run on demand, which `dev` has and `prod` has not.
+ON_DEMAND = {"ingest_nodes"}
 # Read by libraries, not by our settings.
 LIBRARY_VARIABLES = ("AWS_ENDPOINT_URL", "AWS_USE_DUALSTACK_ENDPOINT", "POWERTOOLS_")
 
@@ -41,12 +43,13 @@ def assert_settings_match(shape: type[EnvironmentSettings], variables: dict[str,
 
 
 def test_every_function_folder_is_deployed_once(synthesised: Templates, of_stage: Callable[..., Templates]) -> None:
-    local, on_aws = (
+    local, dev, prod = (
         sorted(each.properties["Handler"] for each in templates.resources("AWS::Lambda::Function"))
-        for templates in (synthesised, of_stage("prod"))
+        for templates in (synthesised, of_stage("dev"), of_stage("prod"))
     )
-    assert on_aws == [f"functions.{name}.handler.handler" for name in FUNCTIONS]
-    assert local == [f"functions.{name}.handler.handler" for name in FUNCTIONS if name not in OF_THE_CDN]
+    assert dev == [f"functions.{name}.handler.handler" for name in FUNCTIONS]
+    assert prod == [f"functions.{name}.handler.handler" for name in FUNCTIONS if name not in ON_DEMAND]
+    assert local == [f"functions.{name}.handler.handler" for name in FUNCTIONS if name not in OF_THE_CDN | ON_DEMAND]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -56,9 +59,8 @@ def test_the_handler_that_is_named_can_be_imported_and_called(name: str) -> None
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_settings_match_what_the_template_gives(of_stage: Callable[..., Templates], name: str) -> None:
-    variables = (
-        of_stage("prod" if name in OF_THE_CDN else "local").function(name).properties["Environment"]["Variables"]
-    )
+    stage = "dev" if name in ON_DEMAND else "prod" if name in OF_THE_CDN else "local"
+    variables = of_stage(stage).function(name).properties["Environment"]["Variables"]
     assert_settings_match(settings_of(f"functions.{name}.settings"), variables)
 
 

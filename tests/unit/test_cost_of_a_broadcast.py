@@ -15,10 +15,22 @@ from ffmpeg_worker.timeline_writer import TimelineWriter
 from ffmpeg_worker.uploader import Uploader
 from headwater.adapters.stream_controls import encode_control
 from headwater.domain.broadcast import BroadcastState
-from headwater.domain.ids import BroadcastId, StreamId, WorkerId
+from headwater.domain.ids import BroadcastId, StreamId, UserId, WorkerId, new_id
+from headwater.domain.ingest_fleet import FleetNode, IngestFleet, Wish
 from headwater.domain.lease import Fence, Lease
 from headwater.media.timeline import SEGMENT_SECONDS, Timeline, Track, TrackKind
-from infra.cost.stream_hour import CONTROL_KB, HOUR, RUNGS, TIMELINE_ROW_KB, TRACKS, UPDATE_SECONDS, operations
+from infra.cost.stream_hour import (
+    ANNOUNCE_SECONDS,
+    CONTROL_KB,
+    FLEET_KB,
+    HOUR,
+    RUNGS,
+    TIMELINE_ROW_KB,
+    TRACKS,
+    UPDATE_SECONDS,
+    operations,
+)
+from rtmp_ingest.settings import Settings as NodeSettings
 from tests.broadcast_world import World
 from tests.fakes import MemoryLeases
 from tests.fakes_worker import WALL, MemoryStore, MemoryTimelines, Tenure
@@ -131,3 +143,14 @@ def test_the_source_is_heard_of_as_often_as_the_cost_says() -> None:
 def test_the_ladder_that_is_priced_is_the_whole_one() -> None:
     assert [rung.track_id for rung in RUNGS] == ["1080p", "720p", "480p", "360p"]
     assert len(FULL_LADDER) == TRACKS
+
+
+def test_a_node_on_demand_announces_itself_as_often_and_its_fleet_is_as_large_as_the_cost_says() -> None:
+    defaults = {field.name: field.default for field in msgspec.structs.fields(NodeSettings)}
+    assert defaults["announce_seconds"] == ANNOUNCE_SECONDS
+    node_id, now = new_id(), 1_800_000_000_000
+    task = f"arn:aws:ecs:us-east-1:123456789012:task/headwater-dev-ingest/{'0' * 32}"
+    node = FleetNode(node_id, now, task, "203.0.113.177:1935", 1, now, now)
+    fleet = IngestFleet((node,), {StreamId(new_id()): Wish(UserId(new_id()), now, node_id)})
+    written = {"stream_id": "@ingest", "version": 1000, "write_token": "0" * 16, "fleet": ""}
+    assert len(msgspec.json.encode(fleet)) + len(msgspec.json.encode(written)) <= FLEET_KB * 1024

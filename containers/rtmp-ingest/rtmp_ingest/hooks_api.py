@@ -31,13 +31,14 @@ class HookAnswer:
 class HooksApi:
     """Posts hooks to one URL; safe to use from many threads."""
 
-    def __init__(self, url: str, signing_key: bytes) -> None:
+    def __init__(self, url: str, signing_key: bytes, *, ipv4_only: bool = False) -> None:
+        """`ipv4_only`: for who is to be seen by their IPv4 address, where the API has addresses of both kinds."""
         parts = urlsplit(url)
         if not parts.hostname:
             raise ValueError("HOOKS_URL names no host")
         self._path = parts.path or "/"
         self._signing_key = signing_key
-        self._connect = _connector(parts.scheme, parts.hostname, parts.port)
+        self._connect = _connector(parts.scheme, parts.hostname, parts.port, ipv4_only=ipv4_only)
         self._idle: list[tuple[float, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
 
@@ -102,8 +103,14 @@ class HooksApi:
             self._idle.clear()
 
 
-def _connector(scheme: str, host: str, port: int | None) -> Callable[[float], http.client.HTTPConnection]:
+def _connector(
+    scheme: str, host: str, port: int | None, *, ipv4_only: bool
+) -> Callable[[float], http.client.HTTPConnection]:
+    # A socket that is bound to an IPv4 address connects to no other kind: the next address of the name is tried.
+    source = ("0.0.0.0", 0) if ipv4_only else None  # noqa: S104 # nosec B104 - nobody listens there
     if scheme == "https":
         context = ssl.create_default_context()
-        return lambda timeout: http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
-    return lambda timeout: http.client.HTTPConnection(host, port, timeout=timeout)
+        return lambda timeout: http.client.HTTPSConnection(
+            host, port, timeout=timeout, context=context, source_address=source
+        )
+    return lambda timeout: http.client.HTTPConnection(host, port, timeout=timeout, source_address=source)

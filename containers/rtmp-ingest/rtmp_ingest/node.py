@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from rtmp_ingest.announcer import Announcer
 from rtmp_ingest.done_sender import DoneSender
 from rtmp_ingest.done_spool import DoneSpool
 from rtmp_ingest.hooks_api import HooksApi
@@ -50,20 +51,26 @@ def run(settings: Settings) -> int:
     server = RelayServer(settings.relay_port, relay, dones)
     server.serve_in_background()
     nginx = NginxProcess(settings.nginx, configuration, state_dir)
-    protection = TaskProtection(settings.ecs_agent_uri)
+    # Without a service there is nothing that would choose this task: whoever started it knows how many publish.
+    protection = TaskProtection(None if settings.announce_url else settings.ecs_agent_uri)
+    announcer = Announcer.of(settings, node=node, pull_base=base, relay=relay)
     count = PublisherCount(settings.metrics_namespace, sys.stdout.write)
     dones.start()
     try:
         if sources.wait_until_ready() and _is_ready(settings.loopback_port, nginx, stop):
             log.info("ready node=%s rtmp=%s pull=%s", node, settings.rtmp_listen, base)
+            announcer.start()
             while nginx.is_running and not stop.is_set():
                 protection.keep(publishers=relay.publishers)
                 count.tell(relay.publishers)
                 stop.wait(LOOK_SECONDS)
+            relay.drain()
+            announcer.say_now()
             _drain(relay, nginx, settings.drain_seconds)
         log.info("stopping" if stop.is_set() else "nginx is gone, or something does not answer, stopping")
     finally:
         relay.drain()
+        announcer.stop()
         nginx.stop()
         sources.stop()
         relay.abandon_publishers()

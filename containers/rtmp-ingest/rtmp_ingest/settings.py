@@ -34,6 +34,9 @@ class Settings(SourceSettings, frozen=True, kw_only=True):
     # The full URL of POST …/ingest/hooks/nginx-rtmp.
     hooks_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")]
     hook_signing_key: Annotated[str, msgspec.Meta(min_length=16)]
+    # The full URL of POST …/ingest/nodes, where nodes run on demand: there is told where this one is, again and again.
+    announce_url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s?#]+$")] | None = None
+    announce_seconds: Annotated[float, msgspec.Meta(gt=0, le=30)] = 10.0
     # http://host:port/sources as workers reach it; on ECS found from the task's own address.
     pull_base: str | None = None
     # Spool, rendered configuration, temporary files.

@@ -22,7 +22,14 @@ from functions.api.inline_routes import InlineRoute
 from functions.api.representations import AnyStreamOut, IngestOut, OwnStreamOut, Page, ingest_out
 from functions.api.stream_bodies import NewStream, StreamPatch, profile_fields, tag_form
 from functions.api.stream_cursors import outdated_cursor, position_after, stream_cursor
-from functions.api.use_cases.going_live import rotate_key, show_ingest, start_broadcast, stop_broadcast
+from functions.api.use_cases.going_live import (
+    Ingest,
+    ask_for_ingest,
+    rotate_key,
+    show_ingest,
+    start_broadcast,
+    stop_broadcast,
+)
 from functions.api.use_cases.streams import change_stream, create_stream, delete_stream, look_at_stream
 from functions.api.wiring import Services
 from headwater.adapters.stream_lists import StreamFilter, StreamOrder
@@ -116,18 +123,27 @@ def delete(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, u
     delete_stream(unit.streams, services.hot_state, stream_id, user.user_id)
 
 
+def _ingest_of(services: Services) -> Ingest:
+    return Ingest(services.hot_state, services.ingest_doors, services.stream_key_secret)
+
+
 @router.get("/{stream_id}/ingest")
 def ingest(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> IngestOut:
     """Where and with which key to publish (`rtmp_url` + `/` + `stream_key`), and how the encoder is doing."""
-    access = show_ingest(unit.streams, services.hot_state, services.stream_key_secret, stream_id, user.user_id)
-    return ingest_out(services.settings.rtmp_servers, access.stream_key, access.health)
+    return ingest_out(show_ingest(unit.streams, _ingest_of(services), stream_id, user.user_id))
+
+
+@router.post("/{stream_id}/ingest/open", status_code=202)
+def open_ingest(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> IngestOut:
+    """Ask for somewhere to publish to. Where ingest runs on demand, it is `starting` for up to a minute, and then `open`, for
+    a quarter of an hour and for as long as the stream is on the air. Elsewhere it always is."""
+    return ingest_out(ask_for_ingest(unit.streams, _ingest_of(services), stream_id, user.user_id))
 
 
 @router.post("/{stream_id}/ingest/rotate")
 def rotate(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> IngestOut:
     """A new key. An encoder that publishes with the old one is dropped."""
-    access = rotate_key(unit.streams, services.hot_state, services.stream_key_secret, stream_id, user.user_id)
-    return ingest_out(services.settings.rtmp_servers, access.stream_key, access.health)
+    return ingest_out(rotate_key(unit.streams, _ingest_of(services), stream_id, user.user_id))
 
 
 @router.post("/{stream_id}/start", response_model=OwnStreamOut)

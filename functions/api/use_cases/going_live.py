@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from functions.api.use_cases.ingest_doors import Door, IngestDoors
 from functions.api.use_cases.streams import HotState, StreamStore, as_of, owned_stream
 from headwater.broadcasts import unix_ms
 from headwater.domain.broadcast import StreamControl
@@ -18,29 +19,40 @@ from headwater.errors import NotFound, NotLive
 
 @dataclass(frozen=True, slots=True)
 class IngestAccess:
+    door: Door
     stream_key: str
     health: IngestHealth
 
     def __repr__(self) -> str:
-        return f"IngestAccess(stream_key=…, health={self.health})"
+        return f"IngestAccess(door={self.door}, stream_key=…, health={self.health})"
 
 
-def show_ingest(
-    streams: StreamStore, hot_state: HotState, secret: Callable[[], bytes], stream_id: StreamId, user_id: UserId
-) -> IngestAccess:
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """What going live needs: the hot state, where to publish, and the secret that keys are derived from."""
+
+    hot_state: HotState
+    doors: IngestDoors
+    secret: Callable[[], bytes]
+
+
+def show_ingest(streams: StreamStore, ingest: Ingest, stream_id: StreamId, user_id: UserId) -> IngestAccess:
     owned_stream(streams, stream_id, user_id)
-    control = hot_state.read(stream_id)
-    if control is None:
-        raise NotFound
-    return _access(control, secret())
+    return _access(_control(ingest, stream_id), ingest.doors.look(stream_id), ingest.secret())
 
 
-def rotate_key(
-    streams: StreamStore, hot_state: HotState, secret: Callable[[], bytes], stream_id: StreamId, user_id: UserId
-) -> IngestAccess:
+def ask_for_ingest(streams: StreamStore, ingest: Ingest, stream_id: StreamId, user_id: UserId) -> IngestAccess:
+    """The same, and somewhere to publish to from now on, or in a moment. Raises IngestFull and LimitReached."""
+    owned_stream(streams, stream_id, user_id)
+    control = _control(ingest, stream_id)
+    return _access(control, ingest.doors.open(stream_id, user_id), ingest.secret())
+
+
+def rotate_key(streams: StreamStore, ingest: Ingest, stream_id: StreamId, user_id: UserId) -> IngestAccess:
     """A new key; the old one is worthless from now on, and an encoder that publishes with it is dropped."""
     owned_stream(streams, stream_id, user_id)
-    return _access(hot_state.apply(stream_id, RotateKey()).control, secret())
+    control = ingest.hot_state.apply(stream_id, RotateKey()).control
+    return _access(control, ingest.doors.look(stream_id), ingest.secret())
 
 
 def start_broadcast(streams: StreamStore, hot_state: HotState, stream_id: StreamId, user_id: UserId) -> Stream:
@@ -61,6 +73,13 @@ def _decide(streams: StreamStore, hot_state: HotState, stream_id: StreamId, user
     return as_of(stream, decision.control)
 
 
-def _access(control: StreamControl, secret: bytes) -> IngestAccess:
+def _control(ingest: Ingest, stream_id: StreamId) -> StreamControl:
+    control = ingest.hot_state.read(stream_id)
+    if control is None:
+        raise NotFound
+    return control
+
+
+def _access(control: StreamControl, door: Door, secret: bytes) -> IngestAccess:
     key = derive_stream_key(secret, control.stream_id, control.key_version)
-    return IngestAccess(stream_key=key, health=ingest_health(control.broadcast, unix_ms(), control.declined))
+    return IngestAccess(door=door, stream_key=key, health=ingest_health(control.broadcast, unix_ms(), control.declined))

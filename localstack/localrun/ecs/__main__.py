@@ -44,8 +44,10 @@ async def serve(settings: Settings) -> None:
     environment = {name: os.environ[name] for name in from_host if name in os.environ} | {
         "AWS_ENDPOINT_URL_ECS": own_url,
     }
+    aws = Aws(endpoint=settings.aws_endpoint_url, region=settings.aws_region)
     operations = Operations(
-        cloud=Aws(endpoint=settings.aws_endpoint_url, region=settings.aws_region),
+        cloud=aws,
+        secrets=aws,
         runner=TaskRunner(folders=Path(settings.ecs_task_folders), logs=Path(settings.ecs_task_logs)),
         journal=JournalFile(Path(settings.ecs_journal)),
         repository=REPOSITORY,

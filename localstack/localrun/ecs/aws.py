@@ -22,8 +22,10 @@ class Aws:
     def __init__(self, *, endpoint: str, region: str) -> None:
         session = boto3.Session(region_name=region)
         self._ecs = session.client("ecs", endpoint_url=endpoint, config=_CONFIG)
+        self._ecs.meta.events.register("before-parse.ecs.DescribeTaskDefinition", _spell_secrets_as_ecs_does)
         self._events = session.client("events", endpoint_url=endpoint, config=_CONFIG)
         self._sqs = session.client("sqs", endpoint_url=endpoint, config=_CONFIG)
+        self._secrets_manager = session.client("secretsmanager", endpoint_url=endpoint, config=_CONFIG)
         self._sts = session.client("sts", endpoint_url=endpoint, config=_CONFIG)
 
     async def task_definition(self, name: str) -> dict[str, Any]:
@@ -60,6 +62,19 @@ class Aws:
             "Expiration": made["Expiration"].isoformat(),
         }
 
+    async def secret(self, value_from: str) -> str:
+        """`<ARN of the secret>`, or `<ARN>:<key of its JSON>::`; MiniStack says its name in place of the ARN. Raises EcsError,
+        which names the secret and not its value."""
+        parts = value_from.split(":")
+        own = 7 if parts[0] == "arn" else 1
+        arn, key = ":".join(parts[:own]), parts[own] if len(parts) > own else ""
+        try:
+            answer = await asyncio.to_thread(self._secrets_manager.get_secret_value, SecretId=arn)
+            text = str(answer["SecretString"])
+            return str(json.loads(text)[key]) if key else text
+        except (ClientError, BotoCoreError, ValueError, KeyError):
+            raise EcsError(f"{arn} cannot be read, or has no {key!r}") from None
+
     async def deliver(self, event: Mapping[str, Any]) -> None:
         """Brings `event` to the queues that the default bus would send it to.
 
@@ -82,3 +97,14 @@ class Aws:
                     continue
                 queue = self._sqs.get_queue_url(QueueName=name)["QueueUrl"]
                 self._sqs.send_message(QueueUrl=queue, MessageBody=text)
+
+
+def _spell_secrets_as_ecs_does(response_dict: dict[str, Any], **_: object) -> None:
+    """MiniStack keeps containers' secrets as the template spells them, `Name` and `ValueFrom`, which no SDK reads."""
+    answer = json.loads(response_dict["body"])
+    for container in answer.get("taskDefinition", {}).get("containerDefinitions", []):
+        container["secrets"] = [
+            {name[0].lower() + name[1:]: value for name, value in each.items()}
+            for each in container.get("secrets") or []
+        ]
+    response_dict["body"] = json.dumps(answer).encode()

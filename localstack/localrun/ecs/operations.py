@@ -36,6 +36,12 @@ class Cloud(Protocol):
     async def deliver(self, event: Mapping[str, Any]) -> None: ...
 
 
+class Secrets(Protocol):
+    async def secret(self, value_from: str) -> str:
+        """What a container definition's `valueFrom` means. Raises EcsError."""
+        ...
+
+
 class Operations:
     """One method for each call of the API; requests and answers are the bodies of the JSON 1.1 protocol."""
 
@@ -49,9 +55,11 @@ class Operations:
         environment: Mapping[str, str],
         own_url: str | None = None,
         from_images: bool = False,
+        secrets: Secrets | None = None,
     ) -> None:
         """`own_url`: where tasks find their roles' credentials, this endpoint; None: they have the host's. `from_images`: they
-        run in Docker, from their images, and not as processes of `repository`."""
+        run in Docker, from their images, and not as processes of `repository`. `secrets`: where those of containers are."""
+        self._secrets = secrets
         self._from_images = from_images
         self._own_url = own_url
         self._cloud = cloud
@@ -137,7 +145,7 @@ class Operations:
     async def _start(self, task: Task, definition: Mapping[str, Any]) -> TaskProcess:
         if task.desired_status == STOPPED:
             raise CannotStart("Task stopped before it was started")
-        container = self._container(task, definition)
+        container = self._container(task, await self._with_secrets(definition))
         process = await self._runner.start(task.id, container)
         self._processes[task.arn] = process
         task.has_started()
@@ -145,6 +153,22 @@ class Operations:
         if task.desired_status == STOPPED or self._closing:  # asked for while the process was being made
             self._end(task, process)
         return process
+
+    async def _with_secrets(self, definition: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Its containers' secrets as values of their environment, which is where ECS puts them, too. Raises CannotStart."""
+        if self._secrets is None:
+            return definition
+        containers = []
+        for container in definition.get("containerDefinitions") or []:
+            try:
+                told = [
+                    {"name": each["name"], "value": await self._secrets.secret(each["valueFrom"])}
+                    for each in container.get("secrets") or []
+                ]
+            except EcsError as error:
+                raise CannotStart(f"ResourceInitializationError: unable to pull secrets: {error}") from None
+            containers.append({**container, "secrets": [], "environment": [*container.get("environment", []), *told]})
+        return {**definition, "containerDefinitions": containers}
 
     def _container(self, task: Task, definition: Mapping[str, Any]) -> Container:
         environment = dict(self._environment)

@@ -93,6 +93,7 @@ MATRIX = {
     "PATCH /v1/streams/{stream_id}": Expected((401, 403, 200), (401, 404, 200), body={"title": "Changed"}),
     "DELETE /v1/streams/{stream_id}": Expected((401, 403, 204), (401, 404, 204)),
     "GET /v1/streams/{stream_id}/ingest": OWNER_ONLY,
+    "POST /v1/streams/{stream_id}/ingest/open": Expected((401, 403, 202), (401, 404, 202)),
     "POST /v1/streams/{stream_id}/ingest/rotate": OWNER_ONLY,
     "POST /v1/streams/{stream_id}/start": OWNER_ONLY,
     "POST /v1/streams/{stream_id}/stop": OWNER_ONLY,

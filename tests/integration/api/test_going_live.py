@@ -36,6 +36,16 @@ def test_the_key_is_the_one_that_ingest_takes_and_is_never_cached(api: RestApi) 
     assert owner.api.get(f"/v1/streams/{stream['id']}/ingest").json["stream_key"] == key
 
 
+def test_where_nodes_always_run_ingest_is_open_and_asking_for_it_changes_nothing(api: RestApi) -> None:
+    owner = api.register()
+    path = f"/v1/streams/{owner.stream()['id']}/ingest"
+    shown = owner.api.get(path).json
+    assert (shown["state"], shown["rtmp_url"]) == ("open", shown["servers"][0])
+    asked = owner.api.post(f"{path}/open")
+    assert (asked.status, asked.json) == (202, shown)
+    assert asked.headers["cache-control"] == "no-store"
+
+
 def test_a_rotated_key_replaces_the_old_one_and_drops_its_encoder(api: RestApi) -> None:
     owner = api.register()
     stream = owner.stream()

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from functions.api.use_cases.going_live import rotate_key
+from functions.api.use_cases.going_live import Ingest, rotate_key
 from functions.api.use_cases.streams import create_stream
 from functions.api.wiring import UnitOfWork
 from headwater.adapters.postgres import Database
@@ -167,13 +167,10 @@ def test_of_two_rotations_at_once_each_makes_a_key_and_the_last_one_holds(api: R
     owner = api.register()
     stream = owner.stream()
     path = f"/v1/streams/{stream['id']}/ingest"
+    ingest = Ingest(api.hot_state, api.services.ingest_doors, api.services.stream_key_secret)
     keys = [
         access.stream_key
-        for access in at_once(
-            lambda work: rotate_key(
-                work.streams, api.hot_state, api.services.stream_key_secret, stream["id"], UserId(owner.user["id"])
-            )
-        )
+        for access in at_once(lambda work: rotate_key(work.streams, ingest, stream["id"], UserId(owner.user["id"])))
     ]
     assert len(set(keys)) == 2
     assert owner.api.get(path).json["stream_key"] in keys
