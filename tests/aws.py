@@ -40,7 +40,7 @@ def fresh_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    _make_dynamodb_atomic(monkeypatch)
+    make_dynamodb_atomic(monkeypatch)
     with mock_aws():
         _forget()
         _create_tables()
@@ -48,7 +48,7 @@ def fresh_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     _forget()
 
 
-def _make_dynamodb_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
+def make_dynamodb_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of threads that touch one item at once, moto shows one what another has half written; DynamoDB never does."""
     lock = threading.RLock()
 

@@ -183,9 +183,12 @@ class Cloud:
 def moto_cloud() -> Iterator[Cloud]:
     """A moto server in a process of its own, so that nothing of it is shared with another test."""
     port = free_port()
-    code = "import sys; from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+    code = (
+        "import sys, pytest, tests.aws; tests.aws.make_dynamodb_atomic(pytest.MonkeyPatch()); "
+        "from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+    )
     server = subprocess.Popen(
-        [sys.executable, "-c", code, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", code, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         assert eventually(lambda: _listens(port), 30)

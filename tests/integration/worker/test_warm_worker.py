@@ -19,9 +19,13 @@ from functions.transcode_dispatch import wiring
 from functions.transcode_dispatch.handler import handler
 from headwater.adapters import aws, dynamodb_tables
 from headwater.adapters.leases import Leases
+from headwater.adapters.outbox import Outbox
+from headwater.adapters.stream_controls import StreamControls
 from headwater.adapters.transcode_tasks import PoolTask, TranscodeTasks
 from headwater.adapters.warm_pools import WarmPools
+from headwater.broadcasts import Broadcasts
 from headwater.contracts import BroadcastPulse, WarmPoolPulse, encode
+from headwater.domain.broadcast_events import Update
 from headwater.domain.lease import LeaseState
 from headwater.domain.warm_pool import WaitingState
 from tests.ecs_endpoint import CLUSTER, DEFINITION, RunningEndpoint, ecs_endpoint
@@ -57,6 +61,26 @@ class ControlPlane:
         signs = {each.worker_id: self.pools.sign(each.worker_id) for each in self.pools.load().workers if each.task_id}
         ready = {each for each, sign in signs.items() if sign is not None and sign.state is WaitingState.WAITING}
         return [task for task in self.tasks.of_pool() if task.worker_id in ready]
+
+    @contextmanager
+    def heard(self, stage: Stage) -> Iterator[None]:
+        """The node's part: it says every two seconds that the encoder is there."""
+        broadcasts = Broadcasts(StreamControls(STREAMS), Outbox(BUS, self.cloud.pulse_queue))
+        over = threading.Event()
+
+        def say() -> None:
+            while not over.wait(2):
+                session, now = stage.broadcast().session, time.time_ns() // 1_000_000
+                if session is not None:
+                    broadcasts.apply(stage.stream_id, Update(session.ref.node, session.ref.client_id, now, 1))
+
+        thread = threading.Thread(target=say)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     @contextmanager
     def polling(self) -> Iterator[ControlPlane]:
@@ -139,7 +163,11 @@ def test_a_broadcast_that_begins_has_the_worker_that_waits_and_the_next_one_has_
     process = ecs.pid(waiting.task_id)
     stage = Stage(cloud, tmp_path)
     (tmp_path / "node").mkdir()
-    with source_node(tmp_path / "node") as node, published(f"{node.base}/one", *picture_and_sound()):
+    with (
+        source_node(tmp_path / "node") as node,
+        published(f"{node.base}/one", *picture_and_sound()),
+        control_plane.heard(stage),
+    ):
         stage.publish(node.source("one"))
         began_at = time.monotonic()
         for _ in range(3):  # pulses come twice and thrice
@@ -154,11 +182,26 @@ def test_a_broadcast_that_begins_has_the_worker_that_waits_and_the_next_one_has_
         assert eventually(lambda: bool(control_plane.waiting()), 30), "another waits in its place"
         assert waiting.task_id not in {each.task_id for each in control_plane.waiting()}
 
+        # One that is told to go (its machine is taken back) hands over to one that waits: seconds, not a task's start.
+        [successor] = control_plane.waiting()
+        told_at, before = time.monotonic(), stage.segments()[-1]
+        os.kill(process, signal.SIGTERM)
+        assert eventually(lambda: leases.load(stage.broadcast_id).task_id == successor.task_id, 20), ecs.log()
+        assert eventually(lambda: stage.segments()[-1].epoch > before.epoch, 20), ecs.log()
+        assert time.monotonic() - told_at < 12, "what it had was stored, and what came meanwhile was read from the node"
+        process = ecs.pid(successor.task_id)
+        assert eventually(lambda: bool(control_plane.waiting()), 30)
+
         # Its death is noticed as that of any other, and one that is started follows: the pool is for beginnings.
         os.kill(process, signal.SIGKILL)
         again = len(stage.segments())
-        assert eventually(lambda: leases.load(stage.broadcast_id).generation == 2, 20)
+        assert eventually(lambda: leases.load(stage.broadcast_id).generation == 3, 20)
         stage.wait_for_segments(again + 1)
         assert len(control_plane.waiting()) == 1
     stage.end()
     assert eventually(lambda: leases.load(stage.broadcast_id).state is not held, 30)
+    shown = stage.segments()
+    assert len({each.epoch for each in shown}) == 3
+    ends = [each.start_ms + each.tracks["180p"].duration / 90 for each in shown]
+    gaps = [later.start_ms - end for end, later in zip(ends, shown[1:], strict=False)]
+    assert all(-1 <= gap <= 70 for gap in gaps), f"nothing twice, and at a join no more than a picture missing: {gaps}"
