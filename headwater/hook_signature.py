@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from headwater.errors import HookRejected
@@ -56,16 +56,16 @@ def sign(secret: bytes, origin: HookOrigin, body: bytes, *, now: int) -> dict[st
     return {**headers, SIGNATURE_HEADER: _signature(secret, values, body)}
 
 
-def verify(secret: bytes, headers: Mapping[str, str], body: bytes, *, now: int) -> HookOrigin:
-    """Who sent this hook. Header names in `headers` are lower case, as API Gateway delivers them.
+def verify(accepted: Collection[bytes], headers: Mapping[str, str], body: bytes, *, now: int) -> HookOrigin:
+    """Who sent this hook, signed with one of the secrets `accepted`. Header names in `headers` are lower case, as API Gateway
+    delivers them.
 
     Raises HookRejected, always the same, for a missing or repeated header, a wrong signature or a time more than a
     minute off. Nothing of the request is believed, or even parsed, before the signature was found right.
     """
     values = [headers.get(name.lower(), "") for name in _SIGNED_HEADERS]
-    expected = _signature(secret, values, body)
-    given = headers.get(SIGNATURE_HEADER.lower(), "")
-    if not hmac.compare_digest(expected.encode(), given.encode("utf-8", "surrogatepass")):
+    given = headers.get(SIGNATURE_HEADER.lower(), "").encode("utf-8", "surrogatepass")
+    if not any(hmac.compare_digest(_signature(secret, values, body).encode(), given) for secret in accepted):
         raise HookRejected
     node, pull_base, occurred_at, timestamp, nonce = values
     well_formed = (

@@ -81,19 +81,14 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement("CKV_AWS_149", ("data/*",), _OWN_KEY),
     Acknowledgement(
         "AwsSolutions-SMG4",
-        ("data/TokenKeys/Resource", "data/PlaybackKeys/Resource"),
-        "Rotated by functions/signing_keys and functions/playback_keys, on schedules of ours: the next key is published "
-        "before it signs, and the old one stays valid for as long as what it signed.",
-    ),
-    Acknowledgement(
-        "AwsSolutions-SMG4",
-        ("data/HookSecret/Resource",),
-        "Both ends read it, and neither knows two at a time: it is changed by hand (docs/deploy.md, Rotating secrets).",
+        ("data/TokenKeys/Resource", "data/PlaybackKeys/Resource", "data/HookSecret/Resource"),
+        "Rotated by functions/signing_keys, functions/playback_keys and functions/hook_secret, on schedules of ours: the "
+        "next one is known before it signs, and the old one stays valid for as long as what it signed, or whoever has it.",
     ),
     Acknowledgement(
         "AwsSolutions-SMG4",
         ("data/StreamKeySecret/Resource",),
-        "Every stream key is derived from it: rotating it would throw every encoder out. Keys are rotated one by one.",
+        "Every stream key is derived from it: changing it throws every encoder out, which is worth it after a leak (0040).",
     ),
     Acknowledgement(
         "AwsSolutions-SQS3",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from functions.ingest_hooks.claim_publish import OwnersSlots, PublishLimits, Streams, claim_publish
@@ -21,7 +21,7 @@ from headwater.observability import count, logger
 class Secrets(Protocol):
     """Asked for each hook, because a rotated secret must be seen by a running process."""
 
-    def hook_secret(self) -> bytes: ...
+    def hook_secrets(self, now: int) -> Collection[bytes]: ...
     def stream_key_secret(self) -> bytes: ...
 
 
@@ -37,7 +37,7 @@ def answer_hook(
     `claim_publish`, and the failures of `headwater.broadcasts`."""
     now = clock()
     try:
-        event = parse_hook(verify(secrets.hook_secret(), request.headers, request.body, now=now), request.body)
+        event = parse_hook(verify(secrets.hook_secrets(now), request.headers, request.body, now=now), request.body)
     except HookRejected:
         count("HookRejected")
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Protocol
 
 import msgspec
@@ -20,7 +20,7 @@ class Fleets(Protocol):
 
 
 class Secrets(Protocol):
-    def hook_secret(self) -> bytes: ...
+    def hook_secrets(self, now: int) -> Collection[bytes]: ...
 
 
 class Announcement(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ def hear_node(request: SignedBody, caller: str, fleets: Fleets, secrets: Secrets
     """`caller`: the address that API Gateway saw. Raises HookRejected, and the failures of the fleet's store."""
     now = clock()
     try:
-        origin = verify(secrets.hook_secret(), request.headers, request.body, now=now)
+        origin = verify(secrets.hook_secrets(now), request.headers, request.body, now=now)
         told = _announcement(request.body)
         host = _ipv4(caller)
     except HookRejected:

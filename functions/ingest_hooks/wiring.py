@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 
 from functions.ingest_hooks.claim_publish import PublishLimits
 from functions.ingest_hooks.settings import Settings
+from headwater.adapters.hook_secret_store import hook_secrets
 from headwater.adapters.ingest_fleet_store import IngestFleetStore
 from headwater.adapters.outbox import Outbox
 from headwater.adapters.owner_slots import OwnerSlots
@@ -41,10 +43,11 @@ def limits() -> PublishLimits:
 
 
 class SecretsManagerSecrets:
-    """Both secrets, at most a minute old."""
+    """Both, at most a minute old."""
 
-    def hook_secret(self) -> bytes:
-        return str(secret(settings().hook_secret)["secret"]).encode()
+    def hook_secrets(self, now: int) -> Collection[bytes]:
+        """All that a hook may be signed with at `now` (Unix ms)."""
+        return hook_secrets(secret(settings().hook_secret)).accepted(now // 1000)
 
     def stream_key_secret(self) -> bytes:
         return str(secret(settings().stream_key_secret)["secret"]).encode()

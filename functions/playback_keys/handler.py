@@ -1,5 +1,5 @@
-"""Before stage 6 · asked by the deployment (makes the first key pair, and the key group of its CDN), and by whoever rotates:
-`{"action": "rotate"}`, which is a schedule."""
+"""Before stage 6 · asked by the deployment (makes the first key pair, and the key group of its CDN), by a schedule: `{"action":
+"rotate"}`, and by operators: `{"action": "revoke"}` for keys that others may know."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     ring = SigningKeyRing(settings.playback_keys_secret)
     if deployment_requests.is_request(event):
         return deployment_requests.answer(event, lambda: carry_out(event["RequestType"], ring, edge))
-    keys, _ = put_in_place(ring, edge, rotate=event.get("action") == "rotate")
+    keys, _ = put_in_place(ring, edge, event.get("action", "ensure"))
     return {"keys": {key.kid: public_pem(key) for key in keys}}

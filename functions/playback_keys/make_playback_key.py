@@ -34,6 +34,15 @@ def rotate_playback_key(ring: KeyRing, now: int, key_id: Callable[[str], str]) -
     return keys
 
 
+def revoke_playback_keys(ring: KeyRing, now: int, key_id: Callable[[str], str]) -> Sequence[SigningKey]:
+    """Drop every key at once, for one that others may know, and sign with a new one. Who watches something private is let
+    in again when their player next renews, and the edges know the new key by then."""
+    private_pem = _new_private_pem()
+    keys = with_next_key((), key_id(_public_half(private_pem)), private_pem, now)
+    ring.write(keys)
+    return keys
+
+
 def public_pem(key: SigningKey) -> str:
     """The half that the key group is given."""
     return _public_half(key.private_pem)

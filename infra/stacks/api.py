@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import CfnOutput, CustomResource, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_ses as ses
 from constructs import Construct
@@ -185,6 +185,14 @@ class ApiStack(Stack):
             give_up_after=Duration.hours(6),
             event={"action": "rotate"},
         )
+        first = CustomResource(
+            self,
+            "FirstKey",
+            resource_type="Custom::TokenKeys",
+            service_token=self.signing_keys.function.function_arn,
+            service_timeout=Duration.minutes(5),
+        )
+        first.node.add_dependency(self.signing_keys)  # with what it may do
 
     def _expire_recordings(self, deployment: Deployment, data: DataStack) -> None:
         """Every hour, where the stage says how long recordings are kept."""

@@ -98,6 +98,7 @@ class DataStack(Stack):
         CfnOutput(self, "SegmentTable", value=self.control_plane.timeline.table_name)
         CfnOutput(self, "ConnectionTable", value=self.connections.table_name)
         CfnOutput(self, "HookSecretArn", value=self.hook_secret.secret_arn)
+        CfnOutput(self, "StreamKeySecretArn", value=self.stream_key_secret.secret_arn)
         if self.oauth_clients_secret is not None:
             CfnOutput(self, "OauthClientsSecretArn", value=self.oauth_clients_secret.secret_arn)
         CfnOutput(self, "PlaybackKeysSecretArn", value=self.playback_keys_secret.secret_arn)

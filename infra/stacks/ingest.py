@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigateway
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
@@ -35,6 +35,7 @@ class IngestStack(Stack):
         super().__init__(scope, construct_id)
         stage = deployment.stage
         self._answer_hooks(deployment, data)
+        self._rotate_hook_secret(deployment, data)
         self.nodes: IngestNodes | OnDemandNodes | None = None
         self.starter: ServiceFunction | None = None
         """What starts nodes, where they run on demand."""
@@ -69,6 +70,7 @@ class IngestStack(Stack):
                 hooks_url=f"{base}{HOOKS_PATH}",
                 hook_secret=data.hook_secret,
             )
+            self._replace_nodes_after_rotation(self.nodes)
         if stage.urls is not None:
             self.api_environment = {"RTMP_URLS": ",".join(stage.urls.rtmp)}
         elif isinstance(self.nodes, IngestNodes):
@@ -116,3 +118,30 @@ class IngestStack(Stack):
         )
         self.gateway.route(HOOKS_PATH, apigateway.HttpMethod.POST, self.hooks)
         CfnOutput(self, "HooksApiId", value=self.gateway.api.api_id)
+
+    def _rotate_hook_secret(self, deployment: Deployment, data: DataStack) -> None:
+        self.hook_secrets = ServiceFunction(
+            self,
+            "HookSecrets",
+            deployment=deployment,
+            name="hook_secret",
+            environment={"HOOK_SECRET": data.hook_secret.secret_arn},
+            timeout_seconds=150,  # it waits until everybody has seen what comes next
+        )
+        self.hook_secrets.may(
+            ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], data.hook_secret.secret_arn
+        )
+        self.hook_secrets.run_every(
+            Duration.days(30),
+            name="EveryMonth",
+            attempts=3,
+            give_up_after=Duration.hours(6),
+            event={"action": "rotate"},
+        )
+        CfnOutput(self, "HookSecretFunction", value=self.hook_secrets.function.function_name)
+
+    def _replace_nodes_after_rotation(self, nodes: IngestNodes) -> None:
+        """They have the secret that they were started with."""
+        self.hook_secrets.function.add_environment("INGEST_CLUSTER", nodes.cluster_name)
+        self.hook_secrets.function.add_environment("INGEST_SERVICE", nodes.service.attr_name)
+        self.hook_secrets.may("ecs:UpdateService", nodes.service.ref)

@@ -58,7 +58,7 @@ async def deploy(plan: StackPlan, processes: Processes, console: Console, *, dat
     if plan.enforces_iam:
         await asyncio.to_thread(_let_edge_read, plan, deployed["MediaBucket"])
     await asyncio.to_thread(shutil.rmtree, _folder(plan))  # it holds a copy of every bundle
-    for function in ("SchemaMigrationFunction", "SigningKeysFunction", "PlaybackKeysFunction"):
+    for function in ("SchemaMigrationFunction", "PlaybackKeysFunction"):
         console.progress(_NAME, f"running {deployed[function]}")
         await asyncio.to_thread(_invoke, plan, deployed[function])
     stamp.write_text(json.dumps({"fingerprint": fingerprint, "outputs": outputs}))

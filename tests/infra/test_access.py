@@ -60,6 +60,7 @@ def test_only_functions_that_are_told_of_a_secret_may_read_it_and_only_one_write
                     assert function.properties["Handler"] in (
                         "functions.signing_keys.handler.handler",
                         "functions.playback_keys.handler.handler",
+                        "functions.hook_secret.handler.handler",
                     )
         assert read == told, function
 

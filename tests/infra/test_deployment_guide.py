@@ -106,7 +106,7 @@ def test_commands_of_the_cdk_are_given_a_stage_and_settings() -> None:
 
 
 def test_every_output_is_put_out_by_the_stack_that_is_asked_for_it() -> None:
-    asked = re.findall(r"output headwater-\w+-(\w+) (\w+)", GUIDE)
+    asked = re.findall(r"(?:output|act) headwater-\w+-(\w+) (\w+)", GUIDE)
     assert asked
     for stack, output in asked:
         assert f'"{output}"' in (ROOT / "infra" / "stacks" / f"{stack}.py").read_text()

@@ -35,6 +35,16 @@ UNUSED = {
     ("recording_finaliser", "dynamodb:UpdateItem", "ControlPlaneLeases"): (
         "a lease that the dispatcher has not closed (tests/integration/media/test_recording_finaliser.py)"
     ),
+    (
+        "hook_secret",
+        "secretsmanager:GetSecretValue",
+        "HookSecret",
+    ): "Once a month. tests/integration/ingest/test_hook_secret.py",
+    (
+        "hook_secret",
+        "secretsmanager:PutSecretValue",
+        "HookSecret",
+    ): "Once a month. tests/integration/ingest/test_hook_secret.py",
 }
 
 # The local endpoint of ECS asks nobody's leave. Each with the method of boto3 that needs it.

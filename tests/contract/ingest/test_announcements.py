@@ -34,8 +34,8 @@ class MemoryFleet:
 
 
 class Secrets:
-    def hook_secret(self) -> bytes:
-        return SECRET
+    def hook_secrets(self, now: int) -> list[bytes]:
+        return [SECRET]
 
 
 def announced(fleets: MemoryFleet, body: bytes, *, secret: bytes = SECRET, caller: str = "203.0.113.7") -> None:

@@ -58,8 +58,8 @@ class MemorySlots:
 
 
 class Secrets:
-    def hook_secret(self) -> bytes:
-        return HOOK_SECRET
+    def hook_secrets(self, now: int) -> list[bytes]:
+        return [HOOK_SECRET]
 
     def stream_key_secret(self) -> bytes:
         return SECRET

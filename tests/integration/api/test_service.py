@@ -21,6 +21,7 @@ from headwater.adapters.tables import metadata
 from headwater.domain.ids import UserId
 from headwater.errors import DependencyUnavailable
 from tests.api_gateway import ApiClient
+from tests.cloudformation import cloudformation
 from tests.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 from tests.rest_api import RestApi
@@ -94,6 +95,29 @@ def test_making_keys_again_keeps_the_one_there_is(api: RestApi) -> None:
     before = signing_keys({}, None)
     assert signing_keys({}, None) == before
     assert signing_keys({"source": "aws.scheduler"}, None) == before
+
+
+def test_the_deployment_makes_the_first_key_and_takes_none_away(api: RestApi) -> None:
+    before = published(api)
+
+    def asked(kind: str) -> dict[str, Any]:
+        with cloudformation() as (address, heard):
+            request = {"StackId": "stack", "RequestId": "request", "LogicalResourceId": "FirstKey"}
+            signing_keys({**request, "RequestType": kind, "ResponseURL": address}, None)
+        [told] = heard
+        assert (told["Status"], told["PhysicalResourceId"]) == ("SUCCESS", "token-keys")
+        return told
+
+    for kind in ("Create", "Update", "Delete"):
+        assert "PRIVATE" not in str(asked(kind))
+        secrets.forget_secrets()
+        assert published(api) == before, "of a deployment that is there already"
+    aws.client("secretsmanager").put_secret_value(SecretId="token-keys", SecretString='{"keys": []}')
+    asked("Create")
+    secrets.forget_secrets()
+    [made] = published(api)
+    assert made not in before
+    assert kid_of(api.register().api.token) == made, "it signs at once"
 
 
 def test_a_rotated_key_is_published_before_it_signs_and_old_tokens_stay_valid(api: RestApi) -> None:

@@ -70,7 +70,7 @@ def test_a_posted_hook_verifies_and_its_body_is_untouched(api: HooksApi, client:
     (received,) = api.received
     assert received.body.encode() == BODY
     headers = {name.lower(): value for name, value in received.headers.items()}
-    assert verify(SIGNING_KEY.encode(), headers, BODY, now=time.time_ns() // 1_000_000) == ORIGIN
+    assert verify([SIGNING_KEY.encode()], headers, BODY, now=time.time_ns() // 1_000_000) == ORIGIN
 
 
 def test_one_connection_carries_many_hooks_and_a_closed_one_is_replaced(api: HooksApi, client: HooksClient) -> None:

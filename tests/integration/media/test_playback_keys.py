@@ -47,4 +47,10 @@ def test_whatever_key_signs_the_key_group_knows_it_and_an_old_one_goes_in_the_en
     assert signed_with() == second
     clock[0] += KEPT_AFTER_USE_SECONDS
     assert first not in handler({"action": "rotate"}, None)["keys"]
+    leaked = set(handler({}, None)["keys"])
+    [new] = handler({"action": "revoke"}, None)["keys"]
+    assert new not in leaked
+    assert signed_with() == new
+    with pytest.raises(ValueError, match="ensure, rotate, revoke"):
+        handler({"action": "forget"}, None)
     secrets.forget_secrets()
