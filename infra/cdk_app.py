@@ -109,8 +109,8 @@ def main() -> None:
             settings_file=asked("settings"),
         )
         _check_region(stage)
-        app = app_of(stage)
         authorities = believed_authorities(stage.database, stage.region or os.environ.get("CDK_DEFAULT_REGION"))
+        app = app_of(stage)
         if asked("code") == "none":
             add_stacks(app, stage=stage, bundle=empty_bundle)
         else:
