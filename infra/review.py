@@ -19,7 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,7 +69,7 @@ class Templates:
         add_stacks(app, stage=stage_named(stage, settings_file=settings), bundle=bundles)
         if stage not in LINTED_ALONE:
             Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-        with suppress(Exception):  # of which the report says more
+        with suppress(Exception), _unsaid():  # of which the report says more
             app.synth()
         self.resources: dict[tuple[str, str], str] = {}  # paths, by stack and logical id
         for construct in app.node.find_all():
@@ -140,6 +140,19 @@ def findings(stage: str, folder: Path) -> list[Finding]:
     with ThreadPoolExecutor(len(tools)) as threads:
         found = [each for tool in threads.map(lambda tool: list(tool(templates)), tools) for each in tool]
     return [*found, *cdk_nag(templates)]
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """cdk-nag tells the terminal of every finding, acknowledged or not, from a process behind ours."""
+    terminal = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def _beside_python(program: str) -> str:
