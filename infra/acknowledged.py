@@ -88,7 +88,7 @@ ACKNOWLEDGEMENTS = (
     Acknowledgement(
         "AwsSolutions-SMG4",
         ("data/StreamKeySecret/Resource",),
-        "Every stream key is derived from it: changing it throws every encoder out, which is worth it after a leak (0040).",
+        "Every stream key is derived from it: changing it throws every encoder out, which is worth it after a leak (0034).",
     ),
     Acknowledgement(
         "AwsSolutions-SQS3",
