@@ -9,10 +9,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from localrun.console import Console
+from localrun.ecs_service import listens
 from localrun.plan import StackPlan
 from localrun.processes import Processes, Program, ServiceFailed, base_environment
 from localrun.readiness import wait_until
@@ -21,6 +23,7 @@ from localrun.stack import running_stack
 _FRAME_RATE = 30
 _KEYFRAME_SECONDS = 2
 _PLAYS_WITHIN_SECONDS = 60.0
+_INGEST_WITHIN_SECONDS = 150.0
 _FONT = Path("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf")
 
 
@@ -29,8 +32,8 @@ async def run(plan: StackPlan, console: Console) -> None:
     async with running_stack(plan, console) as processes:
         console.progress("demo", "creating the demo streamer")
         async with httpx.AsyncClient(base_url=f"{plan.api_url}/v1", timeout=30) as api:
-            stream, key_url = await _stream(plan, api)
-            await _broadcast(plan, console, processes, api, stream, key_url)
+            stream, ingest = await _stream(plan, api)
+            await _broadcast(plan, console, processes, api, stream, ingest)
 
 
 async def _broadcast(
@@ -39,13 +42,13 @@ async def _broadcast(
     processes: Processes,
     api: httpx.AsyncClient,
     stream: dict[str, Any],
-    publish_url: str,
+    ingest: dict[str, Any],
 ) -> None:
     folder = plan.run / "demo"
     folder.mkdir(exist_ok=True)
     encoder = Program(
         name="encoder",
-        argv=encoder_command(publish_url),
+        argv=encoder_command(ingest["rtmp_url"], ingest["stream_key"]),
         env=base_environment(),
         cwd=folder,
         stop_seconds=3.0,
@@ -70,7 +73,7 @@ async def _broadcast(
         await asyncio.Event().wait()
 
 
-async def _stream(plan: StackPlan, api: httpx.AsyncClient) -> tuple[dict[str, Any], str]:
+async def _stream(plan: StackPlan, api: httpx.AsyncClient) -> tuple[dict[str, Any], dict[str, Any]]:
     """The demo streamer's stream and where to publish to; the streamer is kept, so that the URL stays the same."""
     remembered = plan.data / "demo.json"
     if not remembered.exists():
@@ -94,12 +97,20 @@ async def _stream(plan: StackPlan, api: httpx.AsyncClient) -> tuple[dict[str, An
         account["stream_id"] = _json(await api.post("/streams", json=made))["id"]
         remembered.write_text(json.dumps(account))
     stream = _json(await api.get(f"/streams/{account['stream_id']}"))
-    path = f"/streams/{account['stream_id']}/ingest"
-    ingest = _json(await api.post(f"{path}/open"))
-    while ingest["state"] != "open":  # a node on demand takes a few seconds here
-        await asyncio.sleep(1)
-        ingest = _json(await api.get(path))
-    return stream, f"{ingest['rtmp_url']}/{ingest['stream_key']}"
+    return stream, await _open_ingest(api, f"/streams/{account['stream_id']}/ingest/open")
+
+
+async def _open_ingest(api: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    """Where to publish, once something listens there. A node on demand takes a few seconds; and of one that ended with an
+    earlier stack, which was killed, it is known after less than a minute."""
+    opened: dict[str, Any] = {}
+
+    async def answers() -> bool:
+        opened.update(_json(await api.post(path)))
+        return opened["state"] == "open" and await listens(urlsplit(opened["rtmp_url"]).port or 1935)
+
+    await wait_until(answers, within_seconds=_INGEST_WITHIN_SECONDS, every_seconds=0.5, what="an ingest node")
+    return opened
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
@@ -111,8 +122,11 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
     return body
 
 
-def encoder_command(publish_url: str) -> list[str]:
-    """A 720p30 test card with the wall clock burnt in and a quiet tone, a keyframe every two seconds, for ever."""
+def encoder_command(rtmp_url: str, stream_key: str) -> list[str]:
+    """A 720p30 test card with the wall clock burnt in and a quiet tone, a keyframe every two seconds, for ever.
+
+    The key is no part of the URL, which FFmpeg prints when it cannot connect.
+    """
     clock = (
         f"drawtext=fontfile={_FONT}:text='%{{localtime}}':fontsize=64:fontcolor=white"
         ":box=1:boxcolor=black@0.6:boxborderw=16:x=(w-tw)/2:y=h-140"
@@ -164,5 +178,7 @@ def encoder_command(publish_url: str) -> list[str]:
         "volume=0.1",
         "-f",
         "flv",
-        publish_url,
+        "-rtmp_playpath",
+        stream_key,
+        rtmp_url,
     ]
