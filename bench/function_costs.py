@@ -102,7 +102,7 @@ def _cases() -> dict[str, Case]:
 
     hook = json.loads((ROOT / "tests/events/hooks/publish_shell.json").read_text())["body"].encode()
     now = time.time_ns() // 1_000_000
-    origin = HookOrigin("node-1", "rtmp://10.0.3.7:1935/live", now)
+    origin = HookOrigin("node-1", "http://10.0.3.7:1936/sources", now)
     return {
         "api, unknown path, 404": ("functions.api.handler", get("/v1/nothing/here"), 404),
         "api, key set, 200": ("functions.api.handler", get("/.well-known/jwks.json"), 200),
