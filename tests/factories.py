@@ -6,7 +6,7 @@ from typing import Any
 
 from headwater.domain.broadcast import SessionRef, StreamControl
 from headwater.domain.broadcast_events import Done, Publish, Update
-from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
+from headwater.domain.ids import BroadcastId, StreamId, UserId, id_bound, new_id
 
 NOW = 1_800_000_000_000  # Unix ms; tests count from here
 NODE = "node-1"
@@ -15,6 +15,12 @@ NODE = "node-1"
 def stream_control(**fields: Any) -> StreamControl:
     """A stream that is offline, with key version 1 and default settings."""
     return StreamControl(**{"stream_id": StreamId(new_id()), "owner_id": UserId(new_id()), **fields})
+
+
+def id_made_at(milliseconds: int) -> str:
+    """A fresh id of that moment (Unix): those of one millisecond are in no order."""
+    moment = id_bound(milliseconds)
+    return moment + new_id()[len(moment) :]
 
 
 def session_ref(client_id: str = "1", opened_at: int = NOW, node: str = NODE) -> SessionRef:

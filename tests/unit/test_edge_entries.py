@@ -28,7 +28,7 @@ from headwater.domain.broadcast_events import (
 from headwater.domain.edge_entries import edge_entries
 from headwater.domain.ids import BroadcastId, StreamId, new_id
 from headwater.domain.media_access import ENTRANCES, lets_in, media_path
-from tests.factories import publish, session_ref, stream_control
+from tests.factories import NOW, id_made_at, publish, session_ref, stream_control
 from tests.fakes import memory_broadcasts
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +98,7 @@ def lives() -> list[tuple[StreamControl | None, set[BroadcastId]]]:
         broadcasts, _, _, clock = memory_broadcasts(stream_control(stream_id=STREAM, settings=settings))
         known: set[BroadcastId] = set()
         for number in range(4):
-            event = publish(session_ref(str(number + 1)))
+            event = publish(session_ref(str(number + 1)), broadcast_id=id_made_at(clock.now))
             current = event.candidate_id
             events: list[Event] = [event, MediaSeen(current, 1)]
             events += [Start()] if chance.random() < 0.6 else []
@@ -144,13 +144,13 @@ def test_the_edge_lets_in_whom_the_rule_lets_in() -> None:
 
 
 def test_what_begins_after_the_entry_was_written_is_the_owners_where_previews_come_first() -> None:
-    first = publish(session_ref("1"))
+    first = publish(session_ref("1"), broadcast_id=id_made_at(NOW))
     control = stream_control(stream_id=STREAM, settings=StreamSettings(auto_start=False))
     broadcasts, *_ = memory_broadcasts(control)
     stale = [stored(control)]
     broadcasts.apply(STREAM, first)
     stale.append(stored(broadcasts.read(STREAM)))
-    later = new_id()
+    later = id_made_at(NOW + 1)
     answers = edge_function("media.js", [(each, request(f"/{STREAM}/{later}/720p/1-0.m4s")) for each in stale])
     assert [answer.get("statusCode") for answer in answers] == [404, 404]
     answers = edge_function("media.js", [(each, request(f"/owner/{STREAM}/{later}/720p/1-0.m4s")) for each in stale])
