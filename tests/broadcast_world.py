@@ -221,6 +221,16 @@ class World:
         if self.workers:
             self._end_task(self.workers[which % len(self.workers)], told=how < 5)
 
+    def worker_leaves(self, which: int, how: int) -> None:
+        """Its machine is taken back: it says so and works on, or has waited for a successor for as long as it could."""
+        if self.workers:
+            worker = self.workers[which % len(self.workers)]
+            if how < 6:
+                self.leases.leave(worker.fence)
+                self.queue.append(Message(self.clock.now, Look(STREAM, worker.fence.broadcast_id)))
+            elif self.leases.release(worker.fence):
+                self._end_task(worker, told=how == 6)
+
     def finalise(self, _: int, how: int) -> None:
         if self.finalise_queue.sent:
             message, _delay = self.finalise_queue.sent[0] if how == 7 else self.finalise_queue.sent.pop(0)
@@ -313,6 +323,8 @@ class World:
 
     def check(self) -> None:
         self.seen.check(self.control)
+        writers = {worker.fence for worker in self.workers if self.leases.may_write(worker.fence)}
+        assert len(writers) <= 1, f"several may write: {writers}"
         outstanding = {(m.look.broadcast_id, m.look.due) for m in self.queue}
         outstanding |= {(pulse.broadcast_id, pulse.due) for pulse in self.control.pulses}
         for broadcast in self.control.unsettled:
@@ -327,5 +339,6 @@ STEPS: tuple[Callable[[World, int, int], None], ...] = (
     World.publish, World.publish, World.update, World.update, World.done, World.late_hook, World.media, World.media,
     World.refuse_source, World.owner, World.library,
     World.time, World.time, World.pulse, World.due_pulse, World.due_pulse, World.sweep,
-    World.weather, World.worker_comes, World.worker_beats, World.worker_dies, World.finalise, World.finalise_too_early,
+    World.weather, World.worker_comes, World.worker_beats, World.worker_dies, World.worker_leaves, World.finalise,
+    World.finalise_too_early,
 )  # fmt: skip

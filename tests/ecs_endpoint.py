@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,25 @@ from localrun.processes import base_environment
 from tests.worker_stage import ROOT
 
 CLUSTER = "arn:aws:ecs:eu-west-1:123456789012:cluster/workers"
+WORKER_COMMAND = ("python", "-m", "ffmpeg_worker")
 DEFINITION = "arn:aws:ecs:eu-west-1:123456789012:task-definition/worker:3"
 
 
 class OneDefinition:
     """The rest of AWS: workers' task definition, and `tell`, which is called with every event."""
 
-    def __init__(self, variables: Mapping[str, str], tell: Callable[[Mapping[str, Any]], None]) -> None:
+    def __init__(
+        self, variables: Mapping[str, str], tell: Callable[[Mapping[str, Any]], None], command: Sequence[str]
+    ) -> None:
         self._variables = variables
+        self._command = command
         self._tell = tell
 
     async def task_definition(self, name: str) -> dict[str, Any]:
         container = {
             "name": "worker",
             "image": "headwater/ffmpeg-worker",
-            "command": ["python", "-m", "ffmpeg_worker"],
+            "command": list(self._command),
             "stopTimeout": 30,
             "environment": [{"name": each, "value": value} for each, value in self._variables.items()],
         }
@@ -64,9 +68,12 @@ class RunningEndpoint:
 
 @contextmanager
 def ecs_endpoint(
-    folder: Path, variables: Mapping[str, str], tell: Callable[[Mapping[str, Any]], None]
+    folder: Path,
+    variables: Mapping[str, str],
+    tell: Callable[[Mapping[str, Any]], None],
+    command: Sequence[str] = WORKER_COMMAND,
 ) -> Iterator[RunningEndpoint]:
-    """`variables` of the workers' container."""
+    """`variables` of the workers' container, and the `command` that it runs."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="ecs")
     thread.start()
@@ -75,7 +82,7 @@ def ecs_endpoint(
 
     async def open_() -> tuple[asyncio.Server, Operations, int]:
         operations = Operations(
-            cloud=OneDefinition(variables, tell),
+            cloud=OneDefinition(variables, tell, command),
             runner=TaskRunner(folders=folder / "tasks", logs=logs),
             journal=JournalFile(folder / "journal.json"),
             repository=ROOT,

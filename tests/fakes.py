@@ -103,12 +103,22 @@ class MemoryLeases:
     def request(self, lease: Lease, now: int) -> Lease | None:
         return self._replace(lease, lease_rules.request_worker(lease, now))
 
+    def request_successor(self, lease: Lease, now: int) -> Lease | None:
+        return self._replace(lease, lease_rules.request_successor(lease, now))
+
+    def leave(self, fence: Fence) -> bool:
+        lease = self.load(fence.broadcast_id)
+        return self._store(lease_rules.leave(lease, fence.generation, fence.worker_id)) is not None
+
     def acquire(self, broadcast_id: BroadcastId, generation: int, worker_id: WorkerId) -> Lease | None:
         return self._store(lease_rules.acquire(self.load(broadcast_id), generation, worker_id))
 
     def beat(self, fence: Fence) -> bool:
         lease = self.load(fence.broadcast_id)
         return self._store(lease_rules.beat(lease, fence.generation, fence.worker_id)) is not None
+
+    def may_write(self, fence: Fence) -> bool:
+        return lease_rules.may_write(self.load(fence.broadcast_id), fence.generation, fence.worker_id)
 
     def release(self, fence: Fence) -> bool:
         lease = self.load(fence.broadcast_id)

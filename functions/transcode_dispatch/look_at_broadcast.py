@@ -33,6 +33,7 @@ class BroadcastControl(Protocol):
 class WorkerLeases(Protocol):
     def load(self, broadcast_id: BroadcastId) -> Lease: ...
     def request(self, lease: Lease, now: int) -> Lease | None: ...
+    def request_successor(self, lease: Lease, now: int) -> Lease | None: ...
     def note_judgement(self, lease: Lease) -> bool: ...
     def note_task(self, lease: Lease, task_id: str) -> bool: ...
     def close_as_seen(self, lease: Lease) -> Lease | None: ...
@@ -123,6 +124,8 @@ class LookAtBroadcast:
         match step:
             case NextStep.START_WORKER:
                 self._start_worker(look, judged, now, size, _node_of(broadcast))
+            case NextStep.START_SUCCESSOR:
+                self._start_successor(look, judged, now, size, _node_of(broadcast))
             case NextStep.ASK_FOR_TASK_AGAIN:
                 self._ask_for_task(look, judged, size, _node_of(broadcast))
             case NextStep.GIVE_UP:
@@ -165,6 +168,14 @@ class LookAtBroadcast:
             count("WorkerReplaced")
         self._ask_for_task(look, requested, size, near, before=lease)
 
+    def _start_successor(self, look: Look, lease: Lease, now: int, size: WorkerSize | None, near: str | None) -> None:
+        requested = self._leases.request_successor(lease, now)
+        if requested is None:
+            return  # another dispatcher was quicker, or the lease is not held any more
+        logger().info("worker leaves", extra=_about(look, lease))
+        count("WorkerLeaves")
+        self._ask_for_task(look, requested, size, near)
+
     def _ask_for_task(
         self, look: Look, lease: Lease, size: WorkerSize | None, near: str | None, *, before: Lease | None = None
     ) -> None:
@@ -189,7 +200,7 @@ class LookAtBroadcast:
         self._stop_predecessors(look, lease, before, keep=task_id)
 
     def _stop_predecessors(self, look: Look, lease: Lease, before: Lease | None, *, keep: str) -> None:
-        if lease.generation > 1:
+        if lease.generation > 1 and lease.state is not LeaseState.HANDING_OVER:
             self._stop_tasks(look, before, keep=keep)
 
     def _ask_finaliser(self, look: Look, lease: Lease, now: int) -> None:

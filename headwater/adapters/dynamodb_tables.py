@@ -83,6 +83,8 @@ class LeaseItem(Model):
     deaths = NumberAttribute(default=0)
     dying_since = NumberAttribute(default=0)
     claimed = BooleanAttribute(null=True)
+    leaving = BooleanAttribute(null=True)
+    handing_over = NumberAttribute(null=True)
     expires_at = NumberAttribute()  # Unix seconds; DynamoDB's TTL
 
 

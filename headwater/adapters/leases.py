@@ -48,6 +48,10 @@ class Leases:
         """Begin a new generation after `lease`; None when somebody else changed it meanwhile."""
         return self._replace(lease, rules.request_worker(lease, now))
 
+    def request_successor(self, lease: Lease, now: int) -> Lease | None:
+        """Begin a new generation whose worker relieves the holder, which is leaving; None when the lease has changed."""
+        return self._replace(lease, rules.request_successor(lease, now), but_for_beats=True)
+
     def acquire(self, broadcast_id: BroadcastId, generation: int, worker_id: WorkerId) -> Lease | None:
         """Make `worker_id` the holder of a generation that waits for one; None when it does not (any more)."""
         lease = self.load(broadcast_id)
@@ -62,10 +66,26 @@ class Leases:
         """Prove that the worker lives; False when it no longer holds the lease and must stop at once. One write."""
         return self._update(fence.broadcast_id, [LeaseItem.beats.add(1)], holds(fence))
 
+    def leave(self, fence: Fence) -> bool:
+        """The worker has been told to go, and waits for a successor; False when it no longer holds the lease."""
+        return self._update(fence.broadcast_id, [LeaseItem.leaving.set(True)], holds(fence))
+
     def release(self, fence: Fence) -> bool:
         """Everything is flushed and the worker goes; False when it no longer held the lease."""
-        actions = [LeaseItem.state.set(LeaseState.RELEASED.value), LeaseItem.holder.remove()]
-        return self._update(fence.broadcast_id, actions, holds(fence))
+        while True:
+            lease = self.load(fence.broadcast_id)
+            released = rules.release(lease, fence.generation, fence.worker_id)
+            if released is None:
+                return False
+            actions = [
+                LeaseItem.state.set(released.state.value),
+                LeaseItem.holder.remove(),
+                LeaseItem.leaving.remove(),
+                LeaseItem.handing_over.remove(),
+            ]
+            # A successor may be asked for just now, and what is said of it stays.
+            if self._update(fence.broadcast_id, actions, holds(fence) & (LeaseItem.state == lease.state.value)):
+                return True
 
     def note_judgement(self, lease: Lease) -> bool:
         """Keep when the count of beats was last seen to move, unless the lease has gone to another generation."""
@@ -109,6 +129,8 @@ class Leases:
             LeaseItem.dying_since.set(after.dying_since),
             LeaseItem.expires_at.set(int(time.time()) + KEPT_SECONDS),
             LeaseItem.holder.set(after.holder) if after.holder else LeaseItem.holder.remove(),
+            LeaseItem.leaving.set(True) if after.leaving else LeaseItem.leaving.remove(),
+            LeaseItem.handing_over.set(after.handing_over) if after.handing_over else LeaseItem.handing_over.remove(),
             LeaseItem.task_id.set(after.task_id) if after.task_id else LeaseItem.task_id.remove(),
             LeaseItem.claimed.set(True) if after.claimed else LeaseItem.claimed.remove(),
         ]
@@ -134,10 +156,9 @@ class Leases:
 
 def holds(fence: Fence) -> Condition:
     """The condition under which a write of this worker may happen."""
-    state = LeaseItem.state == LeaseState.HELD.value
-    generation = LeaseItem.generation == fence.generation
-    holder = LeaseItem.holder == fence.worker_id
-    condition: Condition = state & generation & holder  # annotated, for PynamoDB types these as Any
+    held = (LeaseItem.state == LeaseState.HELD.value) & (LeaseItem.generation == fence.generation)
+    handing_over = (LeaseItem.state == LeaseState.HANDING_OVER.value) & (LeaseItem.handing_over == fence.generation)
+    condition: Condition = (LeaseItem.holder == fence.worker_id) & (held | handing_over)  # PynamoDB types these as Any
     return condition
 
 
@@ -147,6 +168,8 @@ def _lease(item: LeaseItem) -> Lease:
         state=LeaseState(item.state),
         generation=int(item.generation),
         holder=WorkerId(item.holder) if item.holder else None,
+        leaving=bool(item.leaving),
+        handing_over=int(item.handing_over) if item.handing_over else None,
         beats=int(item.beats),
         judged_beats=int(item.judged_beats),
         judged_at=int(item.judged_at),

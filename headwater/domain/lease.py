@@ -3,6 +3,9 @@
 The worker proves that it lives by counting `beats`; it never writes a time. The dispatcher notes when it last saw the
 count move, so clocks of two machines are never compared. Every takeover raises `generation`, and every write of a worker
 is conditional on its own generation (fencing, after Kleppmann 2016).
+
+A worker whose machine is taken back says that it is leaving, and works on while the next generation is on its way. Whoever
+comes takes the lease from it, as from a dead one: in one write, after which nothing of the predecessor's is accepted.
 """
 
 from __future__ import annotations
@@ -25,8 +28,12 @@ class LeaseState(StrEnum):
     FREE = "free"  # nobody, and nobody asked for
     REQUESTED = "requested"  # a task was asked for; no worker has come yet
     HELD = "held"
+    HANDING_OVER = "handing_over"  # held by one that leaves; `generation`, and its task, are its successor's
     RELEASED = "released"  # the worker has flushed everything and gone
     CLOSED = "closed"  # the recording is being, or was, finalised: nobody may write any more
+
+
+AWAITED = frozenset({LeaseState.REQUESTED, LeaseState.HANDING_OVER})  # a task was asked for, and its worker may come
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,8 @@ class Lease:
     state: LeaseState = LeaseState.FREE
     generation: int = 0
     holder: WorkerId | None = None
+    leaving: bool = False  # the holder has been told to go
+    handing_over: int | None = None  # the holder's generation, while a successor is on its way
     beats: int = 0
     judged_beats: int = -1
     judged_at: int = 0  # ms, when the dispatcher first saw `judged_beats`, or asked for the task
@@ -65,13 +74,27 @@ def request_worker(lease: Lease, now: int) -> Lease:
 
     A predecessor that was asked for and did not release the lease has died, and is counted.
     """
-    died = lease.state in (LeaseState.HELD, LeaseState.REQUESTED)
+    died = lease.state in (LeaseState.HELD, LeaseState.REQUESTED, LeaseState.HANDING_OVER)
+    requested = _next_generation(lease, now, died=died)
+    return replace(requested, state=LeaseState.REQUESTED, holder=None, leaving=False, handing_over=None)
+
+
+def request_successor(lease: Lease, now: int) -> Lease:
+    """A new generation while the holder, which is leaving, works on; or another one, where that did not come."""
+    another = lease.state is LeaseState.HANDING_OVER
+    requested = _next_generation(lease, now, died=another)
+    return replace(
+        requested,
+        state=LeaseState.HANDING_OVER,
+        handing_over=lease.handing_over if another else lease.generation,
+    )
+
+
+def _next_generation(lease: Lease, now: int, *, died: bool) -> Lease:
     new_period = now - lease.dying_since >= DEATHS_PERIOD_MS
     return replace(
         lease,
-        state=LeaseState.REQUESTED,
         generation=lease.generation + 1,
-        holder=None,
         beats=0,
         judged_beats=0,
         judged_at=now,
@@ -84,7 +107,7 @@ def request_worker(lease: Lease, now: int) -> Lease:
 
 def note_claim(lease: Lease, task_id: str, now: int) -> Lease | None:
     """The lease whose worker is the one of `task_id`, that was waiting; None when it has one, or needs none any more."""
-    if lease.state is not LeaseState.REQUESTED or lease.task_id is not None:
+    if lease.state not in AWAITED or lease.task_id is not None:
         return None
     return replace(lease, task_id=task_id, claimed=True, judged_at=now)
 
@@ -95,9 +118,16 @@ def acquire(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
         return None
     if lease.state is LeaseState.HELD and lease.holder == worker_id:
         return lease
-    if lease.state is not LeaseState.REQUESTED:
+    if lease.state not in AWAITED:
         return None
-    return replace(lease, state=LeaseState.HELD, holder=worker_id, beats=lease.beats + 1)
+    return replace(
+        lease,
+        state=LeaseState.HELD,
+        holder=worker_id,
+        leaving=False,
+        handing_over=None,
+        beats=lease.beats + 1,
+    )
 
 
 def beat(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
@@ -106,19 +136,30 @@ def beat(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
     return replace(lease, beats=lease.beats + 1)
 
 
+def leave(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
+    """The holder says that it has to go, and that it works on until another has come."""
+    return replace(lease, leaving=True) if may_write(lease, generation, worker_id) else None
+
+
 def release(lease: Lease, generation: int, worker_id: WorkerId) -> Lease | None:
+    """The holder has gone. A successor that is on its way is what is waited for then."""
     if not may_write(lease, generation, worker_id):
         return None
-    return replace(lease, state=LeaseState.RELEASED, holder=None)
+    awaited = lease.state is LeaseState.HANDING_OVER
+    state = LeaseState.REQUESTED if awaited else LeaseState.RELEASED
+    return replace(lease, state=state, holder=None, leaving=False, handing_over=None)
 
 
 def may_write(lease: Lease, generation: int, worker_id: WorkerId) -> bool:
+    if lease.state is LeaseState.HANDING_OVER:
+        return lease.handing_over == generation and lease.holder == worker_id
     return lease.state is LeaseState.HELD and lease.generation == generation and lease.holder == worker_id
 
 
 def judge(lease: Lease, now: int) -> Lease:
-    """Note the count when it moved since the last look."""
-    if lease.beats == lease.judged_beats:
+    """Note the count when it moved since the last look. While a worker is awaited, what counts is since when; one is on its
+    way whether the holder that leaves lives or not."""
+    if lease.state in AWAITED or lease.beats == lease.judged_beats:
         return lease
     return replace(lease, judged_beats=lease.beats, judged_at=now)
 
@@ -134,13 +175,9 @@ def keeps_dying(lease: Lease, now: int) -> bool:
 
 def is_dead(lease: Lease, now: int, start_limit_ms: int) -> bool:
     """Whether the holder stopped beating, or the requested task did not come within `start_limit_ms`, a claimed one sooner."""
-    if lease.beats != lease.judged_beats:
-        return False
-    if lease.state is LeaseState.HELD:
-        return now - lease.judged_at >= LEASE_MS
-    if lease.state is LeaseState.REQUESTED:
+    if lease.state in AWAITED:
         return now - lease.judged_at >= (CLAIMED_START_LIMIT_MS if lease.claimed else start_limit_ms)
-    return False
+    return lease.state is LeaseState.HELD and lease.beats == lease.judged_beats and now - lease.judged_at >= LEASE_MS
 
 
 def close(lease: Lease) -> Lease:
@@ -148,4 +185,12 @@ def close(lease: Lease) -> Lease:
 
     `judged_at` of a closed lease is when the finaliser was last asked; 0 while it never was.
     """
-    return replace(lease, state=LeaseState.CLOSED, generation=lease.generation + 1, holder=None, judged_at=0)
+    return replace(
+        lease,
+        state=LeaseState.CLOSED,
+        generation=lease.generation + 1,
+        holder=None,
+        leaving=False,
+        handing_over=None,
+        judged_at=0,
+    )

@@ -29,9 +29,9 @@ class WorkerTask:
     a worker that is too small for the first broadcast of a stream leaves its costliest rungs out, and the next is larger.
 
     `spot`: on spare capacity, for about a third of the price ($0.025 for 2 vCPU and 4 GB). AWS takes a machine back with two
-    minutes' notice. The worker then stores what it has and goes, and another one reads on from what the ingest node keeps of
-    the last minute: nothing is lost, but players wait for as long as a task takes to start, once. Where there is no spare
-    capacity, and after a worker that did not come or died, the full price is paid at once.
+    minutes' notice: the worker then works on until another one has come, which reads on from what the ingest node keeps of the
+    last minute. Nothing is lost, and players wait for nobody. Where there is no spare capacity, and after a worker that did not
+    come or died, the full price is paid at once.
 
     `warm_workers`: so many wait, started, for a broadcast to begin, which then has its worker in a second instead of some 30
     to 60, until Fargate has started a task; another is started in its place. Each costs what a worker of `cpu` and `memory_mib`

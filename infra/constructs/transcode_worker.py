@@ -18,6 +18,11 @@ from infra.constructs.service_function import log_retention
 
 CONTAINER = "worker"
 
+# A machine of spare capacity is taken back two minutes after SIGTERM, if `stopTimeout` lets it be that long:
+# docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+STOP_TIMEOUT = Duration.seconds(120)
+HAND_OVER_SECONDS = 105  # of these it works on, while a successor is on its way; what it has is stored within ten more
+
 
 class TranscodeWorker(Construct):
     """The task definition. `TRANSCODE_JOB` comes with each RunTask; everything else is the same for every broadcast.
@@ -49,13 +54,14 @@ class TranscodeWorker(Construct):
             command=["python", "-m", "ffmpeg_worker"],
             memory_limit_mib=stage.worker.memory_mib,
             readonly_root_filesystem=True,
-            stop_timeout=Duration.seconds(30),  # SIGTERM ends a segment cleanly within 10 s
+            stop_timeout=STOP_TIMEOUT,
             logging=ecs.LogDrivers.aws_logs(stream_prefix=CONTAINER, log_group=log_group),
             environment={
                 **control_plane.environment,
                 "LEASE_TABLE": control_plane.leases.table_name,
                 "SEGMENT_TABLE": control_plane.timeline.table_name,
                 "MEDIA_BUCKET": media.bucket_name,
+                "WORKER_HAND_OVER_SECONDS": str(HAND_OVER_SECONDS),
                 "POWERTOOLS_SERVICE_NAME": "ffmpeg-worker",
                 "POWERTOOLS_METRICS_NAMESPACE": stage.metrics_namespace,
             },

@@ -2,68 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from ffmpeg_worker.transcode_plan import Keyframes, plan_transcode
-from functions.transcode_dispatch.look_at_broadcast import PUT_OFF_SECONDS, LookAtBroadcast
+from functions.transcode_dispatch.look_at_broadcast import PUT_OFF_SECONDS
 from functions.transcode_dispatch.next_step import FINALISE_PATIENCE_MS
 from functions.transcode_dispatch.wire import Look
 from headwater.contracts import FinaliseRecording
-from headwater.domain.broadcast import Broadcast, EndReason
-from headwater.domain.broadcast_events import Event, Finalised, MediaSeen, Stop
+from headwater.domain.broadcast import EndReason
+from headwater.domain.broadcast_events import Finalised, MediaSeen, Stop
 from headwater.domain.ids import WorkerId
 from headwater.domain.ladder import Source
-from headwater.domain.lease import DEATHS_LIMIT, LEASE_MS, SUSPECT_MS, Fence, Lease, LeaseState
+from headwater.domain.lease import DEATHS_LIMIT, LEASE_MS, SUSPECT_MS, LeaseState
 from headwater.domain.worker_size import WorkerSize, size_for
 from headwater.errors import DependencyUnavailable
+from tests.dispatch_stage import ENCODER, START_LIMIT_MS, Stage
 from tests.factories import NOW, done, publish, session_ref, stream_control, update
-from tests.fakes import MemoryLeases, MemoryQueue, MemoryTasks, memory_broadcasts
-
-START_LIMIT_MS = 60_000
-ENCODER = session_ref("1")
-
-
-class Stage:
-    """A stream to which an encoder publishes, and the dispatcher over memory."""
-
-    def __init__(self) -> None:
-        control = stream_control()
-        self.stream_id = control.stream_id
-        self.broadcasts, self.controls, self.outbox, self.clock = memory_broadcasts(control)
-        self.leases, self.tasks = MemoryLeases(), MemoryTasks()
-        self.pulses, self.finaliser = MemoryQueue(), MemoryQueue()
-        self.dispatch = LookAtBroadcast(
-            self.broadcasts, self.leases, self.tasks, self.pulses, self.finaliser, self.clock, START_LIMIT_MS
-        )
-        self.apply(publish(ENCODER))
-
-    def apply(self, event: Event) -> None:
-        self.broadcasts.apply(self.stream_id, event)
-
-    @property
-    def broadcast(self) -> Broadcast:
-        broadcast = self.controls.items[self.stream_id].broadcast
-        assert broadcast is not None
-        return broadcast
-
-    @property
-    def lease(self) -> Lease:
-        return self.leases.load(self.broadcast.broadcast_id)
-
-    def look(self, **what: object) -> None:
-        self.dispatch(replace(Look(self.stream_id, self.broadcast.broadcast_id), **what))  # type: ignore[arg-type]
-
-    def after(self, milliseconds: int) -> None:
-        self.clock.advance(milliseconds)
-        self.look()
-
-    def worker_comes(self) -> Fence:
-        generation = self.lease.generation
-        fence = Fence(self.broadcast.broadcast_id, generation, WorkerId(f"worker-{generation}"))
-        assert self.leases.acquire(fence.broadcast_id, generation, fence.worker_id) is not None
-        return fence
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Stage 4 · `python -m ffmpeg_worker`: works on the broadcast named in TRANSCODE_JOB, then exits with 0.
 
-With WARM_WORKER instead, it waits until it is given a broadcast. SIGTERM and SIGINT end the open segment, store it and release
-the lease, all within ten seconds.
+With WARM_WORKER instead, it waits until it is given a broadcast. SIGTERM, with which ECS takes a machine back, has it hand over
+to a successor first, for WORKER_HAND_OVER_SECONDS at most. SIGINT, or a second SIGTERM, ends the open segment, stores it and
+releases the lease, all within ten seconds.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ def main() -> int:
     at_work: list[Waiting | Worker] = []
     told: list[int] = []
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def go(number: int, frame: FrameType | None) -> None:
         del frame
+        at_once = bool(told) or number == signal.SIGINT
         told.append(number)
         for each in at_work:
-            each.stop()
+            if isinstance(each, Worker) and not at_once:
+                each.hand_over()
+            else:
+                each.stop()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, go)
+    signal.signal(signal.SIGINT, go)
     stores = open_stores()
     job, first = None, waiting(stores)
     if first is not None:

@@ -24,6 +24,7 @@ RETRY_SECONDS = 0.2
 class LeaseStore(Protocol):
     def acquire(self, broadcast_id: BroadcastId, generation: int, worker_id: WorkerId) -> Lease | None: ...
     def beat(self, fence: Fence) -> bool: ...
+    def leave(self, fence: Fence) -> bool: ...
     def release(self, fence: Fence) -> bool: ...
 
 
@@ -38,6 +39,7 @@ class LeaseKeeper:
         self._valid_until = 0.0
         self._proving = threading.Lock()
         self._lost = threading.Event()
+        self._leaving = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_closed, name="lease", daemon=True)
 
@@ -78,6 +80,12 @@ class LeaseKeeper:
             raise LeaseLost
         self._valid_until = max(self._valid_until, asked_at + WORKER_SELF_FENCE_SECONDS)
 
+    def leave(self) -> bool:
+        """Say that this worker has to go, and goes on until its successor takes the lease. False when it is lost already;
+        raises DependencyUnavailable."""
+        self._leaving = self.may_write and self._leases.leave(self.fence)
+        return self._leaving
+
     def give_up(self, reason: str) -> None:
         """This worker can no longer do its work: write nothing more, and let another take over."""
         self._closing.set()
@@ -116,5 +124,8 @@ class LeaseKeeper:
     def _lose(self, reason: str) -> None:
         if not self._lost.is_set():
             self._lost.set()
-            logger().error("lease lost", extra={"reason": reason})
+            if self._leaving:
+                logger().info("relieved", extra={"reason": reason})
+            else:
+                logger().error("lease lost", extra={"reason": reason})
             self._on_lost()

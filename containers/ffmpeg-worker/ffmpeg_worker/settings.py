@@ -16,3 +16,4 @@ class Settings(EnvironmentSettings, frozen=True, kw_only=True, rename="upper"):
     pulse_queue_url: str
     health_file: str = ""  # touched with every look at the broadcast; empty where nobody asks
     worker_linger_seconds: float = 120.0  # how long to wait for the encoder to come back, at most
+    worker_hand_over_seconds: float = 0.0  # after SIGTERM: how long to work on until a successor comes, at most

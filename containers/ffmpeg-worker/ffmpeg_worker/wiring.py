@@ -115,6 +115,7 @@ def worker(stores: Stores, job: TranscodeJob | None = None) -> Worker:
             lease,
             open_sink,
             settings.worker_linger_seconds,
+            settings.worker_hand_over_seconds,
             stores.note_look,
         )
     )

@@ -1,8 +1,8 @@
 """Stage 4 · the worker of one broadcast: follows its publish sessions, one after the other, until the broadcast ends.
 
 It owns the broadcast, not a publish session: an encoder that drops and comes back is picked up from the hot state, with
-a new epoch. It goes when the broadcast has ended, when nobody publishes for long, when it is told to (SIGTERM), or when it
-is no longer the holder of the lease.
+a new epoch. It goes when the broadcast has ended, when nobody publishes for long, when it is told to, or when it is no longer
+the holder of the lease. Told that its machine is taken back, it says so and works on until its successor has the lease.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from headwater.errors import (
 from headwater.observability import count, logger
 
 POLL_SECONDS = 1.0
-READER_SECONDS, FLUSH_SECONDS = 5.0, 8.0  # together less than ten: then SIGTERM becomes SIGKILL
+READER_SECONDS, FLUSH_SECONDS = 5.0, 8.0  # together less than ten
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 2.0
 TELL_SECONDS = 30.0
 CRASHES = 5  # of the reader, on one session: then there is something in it that we have no answer to
@@ -56,6 +56,7 @@ class Lease(Protocol):
     @property
     def may_write(self) -> bool: ...
     def acquire(self) -> bool: ...
+    def leave(self) -> bool: ...
     def release(self) -> bool: ...
 
 
@@ -69,6 +70,7 @@ class WorkerEnd(StrEnum):
     BROADCAST_OVER = "broadcast_over"
     NOBODY_PUBLISHES = "nobody_publishes"
     TOLD_TO_STOP = "told_to_stop"
+    HANDED_OVER = "handed_over"  # its machine is taken back, and another one works on
     LEASE_LOST = "lease_lost"
 
 
@@ -99,10 +101,11 @@ class Worker:
         lease: Lease,
         open_sink: Callable[[Callable[[int], None]], Sink],
         linger_seconds: float,
+        hand_over_seconds: float = 0.0,
         looked: Callable[[], None] = lambda: None,
     ) -> None:
         """`open_sink` is called once the lease is held, with what to call when a segment of a session is committed; `looked`
-        with every look at the broadcast."""
+        with every look at the broadcast. `hand_over_seconds`: how long a successor is waited for at most."""
         self._looked = looked
         self._job = job
         self._hot_state = hot_state
@@ -112,6 +115,9 @@ class Worker:
         self._linger_seconds = linger_seconds
         self._wake = threading.Event()
         self._told_to_stop = False
+        self._hand_over_seconds = hand_over_seconds
+        self._leaving_by: float | None = None
+        self._said_that_it_leaves = False
         self._following: _Following | None = None
         self._retry_at = 0.0
         self._retries = 0
@@ -125,6 +131,11 @@ class Worker:
     def stop(self) -> None:
         """From a signal handler: end the open segment, store it, and go."""
         self._told_to_stop = True
+        self._wake.set()
+
+    def hand_over(self) -> None:
+        """From a signal handler: the machine is taken back. Have a successor come, work on until it has, and go."""
+        self._leaving_by = self._leaving_by or time.monotonic() + self._hand_over_seconds
         self._wake.set()
 
     def wake(self) -> None:
@@ -153,8 +164,8 @@ class Worker:
     def _look(self, sink: Sink) -> WorkerEnd | None:
         """Compare what is with what should be; the reason to go, if there is one."""
         if not self._lease.may_write:
-            return WorkerEnd.LEASE_LOST
-        if self._told_to_stop:
+            return WorkerEnd.HANDED_OVER if self._said_that_it_leaves else WorkerEnd.LEASE_LOST
+        if self._must_go():
             return WorkerEnd.TOLD_TO_STOP
         try:
             broadcast = self._broadcast()
@@ -181,6 +192,22 @@ class Worker:
         if self._following is None and time.monotonic() >= self._retry_at:
             self._follow(session, sink)
         return None
+
+    def _must_go(self) -> bool:
+        if self._told_to_stop or self._leaving_by is None:
+            return self._told_to_stop
+        if self._following is None or time.monotonic() >= self._leaving_by:
+            return True  # there is nothing to hand over, or nobody has come
+        if not self._said_that_it_leaves:
+            self._say_that_it_leaves()
+        return False
+
+    def _say_that_it_leaves(self) -> None:
+        try:
+            self._said_that_it_leaves = self._lease.leave()
+            self._pulses.pulse(self._job.stream_id, self._job.broadcast_id)
+        except HeadwaterError:
+            logger().warning("cannot say that this worker leaves" if not self._said_that_it_leaves else "no pulse sent")
 
     def _linger(self) -> WorkerEnd | None:
         now = time.monotonic()
@@ -270,7 +297,8 @@ class Worker:
                 return
 
     def _leave(self, sink: Sink, end: WorkerEnd, flush_until: float) -> WorkerEnd:
-        flushed = sink.close(0.0 if end is WorkerEnd.LEASE_LOST else max(1.0, flush_until - time.monotonic()))
+        lost = end in (WorkerEnd.LEASE_LOST, WorkerEnd.HANDED_OVER)
+        flushed = sink.close(0.0 if lost else max(1.0, flush_until - time.monotonic()))
         for thread in self._announcing:
             thread.join(1.0)
         if self._lease.release():

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
+import signal
 import time
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -222,9 +223,10 @@ class Operations:
         return {"taskArns": arns}
 
     async def close(self, within_seconds: float) -> None:
-        """Stops every process; the tasks are reported as stopped at the next start."""
+        """Stops every process, with SIGINT, for nobody will take over from it; the tasks are reported as stopped at the next
+        start."""
         self._closing = True
-        await asyncio.gather(*(process.stop(within_seconds) for process in self._processes.values()))
+        await asyncio.gather(*(process.stop(within_seconds, signal.SIGINT) for process in self._processes.values()))
         while self._background:
             await asyncio.gather(*self._background, return_exceptions=True)
 

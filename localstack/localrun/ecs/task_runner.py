@@ -28,12 +28,13 @@ class TaskProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
         return 128 - code if code < 0 else code
 
-    async def stop(self, within_seconds: float) -> None:
+    async def stop(self, within_seconds: float, first: signal.Signals = signal.SIGTERM) -> None:
+        """`first` is what it is asked with."""
         if self._process.returncode is not None:
             return
         # Only the leader, as `docker stop` signals process 1 only: what it does with its children is its own affair.
         with suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(first)
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._process.wait(), within_seconds)
         self._signal(signal.SIGKILL)
@@ -61,7 +62,7 @@ class TaskRunner:
         with (self._logs / f"{container.name}-{task_id[:8]}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 "setpriv",
-                "--pdeathsig=TERM",
+                "--pdeathsig=INT",  # the stack has gone: nobody could take over what this task does
                 "--",
                 *container.argv,
                 cwd=folder,

@@ -71,6 +71,52 @@ def test_a_worker_of_an_old_generation_can_neither_beat_nor_release_nor_write(ac
     assert timelines.load(STREAM, BROADCAST).segments == ()
 
 
+def handed_over(leases: Leases) -> Fence:
+    """The fence of a worker that leaves, and whose successor has been asked for."""
+    fence = held_by(ALICE, leases)
+    assert leases.leave(fence)
+    assert leases.request_successor(leases.load(BROADCAST), NOW) is not None
+    return fence
+
+
+def test_a_worker_that_leaves_writes_until_its_successor_has_the_lease(account: Account) -> None:
+    leases, timelines = Leases(LEASE_TABLE), Timelines(SEGMENT_TABLE, LEASE_TABLE)
+    old = handed_over(leases)
+    assert leases.beat(old)
+    timelines.append(old, segment(0), EPOCH)
+    assert leases.acquire(BROADCAST, old.generation + 1, BOB) is not None
+    new = Fence(BROADCAST, old.generation + 1, BOB)
+    assert not leases.beat(old)
+    assert not leases.leave(old)
+    assert not leases.release(old)
+    with pytest.raises(LeaseLost):
+        timelines.append(old, segment(1), None)
+    timelines.append(new, segment(1), None)
+    assert not leases.load(BROADCAST).leaving
+    assert len(timelines.load(STREAM, BROADCAST).segments) == 2
+
+
+def test_a_worker_that_leaves_before_its_successor_came_keeps_what_is_said_of_that_one(account: Account) -> None:
+    leases = Leases(LEASE_TABLE)
+    old = handed_over(leases)
+    awaited = leases.load(BROADCAST)
+    assert leases.note_task(awaited, "task/2")
+    assert leases.release(old)
+    after = leases.load(BROADCAST)
+    assert (after.state, after.generation, after.task_id) == (LeaseState.REQUESTED, old.generation + 1, "task/2")
+    assert (after.holder, after.handing_over, after.leaving) == (None, None, False)
+    assert leases.acquire(BROADCAST, after.generation, BOB) is not None
+
+
+def test_a_lease_that_is_closed_while_it_is_handed_over_is_nobodys(account: Account) -> None:
+    leases = Leases(LEASE_TABLE)
+    old = handed_over(leases)
+    closed = leases.close_whatever(BROADCAST)
+    assert not leases.beat(old)
+    assert leases.acquire(BROADCAST, closed.generation, BOB) is None
+    assert leases.load(BROADCAST) == closed
+
+
 def test_of_two_dispatchers_that_ask_at_once_one_wins(account: Account) -> None:
     leases = Leases(LEASE_TABLE)
     seen = leases.load(BROADCAST)
