@@ -82,6 +82,14 @@ def test_the_task_definition_runs_the_worker_on_a_read_only_root(synthesised: Te
     assert Path(ROOT, "containers/ffmpeg-worker/ffmpeg_worker/__main__.py").is_file()
 
 
+def test_a_worker_that_hands_over_has_ten_seconds_left_to_store_what_nobody_came_for(synthesised: Templates) -> None:
+    [definition] = synthesised.resources("AWS::ECS::TaskDefinition")
+    [container] = definition.properties["ContainerDefinitions"]
+    variables = {each["Name"]: each["Value"] for each in container["Environment"]}
+    assert container["StopTimeout"] == 120, "the most that Fargate gives"
+    assert 90 <= float(variables["WORKER_HAND_OVER_SECONDS"]) <= container["StopTimeout"] - 10
+
+
 def test_every_log_is_deleted_after_a_while(synthesised: Templates) -> None:
     for function in synthesised.resources("AWS::Lambda::Function"):
         log = synthesised.referred(function.stack, function.properties["LoggingConfig"]["LogGroup"])
