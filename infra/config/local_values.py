@@ -42,6 +42,7 @@ class LocalValues:
     websocket_callback_url: str = "http://127.0.0.1:14566/_aws/execute-api/{api_id}/{stage}"
     sign_in_providers: tuple[SignInProvider, ...] = ()
     ingest_node: Mapping[str, str] | None = None
+    warm_workers: int = 0
 
     @classmethod
     def from_json(cls, text: str) -> LocalValues:
@@ -82,6 +83,10 @@ def _checked(name: str, value: object) -> Any:
         if value is None or (isinstance(value, dict) and all(isinstance(each, str) for each in value.values())):
             return value
         raise ConfigurationError("ingest_node of the stage 'local' must be an object of variables and their values")
+    if name == "warm_workers":
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value  # how many there may be, the worker's task says
+        raise ConfigurationError("warm_workers of the stage 'local' must be a whole number")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name} of the stage 'local' must be a non-empty string")
     return value
@@ -127,6 +132,7 @@ def local(values: LocalValues) -> Stage:
             public_ip=False,
             spot=False,
             start_limit_seconds=15,
+            warm_workers=values.warm_workers,
         ),
         # The emulator has one writer of logs for all, and knows no limit of what SQS hands out at once.
         api=Api(sockets_log="account_role", concurrency=Concurrency(writers=None)),

@@ -90,6 +90,7 @@ def local_values(plan: StackPlan, database_url: str) -> dict[str, Any]:
         "websocket_callback_url": plan.aws.endpoint + "/_aws/execute-api/{api_id}/{stage}",
         "sign_in_providers": _sign_in_providers(plan.sign_in_providers),
         "ingest_node": {**node_environment(plan), "ANNOUNCE_SECONDS": "2"} if plan.ingest_on_demand else None,
+        "warm_workers": plan.warm_workers,
     }
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
+_MOST_WARM_WORKERS = 20  # infra/config/worker.py
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # the folder made below it is private and carries the name of this stack
 _ROOM_BYTES = 4 << 30
 _WRITABLE_AS_IT_IS = re.compile(r"[A-Za-z0-9./_+@-]+")
@@ -106,6 +107,8 @@ class StackPlan:
     """HEADWATER_TASKS=docker: workers run in Docker, from the images that `make images` builds."""
     ingest_on_demand: bool = False
     """HEADWATER_INGEST=on_demand: no ingest node until a streamer asks for one, which is then a task of the ECS endpoint."""
+    warm_workers: int = 0
+    """HEADWATER_WARM_WORKERS: so many workers wait for a broadcast (`worker.warm_workers` of a stage on AWS)."""
     enforces_iam: bool = False
     """HEADWATER_IAM=enforced: MiniStack lets a function or a worker do what its role may do on AWS, and no more."""
     iam_journal: Path | None = None
@@ -160,7 +163,7 @@ class StackPlan:
 
 def plan_from(environ: Mapping[str, str]) -> StackPlan:
     """The stack that HEADWATER_PORT_OFFSET, HEADWATER_DATA, HEADWATER_SIGN_IN_PROVIDERS, HEADWATER_TASKS,
-    HEADWATER_INGEST, HEADWATER_IAM, HEADWATER_IAM_JOURNAL and AWS_ENDPOINT_URL ask for.
+    HEADWATER_INGEST, HEADWATER_WARM_WORKERS, HEADWATER_IAM, HEADWATER_IAM_JOURNAL and AWS_ENDPOINT_URL ask for.
 
     Raises PlanError.
     """
@@ -197,6 +200,7 @@ def plan_from(environ: Mapping[str, str]) -> StackPlan:
         sign_in_providers=Path(providers).expanduser().resolve() if providers else None,
         tasks_from_images=_tasks(environ) == "docker",
         ingest_on_demand=_ingest(environ) == "on_demand",
+        warm_workers=_warm_workers(environ),
         enforces_iam=_iam(environ) == "enforced",
         iam_journal=Path(journal).expanduser().resolve() if journal else None,
     )
@@ -215,6 +219,14 @@ def _ingest(environ: Mapping[str, str]) -> str:
     if asked not in ("always", "on_demand"):
         raise PlanError(f"HEADWATER_INGEST must be `always` (or nothing) or `on_demand`, not {asked!r}.")
     return asked
+
+
+def _warm_workers(environ: Mapping[str, str]) -> int:
+    """Raises PlanError."""
+    asked = environ.get("HEADWATER_WARM_WORKERS", "").strip() or "0"
+    if not asked.isascii() or not asked.isdecimal() or int(asked) > _MOST_WARM_WORKERS:
+        raise PlanError(f"HEADWATER_WARM_WORKERS must be a number from 0 to {_MOST_WARM_WORKERS}, not {asked!r}.")
+    return int(asked)
 
 
 def _iam(environ: Mapping[str, str]) -> str:

@@ -77,3 +77,11 @@ def test_a_folder_that_a_configuration_cannot_name_is_refused_at_once() -> None:
 def test_an_offset_that_cannot_be_is_refused_by_name(offset: str) -> None:
     with pytest.raises(PlanError, match="HEADWATER_PORT_OFFSET"):
         plan_from({"HEADWATER_PORT_OFFSET": offset})
+
+
+def test_how_many_workers_wait_is_asked_for_by_a_number() -> None:
+    assert plan_from({}).warm_workers == 0
+    assert plan_from({"HEADWATER_WARM_WORKERS": "2"}).warm_workers == 2
+    for wrong in ("one", "-1", "21", "²"):
+        with pytest.raises(PlanError, match="HEADWATER_WARM_WORKERS must be a number from 0 to 20"):
+            plan_from({"HEADWATER_WARM_WORKERS": wrong})
