@@ -7,12 +7,14 @@ import. Attribute names are those of docs/architecture.md.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PynamoDBException
+from pynamodb.exceptions import PynamoDBException, UpdateError
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
 
@@ -21,9 +23,12 @@ from headwater.errors import DependencyUnavailable
 
 if TYPE_CHECKING:
     from pynamodb.connection.base import Connection
+    from pynamodb.expressions.condition import Condition
+    from pynamodb.expressions.update import Action
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 TRANSACTION_CONFLICT = "TransactionConflictException"  # the item is part of a transaction that is under way
+CONFLICT_ATTEMPTS = 8
 
 
 class Patience:
@@ -201,6 +206,28 @@ def forget_connections() -> None:
     bindings = stream_items, owner_items, fleet_items, lease_items, warm_pool_items, warm_worker_items, timeline_items
     for bind in bindings:
         bind.cache_clear()
+
+
+def update_where(item: Model, actions: Sequence[Action], condition: Condition) -> bool:
+    """Update `item` on that condition; False when it does not hold. Raises DependencyUnavailable."""
+    with unavailable_when_failing():
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                item.update(actions=list(actions), condition=condition)
+            except UpdateError as error:
+                if refusal_code(error) == CONDITION_FAILED:
+                    return False
+                if refusal_code(error) != TRANSACTION_CONFLICT or attempt == CONFLICT_ATTEMPTS - 1:
+                    raise
+                wait_for_transaction()
+            else:
+                return True
+    raise DependencyUnavailable
+
+
+def wait_for_transaction() -> None:
+    """A transaction that writes the same item is over in milliseconds."""
+    time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - no secret
 
 
 @contextmanager

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pynamodb.exceptions import DoesNotExist, UpdateError
+from pynamodb.exceptions import DoesNotExist
 
 from headwater.adapters.dynamodb_tables import (
-    CONDITION_FAILED,
-    TRANSACTION_CONFLICT,
     LeaseItem,
     lease_items,
-    refusal_code,
     unavailable_when_failing,
+    update_where,
 )
 from headwater.domain import lease as rules
 from headwater.domain.ids import BroadcastId, WorkerId
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from pynamodb.expressions.update import Action
 
 KEPT_SECONDS = 14 * 24 * 3600  # longer than any broadcast and its finalisation can take
-_CONFLICT_ATTEMPTS = 8
 
 
 class Leases:
@@ -137,21 +133,8 @@ class Leases:
         return after if self._update(before.broadcast_id, actions, condition) else None
 
     def _update(self, broadcast_id: BroadcastId, actions: Sequence[Action], condition: Condition) -> bool:
-        item = lease_items(self._table_name)(broadcast_id)
-        with unavailable_when_failing():
-            for attempt in range(_CONFLICT_ATTEMPTS):
-                try:
-                    item.update(actions=list(actions), condition=condition)
-                except UpdateError as error:
-                    if refusal_code(error) == CONDITION_FAILED:
-                        return False
-                    # A segment is just being written on condition of this very lease: over in milliseconds.
-                    if refusal_code(error) != TRANSACTION_CONFLICT or attempt == _CONFLICT_ATTEMPTS - 1:
-                        raise
-                    time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - no secret
-                else:
-                    return True
-        return False
+        """The transaction that may be in its way is that of a segment, which is written on condition of this very lease."""
+        return update_where(lease_items(self._table_name)(broadcast_id), actions, condition)
 
 
 def holds(fence: Fence) -> Condition:

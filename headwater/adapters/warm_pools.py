@@ -6,25 +6,24 @@ broadcast's lease. So it happens for one broadcast, and for one worker of a gene
 
 from __future__ import annotations
 
-import random
 import time
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
-from pynamodb.exceptions import DoesNotExist, TransactWriteError, UpdateError
+from pynamodb.exceptions import DoesNotExist, TransactWriteError
 from pynamodb.transactions import TransactWrite
 
 from headwater.adapters.dynamodb_tables import (
-    CONDITION_FAILED,
-    TRANSACTION_CONFLICT,
+    CONFLICT_ATTEMPTS,
     LeaseItem,
     WarmPoolItem,
     WarmWorkerItem,
     connection_of,
     lease_items,
-    refusal_code,
     unavailable_when_failing,
+    update_where,
+    wait_for_transaction,
     warm_pool_items,
     warm_worker_items,
 )
@@ -33,14 +32,12 @@ from headwater.contracts import TranscodeJob, encode
 from headwater.domain.ids import WorkerId
 from headwater.domain.lease import Lease
 from headwater.domain.warm_pool import Sign, WaitingState, WarmPool, WarmWorker
-from headwater.errors import DependencyUnavailable
 
 if TYPE_CHECKING:
     from pynamodb.expressions.condition import Condition
     from pynamodb.expressions.update import Action
 
 POOL = "@warm"
-_CONFLICT_ATTEMPTS = 8
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(tuple[WarmWorker, ...])
@@ -72,17 +69,8 @@ class WarmPools:
     def replace(self, before: WarmPool, after: WarmPool) -> bool:
         """False when somebody else has changed it since `before` was read."""
         absent, unchanged = WarmPoolItem.broadcast_id.does_not_exist(), WarmPoolItem.version == before.version
-        item = warm_pool_items(self._lease_table)(POOL)
-        with unavailable_when_failing():
-            try:
-                item.update(
-                    actions=_pool_as(after, before.version + 1), condition=unchanged if before.version else absent
-                )
-            except UpdateError as error:
-                if refusal_code(error) in (CONDITION_FAILED, TRANSACTION_CONFLICT):
-                    return False
-                raise
-        return True
+        item, condition = warm_pool_items(self._lease_table)(POOL), unchanged if before.version else absent
+        return update_where(item, _pool_as(after, before.version + 1), condition)
 
     def sign(self, worker_id: WorkerId) -> Sign | None:
         """What is known of a worker, strongly consistent; None when it has not come."""
@@ -98,7 +86,7 @@ class WarmPools:
         assert lease.task_id is not None  # noqa: S101 - so says `note_claim`
         told = warm_worker_items(self._lease_table)(_key(worker.worker_id))
         with unavailable_when_failing():
-            for attempt in range(_CONFLICT_ATTEMPTS):
+            for attempt in range(CONFLICT_ATTEMPTS):
                 try:
                     with TransactWrite(connection=connection_of(warm_pool_items(self._lease_table))) as transaction:
                         transaction.update(
@@ -133,9 +121,9 @@ class WarmPools:
                     if "ConditionalCheckFailed" in codes:
                         return Claim.POOL_CHANGED
                     # The worker's own beat, or another claim, was just being written: over in milliseconds.
-                    if "TransactionConflict" not in codes or attempt == _CONFLICT_ATTEMPTS - 1:
+                    if "TransactionConflict" not in codes or attempt == CONFLICT_ATTEMPTS - 1:
                         raise
-                    time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - no secret
+                    wait_for_transaction()
                 else:
                     return Claim.MADE
         return Claim.POOL_CHANGED
@@ -158,20 +146,7 @@ class WarmPools:
             WarmWorkerItem.beats.add(beats),
             WarmWorkerItem.expires_at.set(_expiry()),
         ]
-        item = warm_worker_items(self._lease_table)(_key(worker_id))
-        with unavailable_when_failing():
-            for attempt in range(_CONFLICT_ATTEMPTS):
-                try:
-                    item.update(actions=actions, condition=condition)
-                except UpdateError as error:
-                    if refusal_code(error) == CONDITION_FAILED:
-                        return False
-                    if refusal_code(error) != TRANSACTION_CONFLICT or attempt == _CONFLICT_ATTEMPTS - 1:
-                        raise
-                    time.sleep(random.uniform(0.002, 0.02))  # noqa: S311 - no secret
-                else:
-                    return True
-        raise DependencyUnavailable
+        return update_where(warm_worker_items(self._lease_table)(_key(worker_id)), actions, condition)
 
 
 def _key(worker_id: WorkerId) -> str:
