@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from bench.figures import Figure, Section, Table
 from bench.stamped_source import KEYFRAME_SECONDS, READ_AGES, stamped_publisher
-from tests.e2e.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.browser import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.e2e.local_stack import ROOT, LocalStack, running_stack
 from tests.ports import free_port
 

@@ -135,10 +135,16 @@ function Moderation({ streamId }) {
 
 /** Where to publish: always there, or, where ingest runs on demand, there for who has asked. */
 function Server({ ingest, onAsk }) {
+  const [asking, setAsking] = useState(false);
+  const ask = async () => {
+    setAsking(true);
+    await onAsk();
+    setAsking(false);
+  };
   if (ingest.state === "open") return html`<${Copyable} label="Server" value=${ingest.rtmp_url} />`;
   if (ingest.state === "starting") return html`<p class="about" role="status">A server for your encoder is starting. It takes up to a minute.</p>`;
   return html`
-    <div class="actions"><button class="primary" onClick=${onAsk}>Get ready to go live</button></div>
+    <div class="actions"><button class="primary" disabled=${asking} onClick=${ask}>${asking ? "One moment…" : "Get ready to go live"}</button></div>
     <p class="about">Starts a server for your encoder. It waits a quarter of an hour for you, and stays while you are on the air.</p>
   `;
 }

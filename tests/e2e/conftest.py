@@ -13,25 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from tests.browser import chromium
 from tests.e2e.local_stack import LocalStack, ready_stack, running_stack
 from tests.e2e.sign_in_providers import sign_in_providers_file
 from tests.e2e.what_happened import Sightings, what_the_stack_said
 
 PORT_OFFSET = 3000
-# Debian's; where a distribution has none, the one that Playwright brings.
-CHROMIUM = "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else None
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 SIGHTINGS: pytest.StashKey[Sightings] = pytest.StashKey()
 
 
@@ -88,11 +77,8 @@ def turn(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=120_000)  # generous, for it measures nothing
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
