@@ -88,7 +88,8 @@ class HealthOfIngestOut(BaseModel):
 
 class IngestOut(BaseModel):
     state: IngestState = Field(
-        description="Where ingest runs on demand: `closed` until it is asked for, `starting`, then `open`. Else always `open`."
+        IngestState.OPEN,  # said of every answer, so that clients take the answers of before this field, too
+        description="Where ingest runs on demand: `closed` until it is asked for, `starting`, then `open`. Else always `open`.",
     )
     rtmp_url: str | None = Field(description="The first of `servers`; null unless `open`.")
     stream_key: str

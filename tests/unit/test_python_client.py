@@ -268,6 +268,12 @@ def test_what_is_ones_own_is_told_from_what_is_not() -> None:
     assert [type(stream) for stream in found] == [answers.Stream, answers.OwnStream]
 
 
+def test_a_server_from_before_ingest_on_demand_has_an_address_that_is_open() -> None:
+    health = {"connected": False, "receiving": False, "since": None, "notice": None}
+    before = {"rtmp_url": "rtmp://i/live", "stream_key": "live_s", "servers": ["rtmp://i/live"], "health": health}
+    assert client_of(Api(ok(before))).streams.ingest("s").state == "open"
+
+
 def test_no_secret_is_in_what_is_logged_of_an_answer() -> None:
     client = client_of(Api(ok(tokens(1))))
     shown = repr(client.auth.login("ana", "a password"))
