@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from headwater.adapters import aws
+from headwater.adapters.ecs_tasks import NothingStarted, run_task, stop_task, tasks_of, unavailable_when_failing
 from headwater.contracts import TranscodeJob, encode
 from headwater.domain.ids import BroadcastId, StreamId, WorkerId, is_id
 from headwater.domain.worker_size import WorkerSize
@@ -47,11 +46,6 @@ class PoolTask:
     task_id: str
     worker_id: WorkerId
     created_at: int  # Unix ms
-
-
-class _NoCapacity(Exception):
-    """RunTask has started nothing, and says so. "Capacity is unavailable at this time. Please try again later or in a
-    different availability zone" comes as a failure or as a ClientException (Amazon ECS, "Service event messages")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +108,12 @@ class TranscodeTasks:
     ) -> str:
         """`zone`: which of the subnets to try first. Spare capacity elsewhere is cheaper than none here."""
         providers = ("FARGATE_SPOT", "FARGATE") if spot and self._spot else ("FARGATE",)
-        refusal: _NoCapacity | None = None
+        refusal: NothingStarted | None = None
         for provider in providers:
             for subnet in (zone, None) if zone is not None else (None,):
                 try:
                     return self._run(own, size, provider, subnet)
-                except _NoCapacity as no_capacity:
+                except NothingStarted as no_capacity:
                     refusal = no_capacity
                     logger().warning("no capacity", extra={"provider": provider, "reason": str(no_capacity)})
             if provider == "FARGATE_SPOT":
@@ -134,8 +128,7 @@ class TranscodeTasks:
         return next((number for number, each in enumerate(self._ranges) if found in each), None)
 
     def _run(self, own: _Own, size: WorkerSize | None, provider: str, subnet: int | None) -> str:
-        """Raises _NoCapacity when RunTask says that it has started nothing."""
-        ecs: ECSClient = aws.client("ecs")
+        """Raises NothingStarted."""
         request: RunTaskRequestTypeDef = {
             "cluster": self._cluster,
             "taskDefinition": self._task_definition,
@@ -168,87 +161,47 @@ class TranscodeTasks:
                     "assignPublicIp": "ENABLED" if self._public_ip else "DISABLED",
                 }
             }
-        try:
-            answer = ecs.run_task(**request)
-        except ClientError as error:
-            if "apacity is unavailable" in error.response["Error"].get("Message", ""):
-                raise _NoCapacity(error.response["Error"]["Message"]) from error
-            raise DependencyUnavailable from error
-        except BotoCoreError as error:
-            raise DependencyUnavailable from error
-        if not answer["tasks"]:  # RunTask says so with status 200
-            reasons = ", ".join(failure.get("reason", "?") for failure in answer.get("failures", []))
-            raise _NoCapacity(f"RunTask started nothing: {reasons}")
-        return answer["tasks"][0]["taskArn"]
+        return run_task(request)
 
     def stop(self, task_id: str, reason: str) -> None:
-        """Have ECS end the task: TERM, then KILL. One that is gone already is fine."""
-        ecs: ECSClient = aws.client("ecs")
-        try:
-            ecs.stop_task(cluster=self._cluster, task=task_id, reason=reason)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "InvalidParameterException":  # "The referenced task was not found."
-                return
-            raise DependencyUnavailable from error
-        except BotoCoreError as error:
-            raise DependencyUnavailable from error
+        """A task that is gone already is fine."""
+        stop_task(self._cluster, task_id, reason)
 
     def has_stopped(self, task_id: str) -> bool:
         """Whether a task that ran once does so no more; ECS forgets stopped ones after an hour."""
         ecs: ECSClient = aws.client("ecs")
-        try:
+        with unavailable_when_failing():
             answer = ecs.describe_tasks(cluster=self._cluster, tasks=[task_id])
-        except (BotoCoreError, ClientError) as error:
-            raise DependencyUnavailable from error
         return all(task.get("lastStatus") == "STOPPED" for task in answer["tasks"])
 
     def of_broadcast(self, stream_id: StreamId, broadcast_id: BroadcastId) -> list[str]:
         """Every task of this broadcast that has not been told to stop."""
         ecs: ECSClient = aws.client("ecs")
-        try:
+        with unavailable_when_failing():
             answer = ecs.list_tasks(cluster=self._cluster, startedBy=started_by(stream_id, broadcast_id))
-        except (BotoCoreError, ClientError) as error:
-            raise DependencyUnavailable from error
         return answer["taskArns"]
 
     def of_pool(self) -> list[PoolTask]:
         """Every task that was started to wait and has not been told to stop, whatever it does now."""
-        ecs: ECSClient = aws.client("ecs")
-        found: list[PoolTask] = []
-        try:
-            for page in ecs.get_paginator("list_tasks").paginate(cluster=self._cluster, startedBy=WAITING):
-                if page["taskArns"]:
-                    for task in ecs.describe_tasks(cluster=self._cluster, tasks=page["taskArns"])["tasks"]:
-                        for variable in _variables(task):
-                            if variable.get("name") == WARM_VARIABLE and is_id(variable.get("value", "")):
-                                worker_id = WorkerId(variable["value"])
-                                found.append(PoolTask(task["taskArn"], worker_id, _created_at(task)))
-        except (BotoCoreError, ClientError) as error:
-            raise DependencyUnavailable from error
-        return found
+        return [
+            PoolTask(task["taskArn"], WorkerId(variable["value"]), _created_at(task))
+            for task in tasks_of(self._cluster, WAITING)
+            for variable in _variables(task)
+            if variable.get("name") == WARM_VARIABLE and is_id(variable.get("value", ""))
+        ]
 
     def has_pool(self) -> bool:
         """Whether any task that was started to wait runs."""
         ecs: ECSClient = aws.client("ecs")
-        try:
+        with unavailable_when_failing():
             return bool(ecs.list_tasks(cluster=self._cluster, startedBy=WAITING, maxResults=1)["taskArns"])
-        except (BotoCoreError, ClientError) as error:
-            raise DependencyUnavailable from error
 
     def running(self) -> Iterator[RunningTask]:
         """Every task that was started for a broadcast and has not been told to stop."""
-        ecs: ECSClient = aws.client("ecs")
-        try:
-            for page in ecs.get_paginator("list_tasks").paginate(cluster=self._cluster):
-                if page["taskArns"]:
-                    for task in ecs.describe_tasks(cluster=self._cluster, tasks=page["taskArns"])["tasks"]:
-                        stream_id, _, broadcast_id = task.get("startedBy", "").partition("/")
-                        if is_id(stream_id) and is_id(broadcast_id):
-                            yield RunningTask(
-                                task["taskArn"], StreamId(stream_id), BroadcastId(broadcast_id), _created_at(task)
-                            )
-        except (BotoCoreError, ClientError) as error:
-            raise DependencyUnavailable from error
+        for task in tasks_of(self._cluster):
+            stream_id, _, broadcast_id = task.get("startedBy", "").partition("/")
+            if is_id(stream_id) and is_id(broadcast_id):
+                yield RunningTask(task["taskArn"], StreamId(stream_id), BroadcastId(broadcast_id), _created_at(task))
 
 
 def _variables(task: TaskTypeDef) -> Iterator[KeyValuePairTypeDef]:
