@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from functions.api.dependencies import CurrentUser, ServicesDep, StreamIdParam, Unit, UsernameParam
 from functions.api.inline_routes import InlineRoute
 from functions.api.people import ListedPersonOut
 from functions.api.representations import Page
-from functions.api.use_cases.listed_people import MODERATORS, VIEWERS, VIPS, people_on, put_on, take_off
+from functions.api.use_cases.listed_people import MODERATORS, VIEWERS, VIPS, PeopleList, people_on, put_on, take_off
+from functions.api.wiring import Services, UnitOfWork
 from headwater.adapters.listed_people import ListedPerson
+from headwater.domain.ids import StreamId, UserId
 
 router = APIRouter(route_class=InlineRoute, prefix="/streams/{stream_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A name that the stream's owner, and nobody else, may put on a list or take off it."""
+
+    stream_id: StreamId
+    username: str
+    caller: UserId
+    services: Services
+    unit: UnitOfWork
+
+    def put_on(self, kept: PeopleList) -> None:
+        put_on(self.unit, self.services.hot_state, kept, self.stream_id, self.caller, self.username)
+
+    def take_off(self, kept: PeopleList) -> None:
+        take_off(self.unit, self.services.hot_state, kept, self.stream_id, self.caller, self.username)
+
+
+async def _entry(
+    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
+) -> _Entry:
+    return _Entry(stream_id, username, user.user_id, services, unit)
+
+
+Entry = Annotated[_Entry, Depends(_entry, scope="function")]
 
 
 def _whole(people: Sequence[ListedPerson]) -> Page[ListedPersonOut]:
@@ -33,19 +63,15 @@ def moderators(stream_id: StreamIdParam, user: CurrentUser, unit: Unit) -> Page[
 
 
 @router.put("/moderators/{username}", tags=["moderation"], status_code=204)
-def name_moderator(
-    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def name_moderator(entry: Entry) -> None:
     """Let somebody moderate the stream's chat. It takes effect in the room within two seconds."""
-    put_on(unit, services.hot_state, MODERATORS, stream_id, user.user_id, username)
+    entry.put_on(MODERATORS)
 
 
 @router.delete("/moderators/{username}", tags=["moderation"], status_code=204)
-def dismiss_moderator(
-    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def dismiss_moderator(entry: Entry) -> None:
     """Let them no longer moderate the stream's chat, whether they did or not."""
-    take_off(unit, services.hot_state, MODERATORS, stream_id, user.user_id, username)
+    entry.take_off(MODERATORS)
 
 
 @router.get("/vips", tags=["moderation"])
@@ -56,19 +82,15 @@ def vips(stream_id: StreamIdParam, user: CurrentUser, unit: Unit) -> Page[Listed
 
 
 @router.put("/vips/{username}", tags=["moderation"], status_code=204)
-def name_vip(
-    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def name_vip(entry: Entry) -> None:
     """Make somebody a VIP of the stream's chat. It takes effect in the room within two seconds."""
-    put_on(unit, services.hot_state, VIPS, stream_id, user.user_id, username)
+    entry.put_on(VIPS)
 
 
 @router.delete("/vips/{username}", tags=["moderation"], status_code=204)
-def dismiss_vip(
-    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def dismiss_vip(entry: Entry) -> None:
     """Let them be none any more, whether they were or not."""
-    take_off(unit, services.hot_state, VIPS, stream_id, user.user_id, username)
+    entry.take_off(VIPS)
 
 
 @router.get("/viewers", tags=["privacy"])
@@ -78,16 +100,12 @@ def allowed_viewers(stream_id: StreamIdParam, user: CurrentUser, unit: Unit) -> 
 
 
 @router.put("/viewers/{username}", tags=["privacy"], status_code=204)
-def allow_viewer(
-    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def allow_viewer(entry: Entry) -> None:
     """Let somebody watch the stream, and be in its chat room, while it is private."""
-    put_on(unit, services.hot_state, VIEWERS, stream_id, user.user_id, username)
+    entry.put_on(VIEWERS)
 
 
 @router.delete("/viewers/{username}", tags=["privacy"], status_code=204)
-def disallow_viewer(
-    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def disallow_viewer(entry: Entry) -> None:
     """Take somebody off the list. They watch for less than a minute more, and chat for seconds."""
-    take_off(unit, services.hot_state, VIEWERS, stream_id, user.user_id, username)
+    entry.take_off(VIEWERS)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 from starlette.responses import Response
@@ -36,11 +37,40 @@ from functions.api.people import MaybeBecause
 from functions.api.representations import Page
 from functions.api.use_cases.moderation import ban, ban_of, begin, exported, unban, waiting
 from functions.api.use_cases.moderation import bans as bans_of
-from headwater.domain.ids import MessageId, UserId, is_id
+from functions.api.wiring import Services, UnitOfWork
+from headwater.domain.ids import MessageId, StreamId, UserId, is_id
 from headwater.domain.moderation import ModerationAction
 from headwater.errors import NotFound
 
+if TYPE_CHECKING:  # dear to import
+    from headwater.chat_moderation import Act, ChatModeration
+
 router = APIRouter(route_class=InlineRoute, prefix="/streams/{stream_id}", tags=["moderation"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """A stream's room, and who would moderate it."""
+
+    stream_id: StreamId
+    caller: UserId
+    services: Services
+    unit: UnitOfWork
+
+    @property
+    def moderation(self) -> ChatModeration:
+        return self.services.moderation
+
+    def begin(self) -> Act:
+        """Raises NotFound, Forbidden."""
+        return begin(self.unit, self.moderation, self.stream_id, self.caller)
+
+
+async def _room(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> _Room:
+    return _Room(stream_id, user.user_id, services, unit)
+
+
+Room = Annotated[_Room, Depends(_room, scope="function")]
 
 
 async def _message_id(message_id: Annotated[str, Path()]) -> MessageId:
@@ -54,110 +84,68 @@ Name = Annotated[str | None, Query(min_length=1, max_length=64, description="A u
 
 
 @router.get("/chat/settings")
-def room_settings(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> RoomSettingsOut:
+def room_settings(room: Room) -> RoomSettingsOut:
     """How the stream's chat is set, with its blocked terms. For its owner and moderators, and the site's."""
-    act = begin(unit, services.moderation, stream_id, user.user_id)
-    return room_settings_out(act.room.rules)
+    return room_settings_out(room.begin().room.rules)
 
 
 @router.patch("/chat/settings")
-def change_room_settings(
-    body: RoomSettingsPatch, stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> RoomSettingsOut:
+def change_room_settings(body: RoomSettingsPatch, room: Room) -> RoomSettingsOut:
     """Change the fields that are sent. It takes effect in the room within two seconds."""
-    act = begin(unit, services.moderation, stream_id, user.user_id)
-    return room_settings_out(services.moderation.set(act, body.applied_to)[1])
+    return room_settings_out(room.moderation.set(room.begin(), body.applied_to)[1])
 
 
 @router.get("/chat/bans")
-def bans(
-    stream_id: StreamIdParam,
-    user: CurrentUser,
-    services: ServicesDep,
-    unit: Unit,
-    limit: Limit = PAGE_LIMIT,
-    cursor: Cursor = None,
-) -> Page[BanOut]:
+def bans(room: Room, limit: Limit = PAGE_LIMIT, cursor: Cursor = None) -> Page[BanOut]:
     """Who is banned from the stream's chat, or timed out."""
-    begin(unit, services.moderation, stream_id, user.user_id)
+    room.begin()
     after = id_before(cursor)
-    found = bans_of(services.chat_standings, stream_id, None if after is None else UserId(after), limit + 1)
-    names = unit.accounts.usernames({person for each in found for person in (each.user_id, each.by)})
+    found = bans_of(room.services.chat_standings, room.stream_id, None if after is None else UserId(after), limit + 1)
+    names = room.unit.accounts.usernames({person for each in found for person in (each.user_id, each.by)})
     return page_of(found, limit, lambda each: ban_out(each, names), lambda each: each.user_id)
 
 
 @router.get("/chat/bans/{username}")
-def one_ban(
-    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> BanOut:
+def one_ban(room: Room, username: UsernameParam) -> BanOut:
     """Whether somebody is banned or timed out; 404 when not."""
-    begin(unit, services.moderation, stream_id, user.user_id)
-    found = ban_of(unit, services.chat_standings, stream_id, username)
-    return ban_out(found, unit.accounts.usernames((found.user_id, found.by)))
+    room.begin()
+    found = ban_of(room.unit, room.services.chat_standings, room.stream_id, username)
+    return ban_out(found, room.unit.accounts.usernames((found.user_id, found.by)))
 
 
 @router.put("/chat/bans/{username}", status_code=204)
-def ban_user(
-    body: NewBan,
-    stream_id: StreamIdParam,
-    username: UsernameParam,
-    user: CurrentUser,
-    services: ServicesDep,
-    unit: Unit,
-) -> None:
+def ban_user(body: NewBan, room: Room, username: UsernameParam) -> None:
     """Ban somebody from the stream's chat, or with `seconds` time them out. What they said lately is hidden.
 
     It holds from now on, on every device. No timeout takes the place of a ban.
     """
-    act = begin(unit, services.moderation, stream_id, user.user_id)
-    ban(unit, services.moderation, act, username, body.seconds, body.reason)
+    ban(room.unit, room.moderation, room.begin(), username, body.seconds, body.reason)
 
 
 @router.delete("/chat/bans/{username}", status_code=204)
-def unban_user(
-    stream_id: StreamIdParam, username: UsernameParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def unban_user(room: Room, username: UsernameParam) -> None:
     """Lift a ban or a timeout, whether there was one or not."""
-    act = begin(unit, services.moderation, stream_id, user.user_id)
-    unban(unit, services.moderation, act, username)
+    unban(room.unit, room.moderation, room.begin(), username)
 
 
 @router.delete("/chat/messages/{message_id}", status_code=204)
-def delete_message(
-    stream_id: StreamIdParam,
-    message_id: MessageIdParam,
-    user: CurrentUser,
-    services: ServicesDep,
-    unit: Unit,
-    body: MaybeBecause | None = None,
-) -> None:
+def delete_message(room: Room, message_id: MessageIdParam, body: MaybeBecause | None = None) -> None:
     """Let a message not be shown any more, in the room, in its history and over recordings."""
-    act = begin(unit, services.moderation, stream_id, user.user_id)
-    services.moderation.delete(act, message_id, None if body is None else body.reason)
+    room.moderation.delete(room.begin(), message_id, None if body is None else body.reason)
 
 
 @router.post("/chat/messages/{message_id}/restore", status_code=204)
-def restore_message(
-    stream_id: StreamIdParam, message_id: MessageIdParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def restore_message(room: Room, message_id: MessageIdParam) -> None:
     """Show a message again that was deleted. Possible while the room remembers it: 1,000 events, six hours."""
-    act = begin(unit, services.moderation, stream_id, user.user_id)
-    services.moderation.restore(act, message_id)
+    room.moderation.restore(room.begin(), message_id)
 
 
 @router.get("/chat/held")
-def held_messages(
-    stream_id: StreamIdParam,
-    user: CurrentUser,
-    services: ServicesDep,
-    unit: Unit,
-    limit: Limit = PAGE_LIMIT,
-    cursor: Cursor = None,
-) -> Page[HeldMessageOut]:
+def held_messages(room: Room, limit: Limit = PAGE_LIMIT, cursor: Cursor = None) -> Page[HeldMessageOut]:
     """Messages that wait for a moderator, the oldest first; each for a day."""
-    begin(unit, services.moderation, stream_id, user.user_id)
+    room.begin()
     after = id_before(cursor)
-    found = waiting(services.held_messages, stream_id, None if after is None else MessageId(after), limit + 1)
+    found = waiting(room.services.held_messages, room.stream_id, None if after is None else MessageId(after), limit + 1)
     return page_of(
         found,
         limit,
@@ -172,29 +160,20 @@ def held_messages(
 
 
 @router.post("/chat/held/{message_id}/approve", status_code=204)
-def approve_message(
-    stream_id: StreamIdParam, message_id: MessageIdParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def approve_message(room: Room, message_id: MessageIdParam) -> None:
     """Let it be said, now; also one that was rejected."""
-    act = begin(unit, services.moderation, stream_id, user.user_id)
-    services.moderation.approve(act, message_id)
+    room.moderation.approve(room.begin(), message_id)
 
 
 @router.post("/chat/held/{message_id}/reject", status_code=204)
-def reject_message(
-    stream_id: StreamIdParam, message_id: MessageIdParam, user: CurrentUser, services: ServicesDep, unit: Unit
-) -> None:
+def reject_message(room: Room, message_id: MessageIdParam) -> None:
     """Let it not be said."""
-    act = begin(unit, services.moderation, stream_id, user.user_id)
-    services.moderation.reject(act, message_id)
+    room.moderation.reject(room.begin(), message_id)
 
 
 @router.get("/moderation-log")
 def moderation_log(
-    stream_id: StreamIdParam,
-    user: CurrentUser,
-    services: ServicesDep,
-    unit: Unit,
+    room: Room,
     action: ModerationAction | None = None,
     actor: Name = None,
     username: Name = None,
@@ -202,14 +181,14 @@ def moderation_log(
     cursor: Cursor = None,
 ) -> Page[ModerationEntryOut]:
     """Who did what to whom and why, newest first; seconds behind. `actor` and `username` (to whom) narrow it."""
-    begin(unit, services.moderation, stream_id, user.user_id)
+    room.begin()
     before = id_before(cursor)
-    people = {name: unit.accounts.by_username(name) for name in (actor, username) if name is not None}
+    people = {name: room.unit.accounts.by_username(name) for name in (actor, username) if name is not None}
     if None in people.values():
         return Page(items=[], next_cursor=None)
     ids = {name: found.user_id for name, found in people.items() if found is not None}
-    found = unit.moderation_log.page(
-        stream_id,
+    found = room.unit.moderation_log.page(
+        room.stream_id,
         action=action,
         actor_id=None if actor is None else ids[actor],
         user_id=None if username is None else ids[username],
@@ -224,8 +203,8 @@ def moderation_log(
     response_class=Response,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-def export_moderation_log(stream_id: StreamIdParam, user: CurrentUser, services: ServicesDep, unit: Unit) -> Response:
+def export_moderation_log(room: Room) -> Response:
     """The log as a file for spreadsheets: its newest 10,000 entries."""
-    begin(unit, services.moderation, stream_id, user.user_id)
-    headers = {"Content-Disposition": f'attachment; filename="moderation-{stream_id}.csv"'}
-    return Response(exported(unit.moderation_log, stream_id), media_type="text/csv", headers=headers)
+    room.begin()
+    headers = {"Content-Disposition": f'attachment; filename="moderation-{room.stream_id}.csv"'}
+    return Response(exported(room.unit.moderation_log, room.stream_id), media_type="text/csv", headers=headers)
