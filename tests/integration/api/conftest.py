@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from functions.account_data import wiring as account_data_wiring
+from functions.picture_maker import wiring as avatar_wiring
 from headwater.adapters.cache import cache_client
 from tests.aws import received
 from tests.postgres_server import PostgresServer, postgres_server
@@ -38,3 +40,13 @@ def api(deployed: RestApi, postgres: PostgresServer, redis: RedisServer) -> Rest
     postgres.empty()
     cache_client(redis.url).flushall()
     return deployed
+
+
+@pytest.fixture
+def behind(api: RestApi) -> Iterator[RestApi]:
+    """The functions behind the queues, which keep a connection each."""
+    yield api
+    for wiring in (account_data_wiring, avatar_wiring):
+        wiring.database().close()
+        wiring.database.cache_clear()
+    avatar_wiring.make_avatar.cache_clear()
