@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from functions.api.app import create_app
-from functions.api.problems import PROBLEM_TYPE
-from functions.api.settings import ApiSettings
-from functions.api.wiring import Services
 from headwater.observability import emits_metrics
 from headwater.settings import load_settings
+from headwater.start_up import imported_for_good
+
+with imported_for_good():
+    from functions.api.app import create_app
+    from functions.api.problems import PROBLEM_TYPE
+    from functions.api.settings import ApiSettings
+    from functions.api.wiring import Services
 
 if TYPE_CHECKING:
     from mangum import Mangum
