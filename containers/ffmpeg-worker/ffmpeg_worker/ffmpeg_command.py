@@ -87,12 +87,20 @@ def _filter_graph(plan: TranscodePlan) -> str:
 
 def _prepared(plan: TranscodePlan) -> Iterator[str]:
     """What is done to every picture of the source."""
+    shown_from, spacing = (plan.shown_from_ms or 0) / 1000, 1 / _steady_rate(plan)
     if plan.shown_from_ms is not None:
-        yield f"trim=start={plan.shown_from_ms / 1000:.3f}"
+        # Where a predecessor's last picture ends is known to a few milliseconds: whatever is nearer to that than to the picture
+        # before it has not been shown.
+        yield f"trim=start={shown_from - spacing / 2:.4f}"
     if plan.deinterlace:
         yield "yadif=deint=interlaced"
     if plan.keyframes is Keyframes.FORCED:
+        # Counted from the first picture: between two points of the grid a millisecond decides which of them a picture gets,
+        # and some would get the same one.
+        beside_grid = shown_from % spacing
+        yield f"setpts=PTS-{beside_grid:.6f}/TB"
         yield f"fps={_steady_rate(plan)}"
+        yield f"settb=1/1000,setpts=PTS+{beside_grid:.6f}/TB"
 
 
 def _chain(source: str, filters: Sequence[str], to: str) -> str:

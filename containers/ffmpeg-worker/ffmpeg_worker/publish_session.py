@@ -33,6 +33,7 @@ from headwater.media.flv import Tag, TagKind
 from headwater.observability import count, logger
 
 DRAIN_SECONDS = 4.0  # how long FFmpeg may take to write out what it holds
+BOUNDARY_SECONDS = 2.5  # told to stop, we wait so long for the end of a segment: whoever goes on begins with a keyframe
 SOUND_LOST_MS = 3000  # and nothing could stand in for it
 RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
 FRESH_STARTS = 20  # within the same time: of clocks and formats that keep changing nothing that plays can be made
@@ -71,8 +72,9 @@ class PublishSessionReader:
         self._connection = SourceConnection(address, from_ms, self._selector, serial)
         self._wake_reading, self._wake_writing = socket.socketpair()
         self._wake_reading.setblocking(False)
-        self._stop = False
+        self._stopping_by: float | None = None  # told to stop: when at the latest
         self._flush = True
+        self._segments = self._segments_when_told = 0
 
         self._probe = SourceProbe()
         self._headers: dict[TagKind, Tag] = {}
@@ -94,9 +96,11 @@ class PublishSessionReader:
         self._wall_offset_ms = 0  # from the publisher's clock to the time at which the node received it
 
     def stop(self, *, flush: bool = True) -> None:
-        """From any thread: let `run` return, after ending the open segment where it is and handing it on if `flush`."""
+        """From any thread: let `run` return, if `flush` after handing on the open segment: up to its end, unless that takes too
+        long, for whoever goes on there begins with a keyframe."""
         self._flush = flush
-        self._stop = True
+        self._segments_when_told = self._segments
+        self._stopping_by = time.monotonic() + (BOUNDARY_SECONDS if flush else 0.0)
         with contextlib.suppress(OSError):
             self._wake_writing.send(b"\0")
 
@@ -133,15 +137,27 @@ class PublishSessionReader:
                     self._serve(key.data, key.fd)
                 elif key.fileobj is self._connection.socket:
                     end = self._receive() or end
-            if self._stop:
-                end = SessionEnd.STOPPED
             self._watch_run()
+            if self._has_to_stop:
+                end = end or SessionEnd.STOPPED
             if self._run is None or not self._run.awaits_cut:
                 time.sleep(_GATHERING_SECONDS)
         self._connection.close()
-        if self._flush:
+        if self._flush and not (end is SessionEnd.STOPPED and self._is_at_boundary):
             self._finish_run()
         return end
+
+    @property
+    def _has_to_stop(self) -> bool:
+        if self._stopping_by is None:
+            return False
+        nothing_comes = self._run is None or self.cut_off_seconds > 0
+        return nothing_comes or self._is_at_boundary or time.monotonic() >= self._stopping_by
+
+    @property
+    def _is_at_boundary(self) -> bool:
+        """Whether a segment was handed on after we were told to stop: what has come since is our successor's."""
+        return self._segments > self._segments_when_told
 
     @property
     def _is_behind(self) -> bool:
@@ -384,10 +400,11 @@ class PublishSessionReader:
     def _has_drained_long_enough(self, run: EpochRun, began_at: float) -> bool:
         """Whoever waits for us to stop cannot wait long; otherwise FFmpeg has as long as it goes on writing."""
         waited = time.monotonic() - began_at
-        return waited > DRAIN_SECONDS and (self._stop or run.quiet_seconds > DRAIN_SECONDS)
+        return waited > DRAIN_SECONDS and (self._stopping_by is not None or run.quiet_seconds > DRAIN_SECONDS)
 
     def _collect(self, run: EpochRun) -> None:
         segments, run.segments = run.segments, []
+        self._segments += len(segments)
         if not self._epoch_begun and (segments or run.packager.is_configured):
             tracks, inits = run.packager.tracks, dict(run.packager.inits)
             self._sink.begin_epoch(EpochMedia(self._serial, self._wall_offset_ms, tracks, inits))

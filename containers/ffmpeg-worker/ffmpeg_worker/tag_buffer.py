@@ -79,12 +79,7 @@ class TagBuffer:
         before: Tag | None = None
         for tag in self._tags:
             if not (tag.is_keyframe if video else tag.is_audio):
-                if (
-                    before is not None
-                    and video
-                    and tag.is_video
-                    and tag.timestamp > point.shown_at + point.tolerance_ms
-                ):
+                if before is not None and video and tag.is_video and tag.presentation_time >= earliest:
                     return ResumedStart(
                         Boundary(point.shown_at, point.shown_at), point.sound_from_ms, at_keyframe=False
                     )

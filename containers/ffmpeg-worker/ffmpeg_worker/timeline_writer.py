@@ -162,9 +162,7 @@ class TimelineWriter:
         """How far the media of a publish session is here already; None when there is none, or another came after it."""
         if self._latest is None or self._latest[0].session_serial != session_serial:
             return None
-        ends = _ends_ms(*self._latest)
-        shown_at = _shown_until_ms(*self._latest)
-        return ResumePoint(round(shown_at), ends.get(TrackKind.AUDIO, shown_at))
+        return resume_point_after(*self._latest)
 
     def add_thumbnail(self, image: bytes) -> None:
         stream, broadcast = self._timeline.stream_id, self._timeline.broadcast_id
@@ -320,6 +318,12 @@ class TimelineWriter:
             written = self._playlists.write_entrances(self._timeline, multivariant=self._entrances_behind)
             self._entrances_behind = self._entrances_behind and not written
         self._playlists_behind = not written
+
+
+def resume_point_after(epoch: Epoch, segment: Segment) -> ResumePoint:
+    """Where whoever goes on after that segment begins."""
+    shown_at = _shown_until_ms(epoch, segment)
+    return ResumePoint(round(shown_at), _ends_ms(epoch, segment).get(TrackKind.AUDIO, shown_at))
 
 
 def _ends_ms(epoch: Epoch, segment: Segment) -> dict[TrackKind, float]:

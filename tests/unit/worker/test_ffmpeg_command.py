@@ -29,8 +29,8 @@ _THUMBNAIL_FILTERS = (
 )
 
 
-def _command(source: Source, keyframes: Keyframes) -> str:
-    plan = plan_transcode(source, keyframes)
+def _command(source: Source, keyframes: Keyframes, shown_from_ms: int | None = None) -> str:
+    plan = replace(plan_transcode(source, keyframes), shown_from_ms=shown_from_ms)
     tracks = {track_id: 5 + index for index, track_id in enumerate(plan.encoded_track_ids)}
     return " ".join(ffmpeg_command(plan, OutputPipes(tracks, 3, 4 if plan.rungs else None)))
 
@@ -56,7 +56,12 @@ def test_keyframes_of_our_own_come_every_two_seconds_of_steady_pictures() -> Non
     command = _command(_SOURCE, Keyframes.FORCED)
     assert command.count("-c:v libx264") == 2, "nothing is copied"
     assert command.count("-force_key_frames expr:gte(t,n_forced*2-0.001)") == 2
-    assert "[0:v:0]fps=60,split=2" in command
+    assert "[0:v:0]setpts=PTS-0.000000/TB,fps=60,settb=1/1000,setpts=PTS+0.000000/TB,split=2" in command
+
+
+def test_a_successor_shows_what_is_nearer_to_where_it_begins_than_to_the_picture_before_and_counts_from_there() -> None:
+    command = _command(_SOURCE, Keyframes.FORCED, shown_from_ms=1021)
+    assert "[0:v:0]trim=start=1.0127,setpts=PTS-0.004333/TB,fps=60," in command
     assert command.count(r"select=not(mod(n\,2)),scale=") == 1, "the next smaller rung is made from what is left"
 
 
