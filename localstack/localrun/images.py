@@ -15,6 +15,7 @@ from localrun.plan import REPOSITORY
 
 IMAGES = ("rtmp-ingest", "ffmpeg-worker")
 PLATFORMS = ("linux/arm64", "linux/amd64")
+BASE = "debian:12.11-slim"  # of both Dockerfiles
 LARGEST_MIB = {"rtmp-ingest": 200, "ffmpeg-worker": 500}
 _TRIALS = {
     "rtmp-ingest": (
@@ -83,8 +84,9 @@ def main() -> int:
             _measure(name, platform)
             if platform == native:
                 _run(["docker", "tag", image(name, platform), image(name)])
-    print("images: what they were built from, to be pinned by digest with --build-arg BASE=…:")
-    print(_said("docker", "image", "inspect", "--format", '{{join .RepoDigests "\\n"}}', "debian:12.11-slim"))
+    digest = _said("docker", "buildx", "imagetools", "inspect", BASE, "--format", "{{json .Manifest.Digest}}")
+    of_base = digest.strip('"') or "(its registry does not say)"
+    print(f"images: built from {BASE}@{of_base}; --build-arg BASE=… pins another")
     return 0
 
 
