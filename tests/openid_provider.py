@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from tests.ports import free_port
-from tests.processes import end
+from tests.processes import end, ended_with_us
 
 SCRIPT = Path(__file__).with_name("openid_provider.mjs")
 
@@ -44,7 +44,7 @@ def openid_provider(clients: Sequence[Client], port: int | None = None, host: st
     issuer = f"http://{host}:{port}"
     configuration = {"issuer": issuer, "port": port, "clients": [each.registration() for each in clients]}
     process = subprocess.Popen(
-        ["node", str(SCRIPT)],
+        ended_with_us(["node", str(SCRIPT)]),
         env={**os.environ, "OPENID_PROVIDER": json.dumps(configuration), "NODE_NO_WARNINGS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

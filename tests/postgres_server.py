@@ -20,8 +20,10 @@ from psycopg import sql
 from functions.schema_migration.migrate_schema import migrate_schema
 from headwater.adapters.tables import metadata
 from tests.ports import free_port
+from tests.processes import ended_with_us
 
 START_LIMIT_SECONDS = 60.0
+STOP_AT_ONCE = signal.SIGQUIT  # as `pg_ctl stop -m immediate`
 # A test database may lose everything with its machine, though not with its process.
 _UNSAFE_BUT_QUICK = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "16MB"}
 
@@ -88,9 +90,10 @@ class PostgresServer:
             **_UNSAFE_BUT_QUICK,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        command = [str(postgres_programs() / "postgres"), "-D", str(self.folder / "data"), *options]
+        server = [str(postgres_programs() / "postgres"), "-D", str(self.folder / "data"), *options]
+        command = _as_server_user(ended_with_us(server, STOP_AT_ONCE))
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(_as_server_user(command), stdout=log, stderr=log, cwd=self.folder)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)
         deadline = time.monotonic() + START_LIMIT_SECONDS
         while True:
             try:
@@ -104,9 +107,9 @@ class PostgresServer:
                 return
 
     def stop(self) -> None:
-        """At once, as a crash would be (`pg_ctl stop -m immediate`)."""
+        """At once, as a crash would be."""
         if self.process is not None:
-            self.process.send_signal(signal.SIGQUIT)
+            self.process.send_signal(STOP_AT_ONCE)
             self.process.wait(timeout=60)
             self.process = None
 

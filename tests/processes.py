@@ -1,8 +1,16 @@
-"""The end of a process that a test has started."""
+"""The end of a process that a test has started, also where the test itself is ended from outside."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
+from collections.abc import Sequence
+
+
+def ended_with_us(command: Sequence[str], by: signal.Signals = signal.SIGTERM) -> list[str]:
+    """`command`, to be started by the main thread: it gets the signal when the process of that is gone, however it went
+    (prctl(2), PR_SET_PDEATHSIG)."""
+    return ["setpriv", f"--pdeathsig={by.name.removeprefix('SIG')}", "--", *command]
 
 
 def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], within_seconds: float) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from headwater.adapters.cache import CACHE_FAILURES, cache_client
 from tests.ports import free_port_pair
+from tests.processes import ended_with_us
 
 SLOTS = 16384
 START_LIMIT_SECONDS = 60.0
@@ -29,14 +30,12 @@ class RedisServer:
 
     def start(self) -> None:
         """Start, and return when all slots are served. A second start after `stop` finds the same cluster, empty."""
-        self.process = subprocess.Popen(
-            [
-                "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
-                "--save", "", "--appendonly", "no", "--cluster-enabled", "yes",
-                "--cluster-port", str(self.port + 1), "--cluster-announce-ip", "127.0.0.1",
-            ],
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+        command = [
+            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder),
+            "--save", "", "--appendonly", "no", "--cluster-enabled", "yes",
+            "--cluster-port", str(self.port + 1), "--cluster-announce-ip", "127.0.0.1",
+        ]  # fmt: skip
+        self.process = subprocess.Popen(ended_with_us(command), stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_LIMIT_SECONDS
         while True:
             with contextlib.suppress(OSError):

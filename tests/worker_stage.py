@@ -25,6 +25,7 @@ from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.media.timeline import Epoch, Segment
 from tests.nginx_rtmp import eventually
 from tests.ports import free_port
+from tests.processes import ended_with_us
 
 ROOT = Path(__file__).parents[1]
 BUCKET, STREAMS, LEASES, TIMELINE, BUS = "media", "streams", "leases", "timeline", "headwater"
@@ -187,9 +188,8 @@ def moto_cloud() -> Iterator[Cloud]:
         "import sys, pytest, tests.aws; tests.aws.make_dynamodb_atomic(pytest.MonkeyPatch()); "
         "from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
     )
-    server = subprocess.Popen(
-        [sys.executable, "-c", code, str(port)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = ended_with_us([sys.executable, "-c", code, str(port)])
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         assert eventually(lambda: _listens(port), 30)
         yield Cloud(f"http://127.0.0.1:{port}")
