@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from headwater.domain.ids import new_id
 from tests.chat_backend import ChatBackend
-
-PATIENCE_SECONDS = 30
 
 
 def joined(chat: ChatBackend, name: str, user_id: str | None = None, **fields: Any) -> str:
@@ -45,10 +41,3 @@ def seen(chat: ChatBackend, **fields: Any) -> list[dict[str, Any]]:
 def logged(chat: ChatBackend) -> list[dict[str, Any]]:
     """Entries of the moderation log on their way."""
     return [each for each in chat.archived() if "action" in each]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -40,3 +40,9 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def listens(port: int) -> bool:
+    """Whether somebody does."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def ended_with_us(command: Sequence[str], by: signal.Signals = signal.SIGTERM) -> list[str]:
@@ -21,3 +22,11 @@ def end(process: subprocess.Popen[bytes] | subprocess.Popen[str], within_seconds
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def is_alive(pid: int) -> bool:
+    """Not one that has ended and is waited for by nobody yet, either."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from headwater.domain.broadcast import Broadcast, BroadcastState, PublishSession
 from headwater.domain.ids import BroadcastId, StreamId, UserId, new_id
 from headwater.media.timeline import Epoch, Segment
 from tests.nginx_rtmp import eventually
-from tests.ports import free_port
+from tests.ports import free_port, listens
 from tests.processes import ended_with_us
 
 ROOT = Path(__file__).parents[1]
@@ -46,16 +45,11 @@ def bare_nginx_rtmp(folder: Path) -> Iterator[str]:
     config.write_text(_NGINX.format(folder=folder, port=port))
     nginx = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(config)], stderr=subprocess.DEVNULL)
     try:
-        assert eventually(lambda: _listens(port))
+        assert eventually(lambda: listens(port))
         yield f"rtmp://127.0.0.1:{port}/live"
     finally:
         nginx.terminate()
         nginx.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class SourceNode:
@@ -191,7 +185,7 @@ def moto_cloud() -> Iterator[Cloud]:
     command = ended_with_us([sys.executable, "-c", code, str(port)])
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        assert eventually(lambda: _listens(port), 30)
+        assert eventually(lambda: listens(port), 30)
         yield Cloud(f"http://127.0.0.1:{port}")
     finally:
         server.kill()

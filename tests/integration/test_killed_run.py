@@ -7,9 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
+
+from tests.processes import is_alive
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 HANGS = """
@@ -24,20 +25,6 @@ def test_hangs(tmp_path):
         os.rename({unfinished!r}, {found!r})
         time.sleep(600)
 """
-
-
-def eventually(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def test_databases_and_caches_end_with_the_process_that_runs_their_tests(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ from tests.chat_backend import CONNECTION_TABLE, ChatBackend, queue_event
 from tests.factories import NOW
 from tests.fakes import MemoryOutbox
 from tests.fast_connections import fast_connections
+from tests.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -200,14 +201,6 @@ def test_who_may_be_in_the_room_no_more_cannot_speak_in_it_while_they_are(chat: 
     assert refusal(owner) is None
     happen(chat, Delete())
     eventually(lambda: refusal(owner) == "not_found")
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """A room is remembered for a moment."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_message_that_nobody_can_read_comes_back(chat: ChatBackend) -> None:

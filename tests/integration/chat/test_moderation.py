@@ -14,7 +14,8 @@ from headwater.domain.chat import Chatter, Room
 from headwater.domain.ids import ConnectionId, StreamId, UserId, new_id
 from headwater.domain.moderation import Sanction
 from tests.chat_backend import ChatBackend
-from tests.chat_room import attempt, code_of, command, joined, logged, seen, texts, until
+from tests.chat_room import attempt, code_of, command, joined, logged, seen, texts
+from tests.waiting import eventually
 
 
 def test_a_ban_holds_on_every_device_at_once_and_survives_the_cache(chat: ChatBackend, owner: str) -> None:
@@ -49,7 +50,7 @@ def test_a_timeout_says_how_long_and_ends_by_itself(chat: ChatBackend, owner: st
     refusal = attempt(chat, troll)
     assert (refusal["code"], 590 < refusal["retry_after"] <= 600) == ("timed_out", True)
     command(chat, owner, "timeout", username="troll", seconds=1)
-    until(lambda: code_of(attempt(chat, troll)) == "ack")
+    eventually(lambda: code_of(attempt(chat, troll)) == "ack")
     command(chat, owner, "ban", username="troll")
     assert code_of(chat.frame(owner, "timeout", username="troll", seconds=5)) == "conflict"
     assert code_of(attempt(chat, troll)) == "banned"
@@ -163,7 +164,7 @@ def test_what_the_room_had_forgotten_when_it_was_cleared_is_not_hidden(chat: Cha
         said = [chat.send(friend, text)["seq"] for text in ("one", "two")]
         command(chat, owner, "clear")
         command(chat, owner, "timeout", username="friend", seconds=1)
-        until(lambda: code_of(attempt(chat, friend, "back")) == "ack")
+        eventually(lambda: code_of(attempt(chat, friend, "back")) == "ack")
         hidden = chat.rooms.hidden(chat.stream_id)
         assert all(hidden.hides(new_id(), user, seq) for seq in said for user in ("user-friend", "somebody"))
         assert not any(hidden.hides(new_id(), user, old) for user in ("user-friend", "somebody"))

@@ -14,7 +14,7 @@ from headwater.settings import load_settings
 from rtmp_ingest.nginx_conf import TEMPLATE, render
 from rtmp_ingest.settings import Settings
 from tests.nginx_rtmp import eventually
-from tests.ports import free_port
+from tests.ports import free_port, listens
 from tests.unit.ingest.test_nginx_conf import ENVIRONMENT
 
 BODY = b"app=live&addr=10.0.0.9&clientid=3&call=publish&name=key&type=live"
@@ -51,15 +51,10 @@ def nginx(relay_port: int, tmp_path: Path) -> Iterator[int]:
     command = [settings.nginx, "-e", "stderr", "-p", str(tmp_path), "-c", str(configuration)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            assert eventually(lambda: _listens(loopback_port))
+            assert eventually(lambda: listens(loopback_port))
             yield loopback_port
         finally:
             process.terminate()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_without_its_relay_publish_fails_closed_update_fails_open_and_done_is_not_taken(nginx: int) -> None:

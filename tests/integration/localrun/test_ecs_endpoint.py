@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import boto3
 import httpx
@@ -22,8 +21,7 @@ from localrun.ecs.operations import Operations
 from localrun.ecs.task_runner import TaskRunner
 from localrun.ecs.wire import EcsServer
 from localrun.processes import base_environment
-
-T = TypeVar("T")
+from tests.waiting import eventually
 
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/workers"
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/worker:3"
@@ -145,14 +143,6 @@ class Endpoint:
 
     def _do(self, work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
-
-
-def eventually(probe: Callable[[], T | None]) -> T:
-    deadline = time.monotonic() + 60
-    while not (answer := probe()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return answer
 
 
 @pytest.fixture

@@ -21,18 +21,13 @@ from localrun.processes import Processes, Program, ServiceFailed, base_environme
 from localrun.run_lock import AlreadyRunning, RunLock, holder
 from localrun.scratch import held_scratch, remove_abandoned
 from tests.event_loops import run
+from tests.processes import is_alive
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 
 WITH_A_CHILD = "sleep 600 & echo $! > child; wait"
 STUBBORN = "trap '' TERM; echo $$ > started; while :; do sleep 0.05; done"
-
-
-def eventually(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 async def eventually_async(is_true: Callable[[], bool]) -> None:
@@ -44,13 +39,6 @@ async def eventually_async(is_true: Callable[[], bool]) -> None:
 
 def filled(path: Path) -> Callable[[], bool]:
     return lambda: path.exists() and path.read_text().strip() != ""
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 def processes_in(folder: Path) -> Processes:
