@@ -12,20 +12,19 @@ import contextlib
 import selectors
 import socket
 import time
-from collections import deque
 from dataclasses import replace
 from enum import StrEnum
-from typing import Protocol
 
 from ffmpeg_worker.epoch_run import EpochMedia, EpochRun
 from ffmpeg_worker.pace import Pace
-from ffmpeg_worker.packager import PackagedSegment
 from ffmpeg_worker.segment_cutter import Boundary, KeyframesTooFarApart
+from ffmpeg_worker.segment_sink import SegmentSink
 from ffmpeg_worker.source import SourceProbe
 from ffmpeg_worker.source_clock import SourceClock
 from ffmpeg_worker.source_connection import SourceConnection
 from ffmpeg_worker.source_reader import SourceAddress, SourceEnded
 from ffmpeg_worker.tag_buffer import ResumePoint, TagBuffer
+from ffmpeg_worker.too_often import TooOften
 from ffmpeg_worker.track_filler import TrackFiller
 from ffmpeg_worker.transcode_plan import Keyframes, copies_too_much, plan_transcode
 from headwater.errors import FfmpegUnavailable, MediaFormatError, MisalignedTracks, SourceUnplayable, TranscodeFailed
@@ -35,23 +34,13 @@ from headwater.observability import count, logger
 DRAIN_SECONDS = 4.0  # how long FFmpeg may take to write out what it holds
 BOUNDARY_SECONDS = 2.5  # told to stop, we wait so long for the end of a segment: whoever goes on begins with a keyframe
 SOUND_LOST_MS = 3000  # and nothing could stand in for it
-RESTARTS, RESTARTS_WITHIN_SECONDS = 5, 60.0
-FRESH_STARTS = 20  # within the same time: of clocks and formats that keep changing nothing that plays can be made
+FAILURES = 5  # of FFmpeg, within a minute
+FRESH_STARTS = 20  # likewise: of clocks and formats that keep changing nothing that plays can be made
 UNFIT_SEGMENTS = 5  # in a row with what should not be copied: a burst is none of our business
 BACKLOG_BYTES = 8 * 1024 * 1024  # FFmpeg is this far behind: the rest waits at the node, which has more room
 _HALF_AUDIO_FRAME_MS = 10
 _TICK_SECONDS = 0.25
 _GATHERING_SECONDS = 0.02  # packets and frames of sound come one by one; waking up for each costs more than they do
-
-
-class SegmentSink(Protocol):
-    """Where whole segments go. Takes everything at once, in order, and never raises."""
-
-    def begin_epoch(self, media: EpochMedia) -> None:
-        """Told as soon as its tracks are known: what segments come now are of it, if there are any."""
-
-    def add_segment(self, segment: PackagedSegment) -> None: ...
-    def add_thumbnail(self, image: bytes) -> None: ...
 
 
 class SessionEnd(StrEnum):
@@ -89,8 +78,8 @@ class PublishSessionReader:
         self._left_out: frozenset[str] = frozenset()  # rungs that this machine is too slow for
         self.millicpu: int | None = None
         """What the whole ladder of this source takes of a machine, also when this one had to leave rungs out."""
-        self._restarts: deque[float] = deque(maxlen=RESTARTS)
-        self._fresh_starts: deque[float] = deque(maxlen=FRESH_STARTS)
+        self._failures = TooOften(FAILURES)
+        self._fresh_starts = TooOften(FRESH_STARTS)
         self._clock = SourceClock()
         self._last_sound = 0
         self._wall_offset_ms = 0  # from the publisher's clock to the time at which the node received it
@@ -310,10 +299,8 @@ class PublishSessionReader:
         self._start_run(run.packager.open_since, run.packager.sound_open_since_ms - _HALF_AUDIO_FRAME_MS)
 
     def _restart_after_failure(self, reason: str) -> None:
-        now = time.monotonic()
-        self._restarts.append(now)
         count("TranscoderFailures")
-        if len(self._restarts) == RESTARTS and now - self._restarts[0] < RESTARTS_WITHIN_SECONDS:
+        if self._failures.again():
             complaints = self._run.complaints if self._run else []
             why = complaints[-1] if complaints else reason
             raise TranscodeFailed(f"The transcoder keeps failing on this stream: {why}")
@@ -372,8 +359,7 @@ class PublishSessionReader:
         self._buffer.clear()
         self._resume = None
         self._clock.reset()
-        self._fresh_starts.append(now := time.monotonic())
-        if len(self._fresh_starts) == FRESH_STARTS and now - self._fresh_starts[0] < RESTARTS_WITHIN_SECONDS:
+        if self._fresh_starts.again():
             raise SourceUnplayable("The encoder's clock jumps, or its format changes, again and again.")
 
     def _finish_run(self) -> None:

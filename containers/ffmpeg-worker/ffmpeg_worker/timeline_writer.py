@@ -76,7 +76,7 @@ class _OpenEpoch:
 
 
 class TimelineWriter:
-    """A `publish_session.SegmentSink`. `on_segment` is told the publish session of every committed segment."""
+    """A `SegmentSink`. `on_segment` is told the publish session of every committed segment."""
 
     def __init__(
         self,

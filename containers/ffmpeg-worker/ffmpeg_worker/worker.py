@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from ffmpeg_worker.publish_session import PublishSessionReader, SegmentSink, SessionEnd
+from ffmpeg_worker.publish_session import PublishSessionReader, SessionEnd
+from ffmpeg_worker.segment_sink import SegmentSink
 from ffmpeg_worker.source_reader import SourceAddress
 from ffmpeg_worker.tag_buffer import ResumePoint
 from headwater.contracts import TranscodeJob
