@@ -324,7 +324,7 @@ class World:
     def check(self) -> None:
         self.seen.check(self.control)
         writers = {worker.fence for worker in self.workers if self.leases.may_write(worker.fence)}
-        assert len(writers) <= 1, f"several may write: {writers}"
+        assert len(writers) == len({fence.broadcast_id for fence in writers}), f"several may write: {writers}"
         outstanding = {(m.look.broadcast_id, m.look.due) for m in self.queue}
         outstanding |= {(pulse.broadcast_id, pulse.due) for pulse in self.control.pulses}
         for broadcast in self.control.unsettled:
