@@ -32,7 +32,7 @@ CHOSEN = {
 
 @contextmanager
 def emulator(folder: Path) -> Iterator[str]:
-    """A MiniStack as a person would start it, with nothing in common with the stack but the machine."""
+    """A MiniStack with IAM, as a person would start it, with nothing in common with the stack but the machine."""
     folder.mkdir()
     port = free_port()
     environment = {
@@ -43,10 +43,11 @@ def emulator(folder: Path) -> Iterator[str]:
         "MINISTACK_REGION": CHOSEN["AWS_REGION"],
         "MINISTACK_ACCOUNT_ID": CHOSEN["AWS_ACCESS_KEY_ID"],
         "TMPDIR": str(folder),
+        "AUTH": "true",
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [ROOT / ".venv-emulator" / "bin" / "python", "-m", "ministack"],
+            [ROOT / ".venv-emulator" / "bin" / "python", "-P", ROOT / "localstack/localrun/enforcing_ministack.py"],
             cwd=folder,
             env=environment,
             stdout=log,
@@ -72,7 +73,8 @@ def answers(url: str) -> bool:
 @pytest.mark.timeout(600)
 def test_a_stack_on_somebody_elses_endpoint_goes_live_and_leaves_the_endpoint_running(tmp_path: Path) -> None:
     with emulator(tmp_path / "emulator") as endpoint:
-        with running_stack(tmp_path / "data", PORT_OFFSET, settings={**CHOSEN, "AWS_ENDPOINT_URL": endpoint}) as stack:
+        settings = {**CHOSEN, "AWS_ENDPOINT_URL": endpoint, "HEADWATER_IAM": "enforced"}
+        with running_stack(tmp_path / "data", PORT_OFFSET, settings=settings) as stack:
             with socket.socket() as probe:
                 assert probe.connect_ex(("127.0.0.1", OWN_EMULATOR)) != 0, "a MiniStack of its own runs as well"
             stream = stack.create_stream()

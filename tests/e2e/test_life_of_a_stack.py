@@ -81,8 +81,13 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
     data, temporary = tmp_path / "second", tmp_path / "temporary"
     temporary.mkdir()
     temporary.chmod(0o777)  # as root, PostgreSQL is another user
-    # Its ingest node is a task, started when a stream is made: it, too, must go, and be there again for the demo.
-    settings = {"TMPDIR": str(temporary), "HEADWATER_INGEST": "on_demand"}
+    # Its ingest node is a task, started when a stream is made, and a worker waits: they, too, must go, and be there again.
+    settings = {
+        "TMPDIR": str(temporary),
+        "HEADWATER_INGEST": "on_demand",
+        "HEADWATER_WARM_WORKERS": "1",
+        "HEADWATER_IAM": "enforced",
+    }
     environment = stack_environment(data, PORT_OFFSET) | settings
     scratch = plan_from(environment).scratch
 
@@ -104,8 +109,11 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         said = refused.stdout + refused.stderr
         assert str(8000 + PORT_OFFSET) in said, said
         assert "nginx" in said, said
+        eventually(lambda: "headwater/ffmpeg-worker" in (data / "logs" / "ecs.log").read_text(), "a worker waits", 60)
         with encoder(ffmpeg_command(kept.publish_url, Picture(size="320x180"))):
             kept.wait_for_playlist(120)
+        carried_by = [log for log in (data / "logs").glob("worker-*.log") if kept.stream_id in log.read_text()]
+        assert ['"warm_worker"' in log.read_text() for log in carried_by] == [True], "the one that waited"
     nothing_is_left_by(environment, "after Ctrl-C, in the middle of a broadcast")
 
     with pytest.raises(ProcessLookupError), running_stack(data, PORT_OFFSET, settings=settings) as second:
