@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import chromium
-from tests.e2e.local_stack import LocalStack, ready_stack, running_stack
+from tests.e2e.local_stack import IAM, LocalStack, ready_stack, running_stack
 from tests.e2e.sign_in_providers import sign_in_providers_file
 from tests.e2e.what_happened import Sightings, what_the_stack_said
 
@@ -42,8 +42,7 @@ def pytest_runtest_makereport(
 def own_stack(folder: Path) -> Iterator[LocalStack]:
     settings = {
         "HEADWATER_SIGN_IN_PROVIDERS": str(sign_in_providers_file(folder, PORT_OFFSET)),
-        # What a role lacks is missed here and not on AWS. Set it to nothing to run without.
-        "HEADWATER_IAM": os.environ.get("HEADWATER_IAM", "enforced"),
+        **IAM,
     }
     with running_stack(folder / "data", PORT_OFFSET, settings=settings) as running:
         yield running

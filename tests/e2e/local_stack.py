@@ -22,6 +22,8 @@ from headwater_client import Headwater
 from headwater_client.answers import Ingest
 
 ROOT = Path(__file__).parents[2]
+IAM = {"HEADWATER_IAM": os.environ.get("HEADWATER_IAM", "enforced")}
+"""A stack's setting: what a role lacks is missed here and not on AWS. Set it to nothing to run without."""
 LIMIT_SECONDS = 150.0  # for anything to happen: generous, for it measures nothing
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
-from tests.e2e.local_stack import ROOT, eventually, running_stack, stack_environment
+from tests.e2e.local_stack import IAM, ROOT, eventually, running_stack, stack_environment
 from tests.ports import free_port
 from tests.processes import end
 
@@ -43,7 +43,7 @@ def emulator(folder: Path) -> Iterator[str]:
         "MINISTACK_REGION": CHOSEN["AWS_REGION"],
         "MINISTACK_ACCOUNT_ID": CHOSEN["AWS_ACCESS_KEY_ID"],
         "TMPDIR": str(folder),
-        "AUTH": "true",
+        "AUTH": "true" if IAM["HEADWATER_IAM"] else "false",
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -73,7 +73,7 @@ def answers(url: str) -> bool:
 @pytest.mark.timeout(600)
 def test_a_stack_on_somebody_elses_endpoint_goes_live_and_leaves_the_endpoint_running(tmp_path: Path) -> None:
     with emulator(tmp_path / "emulator") as endpoint:
-        settings = {**CHOSEN, "AWS_ENDPOINT_URL": endpoint, "HEADWATER_IAM": "enforced"}
+        settings = {**CHOSEN, "AWS_ENDPOINT_URL": endpoint, **IAM}
         with running_stack(tmp_path / "data", PORT_OFFSET, settings=settings) as stack:
             with socket.socket() as probe:
                 assert probe.connect_ex(("127.0.0.1", OWN_EMULATOR)) != 0, "a MiniStack of its own runs as well"

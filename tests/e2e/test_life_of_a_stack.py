@@ -17,7 +17,7 @@ import pytest
 
 from localrun.plan import plan_from
 from tests.e2e.encoders import Picture, encoder, ffmpeg_command
-from tests.e2e.local_stack import LocalStack, eventually, running_stack, stack_environment, start_stack
+from tests.e2e.local_stack import IAM, LocalStack, eventually, running_stack, stack_environment, start_stack
 
 PORT_OFFSET = 5000
 PUBLIC_PORTS = (8000, 8001, 8080, 1935)
@@ -86,7 +86,7 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         "TMPDIR": str(temporary),
         "HEADWATER_INGEST": "on_demand",
         "HEADWATER_WARM_WORKERS": "1",
-        "HEADWATER_IAM": "enforced",
+        **IAM,
     }
     environment = stack_environment(data, PORT_OFFSET) | settings
     scratch = plan_from(environment).scratch
