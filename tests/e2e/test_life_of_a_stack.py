@@ -112,8 +112,6 @@ def test_two_stacks_side_by_side_one_killed_restarted_and_stopped(stack: LocalSt
         eventually(lambda: "headwater/ffmpeg-worker" in (data / "logs" / "ecs.log").read_text(), "a worker waits", 60)
         with encoder(ffmpeg_command(kept.publish_url, Picture(size="320x180"))):
             kept.wait_for_playlist(120)
-        carried_by = [log for log in (data / "logs").glob("worker-*.log") if kept.stream_id in log.read_text()]
-        assert ['"warm_worker"' in log.read_text() for log in carried_by] == [True], "the one that waited"
     nothing_is_left_by(environment, "after Ctrl-C, in the middle of a broadcast")
 
     with pytest.raises(ProcessLookupError), running_stack(data, PORT_OFFSET, settings=settings) as second:

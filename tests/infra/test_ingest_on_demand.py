@@ -16,7 +16,7 @@ from tests.infra.test_grants import OF_TASKS
 from tests.own_names import CERTIFICATE
 from tests.templates import ROOT, Resource, Templates, stage_values
 
-STARTS_NODES = ROOT / "headwater" / "adapters" / "ingest_tasks.py"
+STARTS_NODES = [ROOT / "headwater" / "adapters" / name for name in ("ecs_tasks.py", "ingest_tasks.py")]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_encoders_reach_a_node_from_anywhere_and_workers_its_sources(dev: Templa
 def test_who_starts_nodes_may_do_what_the_code_that_starts_them_does_to_nodes_alone(dev: Templates) -> None:
     starter = dev.function("ingest_nodes")
     statements = dev.statements(dev.referred(starter.stack, starter.properties["Role"]))
-    code = STARTS_NODES.read_text()
+    code = "".join(path.read_text() for path in STARTS_NODES)
     used = {action for action, method in OF_TASKS.items() if re.search(rf"\.{method}\(|\"{method}\"", code)}
     allowed: dict[str, Any] = {}
     for statement in statements:
